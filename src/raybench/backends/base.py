@@ -1,0 +1,138 @@
+"""The contract of a backend: a way to run a bag of tasks on P cores; and the worker's side of it."""
+
+import functools
+import os
+import socket
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+import threadpoolctl
+
+from raybench.clock import now
+from raybench.errors import BackendFailed
+from raybench.model import Cluster, Limits, Point, Progress, Task, TaskResult, WorkerSeen
+from raybench.workloads.base import Workload
+
+WARM_UP_PASSES = 8  # a pool that has not shown all its workers by then does not have them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """What a cell grants to its backend."""
+
+    workers: int
+    cpus_per_task: int = 1
+    gpus: float = 0  # GPUs of the whole cell
+    limits: Limits = field(default_factory=Limits)
+    cluster: Cluster = field(default_factory=Cluster)
+
+    @property
+    def cpus(self) -> int:
+        """P: cores of the whole process tree."""
+        return self.workers * self.cpus_per_task
+
+
+class Backend(ABC):
+    """A way to run a bag. Entering it starts it until P workers have answered; leaving it shuts it down.
+
+    resources : what the cell grants. Keyword arguments after it come from the backend's YAML `params`.
+    `start_parts` names the parts of start-up in seconds; filled while entering.
+    Results arrive exactly once per task, or `run` raises BackendFailed; never fewer, never twice.
+    """
+
+    adaptive = False  # may stop tasks early, so that scores may differ from other backends
+
+    def __init__(self, resources: Resources) -> None:
+        self.resources = resources
+        self.start_parts: dict[str, float] = {}
+        self.notes: dict[str, Any] = {}  # facts for the raw line, e.g. batch sizes, stages of a fit
+
+    @abstractmethod
+    def version(self) -> str:
+        """Name library and version, e.g. `ray 2.60.0`: the receipt that the backend is usable."""
+
+    @abstractmethod
+    def run(self, workload: Workload, tasks: Sequence[Task], data: Any) -> list[TaskResult]:
+        """Run the bag; results in the order of `tasks`.
+
+        Brings `data` to the workers in the backend's own best way; the same object is brought once.
+        """
+
+    def warm(self, workload: Workload, tasks: Sequence[Task], data: Any) -> list[TaskResult]:
+        """Run tiny tasks until every worker has imported, holds the data and has answered.
+
+        Results carry each worker's `seen`. Raises BackendFailed if fewer than `workers` ever answer.
+        """
+        results: list[TaskResult] = []
+        wanted = self.resources.workers
+        for _ in range(WARM_UP_PASSES):
+            results += self.run(workload, list(tasks) * (4 * wanted), data)
+            if len({r.pid for r in results}) >= wanted:
+                return results
+        raise BackendFailed(
+            f"{type(self).__name__}: asked for {wanted} workers, only {len({r.pid for r in results})} ever answered"
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+
+# --- the worker's side ----------------------------------------------------------------------------
+
+
+def execute(workload: Workload, task: Task, context: Any) -> TaskResult:
+    """Run one task to its end in this process, stamped here."""
+    started = now()
+    points: list[Point] = []
+    last = Progress()
+    for last in workload.run(task, context):
+        points.append(Point(steps=last.steps, loss=last.loss, at=now()))
+    return finished(task, last, points, started=started)
+
+
+def finished(task: Task, last: Progress, points: Sequence[Point], *, started: float) -> TaskResult:
+    """Build the result of a task that ends now; adds the worker's facts if it is this process's first."""
+    ended = now()
+    first = worker_seen.cache_info().misses == 0
+    seen = worker_seen() if first else None
+    return TaskResult(
+        index=task.index,
+        answer=last.answer,
+        started=started,
+        ended=ended,
+        pid=os.getpid(),
+        steps=last.steps,
+        loss=last.loss,
+        points=tuple(points) if task.steps is not None else (),
+        seen=seen,
+    )
+
+
+@functools.lru_cache(maxsize=1)  # scanning the loaded libraries takes milliseconds: once per process
+def worker_seen() -> WorkerSeen:
+    """Read this worker's facts, after its first task, when its libraries are loaded."""
+    pools = [int(pool["num_threads"]) for pool in threadpoolctl.threadpool_info()]
+    return WorkerSeen(
+        pid=os.getpid(),
+        node=os.environ.get("RAYBENCH_NODE", socket.gethostname()),
+        threads=max(pools, default=0),
+        affinity=len(os.sched_getaffinity(0)),
+        nice=os.nice(0),
+        omp=os.environ.get("OMP_NUM_THREADS", ""),
+    )
+
+
+def in_order(tasks: Sequence[Task], results: Mapping[int, TaskResult]) -> list[TaskResult]:
+    """Sort results into the order of the tasks; a missing one is a failed backend, never a shorter list."""
+    missing = [task.index for task in tasks if task.index not in results]
+    if missing:
+        raise BackendFailed(f"{len(missing)} of {len(tasks)} results are missing, first task {missing[0]}")
+    return [results[task.index] for task in tasks]

@@ -1,0 +1,1 @@
+"""The workloads: one file a family; `conf/workload/*.yaml` is the list."""

@@ -1,0 +1,115 @@
+"""The contract of a workload: a bag of independent tasks with a known right answer."""
+
+import hashlib
+import os
+import pickle
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from raybench.model import Progress, Task, TaskResult
+
+
+class Workload(ABC):
+    """A bag of independent tasks. The constructor takes the YAML's `params`; instances are small and pickle.
+
+    An instance holds parameters only: no data, no results, no random state.
+    `tasks` and `data` depend on nothing but the parameters and the seed.
+    """
+
+    @abstractmethod
+    def tasks(self, seed: int) -> list[Task]:
+        """Draw the task list; equal for every backend. Indices are 0, 1, 2 ..."""
+
+    def data(self, seed: int) -> Any:
+        """Load, in the driver, what every worker needs. Test labels stay out of it."""
+
+    def prepare(self, data: Any) -> Any:
+        """Turn the data into what `run` wants; called once per worker process."""
+        return data
+
+    @abstractmethod
+    def run(self, task: Task, context: Any) -> Iterator[Progress]:
+        """Work on one task, yielding at each rung and at the end; the last one carries the answer.
+
+        A task without steps yields once. Closing the iterator early ends the task.
+        Native threads: exactly `threads()`.
+        """
+
+    @abstractmethod
+    def check(self, tasks: Sequence[Task], results: Sequence[TaskResult], seed: int) -> None:
+        """Raise WrongAnswer unless the answers are the independently known right ones.
+
+        `results` has one entry per task, in the order of `tasks`. Tasks stopped early have an answer too
+        if they yielded one; a workload with steps judges what the steps done allow.
+        """
+
+    def score(self, tasks: Sequence[Task], results: Sequence[TaskResult], seed: int) -> dict[str, float]:
+        """Score the bag (rmse, r2, accuracy ...) in the driver, untimed. Without a score: {}."""
+        return {}
+
+    def warm_up(self, seed: int) -> list[Task]:
+        """List tiny tasks that make a worker import, prepare and touch everything; need not be of the bag."""
+        first = self.tasks(seed)[0]
+        return [first]
+
+    def ladder(self, seed: int) -> list[tuple[int, list[Task]]]:
+        """List (work per task, bag) where one warm process runs many bags; [] for an ordinary workload."""
+        return []
+
+    def beside(self) -> AbstractContextManager[None]:
+        """Run what must stand beside the bag (a loopback server), from before `data` to after `check`."""
+        return nullcontext()
+
+    def notes(self, tasks: Sequence[Task], results: Sequence[TaskResult]) -> dict[str, Any]:
+        """Add facts to the raw line by name (JSON values), e.g. bytes moved, most GPUs at once."""
+        return {}
+
+    def baseline(self, seed: int) -> Task | None:
+        """Give the named model that tuning is compared with, as a task; None where nothing is tuned."""
+        return None
+
+    def row_errors(self, answer: Any, seed: int) -> npt.NDArray[np.float64]:
+        """Give squared error (or 0/1 loss) of each untouched test row; only with `baseline`."""
+        raise NotImplementedError
+
+
+def threads() -> int:
+    """Native threads that a task may use here: the runner exports one value for all backends."""
+    return max(1, int(os.environ.get("OMP_NUM_THREADS", "1")))
+
+
+def spawn_seeds(seed: int, count: int, *, stream: int = 0) -> list[np.random.SeedSequence]:
+    """Give one independent seed per task index; never keyed by worker or by completion order.
+
+    stream : tells apart uses of one seed (0 tasks, 1 split ...). Source: numpy, "Parallel random number generation".
+    """
+    return np.random.SeedSequence([seed, stream]).spawn(count)
+
+
+def answer_hash(answer: Any) -> str:
+    """Hash an answer: floats by bit pattern, arrays by dtype, shape and bytes, mappings by key."""
+    sha = hashlib.sha256()
+    _feed(sha, answer)
+    return sha.hexdigest()[:16]
+
+
+def _feed(sha: Any, value: Any) -> None:
+    if isinstance(value, np.ndarray):
+        sha.update(f"{value.dtype}{value.shape}".encode())
+        sha.update(np.ascontiguousarray(value).tobytes())
+    elif isinstance(value, dict):
+        for key in sorted(value):
+            sha.update(str(key).encode())
+            _feed(sha, value[key])
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            _feed(sha, item)
+    elif isinstance(value, (bool, int, float, str, type(None), np.generic)):
+        sha.update(repr(value.item() if isinstance(value, np.generic) else value).encode())
+    else:
+        sha.update(pickle.dumps(value))
