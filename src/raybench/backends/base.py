@@ -5,7 +5,7 @@ import os
 import socket
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -69,7 +69,8 @@ class Backend(ABC):
         results: list[TaskResult] = []
         wanted = self.resources.workers
         for _ in range(WARM_UP_PASSES):
-            results += self.run(workload, list(tasks) * (4 * wanted), data)
+            bag = [replace(tasks[i % len(tasks)], index=i) for i in range(4 * wanted)]
+            results += self.run(workload, bag, data)
             if len({r.pid for r in results}) >= wanted:
                 return results
         raise BackendFailed(

@@ -37,7 +37,8 @@ class Workload(ABC):
         """Work on one task, yielding at each rung and at the end; the last one carries the answer.
 
         A task without steps yields once. Closing the iterator early ends the task.
-        Native threads: exactly `threads()`.
+        Native threads: exactly `threads()`. What to do stands in `task.params` and `task.steps`;
+        the index is a label (warm-up bags number their tasks anew).
         """
 
     @abstractmethod
