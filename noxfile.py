@@ -1,0 +1,125 @@
+"""Sessions. `nox -s bench` measures this machine; `nox` alone checks a change (lint, types, tests, report)."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2024.10.9"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.reuse_venv = "yes"  # installing from a lock again costs a second, a new environment a minute
+nox.options.sessions = ["lint", "types", "tests", "report"]
+
+ROOT = Path(__file__).parent
+LOCKS = ("run", "tests", "lint", "types", "asv")
+
+
+def install(session: nox.Session, lock: str, *, package: bool = True) -> None:
+    """Install one lock by its hashes, then raybench itself from this checkout."""
+    session.install("--require-hashes", "-r", f"requirements/{lock}.lock")
+    if package:
+        session.install("--no-deps", "-e", ".")
+
+
+def environment() -> dict[str, str]:
+    """Say where the data files lie, and keep Ray's workers in this virtual environment."""
+    beside = ROOT.parent / "shared" / "data"
+    data = os.environ.get("RAYBENCH_DATA") or (str(beside) if beside.is_dir() else "")
+    # under `uv run` Ray starts each worker through uv again, with a copy of the folder
+    return {"RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0"} | ({"RAYBENCH_DATA": data} if data else {})
+
+
+def generated() -> dict[str, str]:
+    """Hash every file that `raybench report` may write."""
+    files = [*ROOT.glob("*.md"), *(path for path in (ROOT / "reports").rglob("*") if path.is_file())]
+    return {str(path.relative_to(ROOT)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure the quick study on this machine and write RESULTS.md; overrides go behind `--`."""
+    install(session, "run")
+    named = any(word.startswith("study=") for word in session.posargs)
+    session.run("raybench", "run", *(() if named else ("study=quick",)), *session.posargs, env=environment())
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the tests; arguments of pytest go behind `--`."""
+    install(session, "tests")
+    session.run("pytest", *session.posargs, env=environment())
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style, format and spelling."""
+    install(session, "lint", package=False)
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    tracked = session.run("git", "ls-files", external=True, silent=True) or ""
+    session.run("codespell", *tracked.split(), silent=False)
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check the types of src."""
+    install(session, "types")
+    session.run("mypy", *session.posargs)
+
+
+@nox.session
+def report(session: nox.Session) -> None:
+    """Rebuild the report from committed raw data: not a byte may change, and every sentence must hold."""
+    install(session, "run")
+    before = generated()
+    session.run("raybench", "report", env=environment())
+    after = generated()
+    changed = sorted(path for path in before.keys() | after.keys() if before.get(path) != after.get(path))
+    if changed:
+        session.error(f"not what the raw data give, commit what `raybench report` wrote: {', '.join(changed)}")
+    session.run("raybench", "check", env=environment())
+
+
+@nox.session
+def lock(session: nox.Session) -> None:
+    """Write requirements/*.lock from pyproject.toml; `-- --upgrade` takes newer versions."""
+    session.install("uv")
+    command = ["uv", "pip", "compile", "pyproject.toml", "--universal", "--python-version", "3.11"]
+    command += [
+        "--generate-hashes",
+        "--no-emit-index-url",
+        "--no-emit-find-links",
+        "--no-header",
+        "--no-annotate",
+        "-q",
+    ]
+    for name in LOCKS:
+        group = () if name == "run" else ("--group", name, "-c", "requirements/run.lock")
+        # a bare --group resolves the tools alone; with pyproject.toml in front it adds them to the study's
+        words = [w for w in command if w != "pyproject.toml"] if name in ("lint", "asv") else command
+        session.run(*words, *group, *session.posargs, "-o", f"requirements/{name}.lock")
+
+
+@nox.session
+def asv(session: nox.Session) -> None:
+    """Compare this commit with its parent, interleaved; arguments of `asv continuous` go behind `--`."""
+    install(session, "asv", package=False)
+    session.install("uv")
+    session.run("asv", "machine", "--yes")
+    commits = session.posargs or ("HEAD^", "HEAD")
+    session.run("asv", "continuous", "--interleave-rounds", "--show-stderr", *commits, env=environment())
+
+
+@nox.session(name="asv-publish")
+def asv_publish(session: nox.Session) -> None:
+    """Write the site with the history of all recorded commits to build/asv."""
+    install(session, "asv", package=False)
+    session.run("asv", "publish", *session.posargs)
+
+
+@nox.session
+def gate(session: nox.Session) -> None:
+    """Stop a regression: ratios of this tree to its parent, taken in one run; `-- --short` for CI."""
+    install(session, "run")
+    session.run("python", "benchmarks/gate.py", *session.posargs, env=environment())
