@@ -85,20 +85,12 @@ def report(session: nox.Session) -> None:
 def lock(session: nox.Session) -> None:
     """Write requirements/*.lock from pyproject.toml; `-- --upgrade` takes newer versions."""
     session.install("uv")
-    command = ["uv", "pip", "compile", "pyproject.toml", "--universal", "--python-version", "3.11"]
-    command += [
-        "--generate-hashes",
-        "--no-emit-index-url",
-        "--no-emit-find-links",
-        "--no-header",
-        "--no-annotate",
-        "-q",
-    ]
+    style = ["--universal", "--python-version=3.11", "--generate-hashes", "--no-emit-index-url", "--no-emit-find-links"]
     for name in LOCKS:
+        study = ("pyproject.toml",) if name in ("run", "tests", "types") else ()  # the others: their tools alone
         group = () if name == "run" else ("--group", name, "-c", "requirements/run.lock")
-        # a bare --group resolves the tools alone; with pyproject.toml in front it adds them to the study's
-        words = [w for w in command if w != "pyproject.toml"] if name in ("lint", "asv") else command
-        session.run(*words, *group, *session.posargs, "-o", f"requirements/{name}.lock")
+        words = (*style, "--no-header", "--no-annotate", "-q", *study, *group, *session.posargs)
+        session.run("uv", "pip", "compile", *words, "-o", f"requirements/{name}.lock")
 
 
 @nox.session
