@@ -10,13 +10,15 @@ import pytest
 SRC = Path(__file__).parents[1] / "src"
 LAYERS = (  # a module may import from rows above its own, and from its own package
     "errors clock model",
-    "stats rawline processes workloads.base",
-    "store ledger environment quiet",
-    "workloads workloads.* backends.base plan scaling controls laws metg accounting hpo gate",
-    "backends backends.* claims export",
+    "host rawline stats laws workloads.base",
+    "store ledger processes environment quiet",
+    "workloads workloads.* backends.base plan scaling metg accounting hpo gate fingerprint",
+    "backends backends.* claims export controls",
     "report report.*",
-    "measure quality verify doctor settings child",
-    "worker runner",
+    "measure doctor settings child head",
+    "quality verify run",
+    "worker runner verify_all",
+    "pursue console",
     "cli",
 )
 LIBRARIES = {  # library: the only modules that may import it
