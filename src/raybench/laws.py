@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import curve_fit
+from scipy.stats import norm, t
 
 from raybench.model import Estimate
 
@@ -84,7 +85,8 @@ def _fit(kind: str, cpus: Floats, table: Floats, indices: npt.NDArray[np.intp]) 
     resampled = np.median(table[:, indices], axis=2).T  # (resamples, P)
     drawn = refits(kind, cpus, resampled, weights)
     blocks = indices.shape[1]
-    estimates = [_estimate(p, d, blocks) for p, d in zip(point, drawn.T, strict=True)]
+    bounded = any(_on_bound(d) for d in drawn.T)
+    estimates = [_estimate(p, d, blocks, bounded=bounded) for p, d in zip(point, drawn.T, strict=True)]
     serial, coherency = point[1], (point[2] if kind == "usl" else 0.0)
     return Fit(
         kind=kind,
@@ -174,10 +176,23 @@ def _nonnegative(rows: Floats, wanted: Floats) -> Floats:
     return best
 
 
-def _estimate(point: float, draws: Floats, blocks: int) -> Estimate:
-    low, high = np.quantile(draws, [0.025, 0.975])
-    edge = "at bound" if np.mean(draws <= 1e-9) > 0.025 else ""
-    return Estimate(point=float(point), low=float(low), high=float(high), n=blocks, flag=edge)
+def _estimate(point: float, draws: Floats, blocks: int, *, bounded: bool) -> Estimate:
+    """Estimate one parameter; with any parameter on a bound the tails are widened for the number of blocks.
+
+    There the plain interval of the other parameters covered 90 % of simulated studies instead of 95 %.
+    Source of the wider tails: Hesterberg 2015, "expanded percentile interval".
+    """
+    tail = 0.025
+    if bounded:
+        tail = float(norm.cdf(-np.sqrt(blocks / (blocks - 1)) * t.ppf(0.975, blocks - 1)))
+    low, high = np.quantile(draws, [tail, 1 - tail])
+    return Estimate(
+        point=float(point), low=float(low), high=float(high), n=blocks, flag="at bound" if _on_bound(draws) else ""
+    )
+
+
+def _on_bound(draws: Floats) -> bool:
+    return bool(np.mean(draws <= 1e-9) > 0.025)
 
 
 def _left_out(kind: str, cpus: Floats, medians: Floats, weights: Floats) -> float | None:

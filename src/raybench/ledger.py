@@ -76,8 +76,8 @@ class Ledger:
     def ceiling(self, key: str) -> str | None:
         """Find the bare processes that run the workload's own tasks on as many cores."""
         cpus = self.cells[key].cpus
-        named = (k for k in self.siblings(key) if self.cells[k].backend.name == "hardware_ceiling")
-        return next((k for k in named if self.cells[k].cpus == cpus and k != key), None)
+        bare = (k for k in self.siblings(key) if is_ceiling(self.cells[k]))
+        return next((k for k in bare if self.cells[k].cpus == cpus and k != key), None)
 
     def _same_backend(self, key: str, fits: Callable[[Cell], bool]) -> str | None:
         mine = self.identity[key][1]
@@ -159,6 +159,11 @@ def ledger(plan: Plan, measurements: Sequence[Measurement]) -> Ledger:
         workloads={name: tuple(found) for name, found in workloads.items()},
         identity=identity,
     )
+
+
+def is_ceiling(cell: Cell) -> bool:
+    """Tell whether the cell is the control that measures what the machine allows."""
+    return cell.backend.name == "hardware_ceiling"
 
 
 def _is_base(cell: Cell) -> bool:

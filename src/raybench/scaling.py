@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from raybench.laws import karp_flatt
-from raybench.ledger import CONTROL, Ledger, Metric, cold, ledger, makespan, pair
+from raybench.ledger import CONTROL, Ledger, Metric, cold, is_ceiling, ledger, makespan, pair
 from raybench.model import Cell, Estimate, Measurement, Plan, Row, Status, VerdictKind
 from raybench.stats import (
     DISAGREES,
@@ -92,7 +92,7 @@ def _compared(data: Ledger, key: str, row: Row, resampler: Resampler) -> Row:
     cpus, full = row.cell.cpus, row.work_ratio >= FULL_WORK
     row = replace(row, utilisation=_utilisation(data, key, resampler), ceiling=_ceiling(data, key, resampler))
     base = data.base(key)
-    if base is None or base == key:
+    if base is None or base == key or CONTROL in row.cell.backend.tags:
         return row
     warm = _against(data, base, key, makespan, resampler)
     row = replace(
@@ -120,10 +120,8 @@ def _compared(data: Ledger, key: str, row: Row, resampler: Resampler) -> Row:
 
 
 def _band(cell: Cell, efficiency: Estimate) -> VerdictKind | None:
-    """Judge the documented band, for parallel cells that are nobody's control."""
-    if cell.cpus == 1 or CONTROL in cell.backend.tags:
-        return None
-    return band_verdict(efficiency, *BAND)
+    """Judge the documented band, for parallel cells only."""
+    return band_verdict(efficiency, *BAND) if cell.cpus > 1 else None
 
 
 def _serial_fraction(warm: Ratio, cpus: int) -> Estimate:
@@ -142,12 +140,26 @@ def _scaled(data: Ledger, top: str | None, bottom: str, resampler: Resampler) ->
 
 
 def _ceiling(data: Ledger, key: str, resampler: Resampler) -> Estimate | None:
-    """Estimate E_hw(P): base / (P x bare processes), measured in the same blocks."""
-    cpus, base, bare = data.cells[key].cpus, data.base(key), data.ceiling(key)
+    """Estimate E_hw(P), what P bare processes at once leave of one process's speed, from the same blocks."""
+    cpus, base = data.cells[key].cpus, data.base(key)
+    bare = key if is_ceiling(data.cells[key]) else data.ceiling(key)
     if base is None or bare is None or cpus == 1:
         return None
-    found = _against(data, base, bare, makespan, resampler)
-    return found.estimate(lambda s: s / cpus, edges=()) if found else None
+    alone, together = pair(data.ok(base), _as_copies(data.ok(bare), cpus), makespan)
+    return ratio(alone, together, resampler).estimate(edges=()) if len(alone) else None
+
+
+def _as_copies(bare: Mapping[int, Measurement], cpus: int) -> dict[int, Measurement]:
+    """Express each measurement as the seconds of a whole bag per process: the mean of its copies.
+
+    Where the processes share one bag instead, a whole bag per process would take P times as long.
+    """
+    found = {}
+    for block, m in bare.items():
+        copies = m.notes.get("copies_s")
+        seconds = float(np.mean(copies)) if copies else cpus * m.phases.makespan
+        found[block] = replace(m, phases=replace(m.phases, makespan=seconds))
+    return found
 
 
 def _utilisation(data: Ledger, key: str, resampler: Resampler) -> Estimate | None:
@@ -207,7 +219,7 @@ def _different(data: Ledger, key: str) -> list[str]:
     if base is None:
         return []
     mine, theirs = data.ok(key), data.ok(base)
-    adaptive = "adaptive" in data.cells[key].backend.tags
+    adaptive = "adaptive" in data.cells[key].backend.tags or any(m.steps_done < m.steps_asked for m in mine.values())
     different = []
     if _hashes(mine, "tasks_hash") - _hashes(theirs, "tasks_hash") and _hashes(theirs, "tasks_hash"):
         different.append("tasks")

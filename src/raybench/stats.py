@@ -69,18 +69,13 @@ class Resampler:
         return np.asarray((ranked[lower] + ranked[upper]) / 2)
 
 
-def interval(draws: npt.ArrayLike, *, blocks: int | None = None) -> tuple[float, float]:
-    """Give the 95 % percentile interval of resampled values; infinite values are allowed.
-
-    blocks : widen the tails for that many blocks (t quantile, n instead of n - 1), needed where many medians
-        are combined and the plain percentiles are too narrow. Source: Hesterberg 2015, "expanded percentile".
-    """
-    tail = 0.025
-    if blocks is not None:
-        tail = float(scipy.stats.norm.cdf(-np.sqrt(blocks / (blocks - 1)) * t_quantile(blocks)))
+def interval(draws: npt.ArrayLike) -> tuple[float, float]:
+    """Give the 95 % percentile interval of resampled values; infinite values are allowed."""
     values = np.asarray(draws, dtype=np.float64)
-    method = "linear" if np.isfinite(values).all() else "inverted_cdf"
-    low, high = np.quantile(values, [tail, 1 - tail], method=method)  # type: ignore[call-overload]
+    if np.isfinite(values).all():
+        low, high = np.quantile(values, [0.025, 0.975])
+    else:  # interpolating towards infinity would give NaN
+        low, high = np.quantile(values, [0.025, 0.975], method="inverted_cdf")
     return float(low), float(high)
 
 
