@@ -1,0 +1,215 @@
+"""The command line: the only module that prints or exits. Verbs import what they need when they run."""
+
+import argparse
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from raybench.errors import RaybenchError
+
+if TYPE_CHECKING:
+    from raybench.run import Run
+    from raybench.settings import Settings
+
+USER_ERROR = 2
+INTERRUPTED = 130
+VERBS = {
+    "plan": "print every cell, why a cell will be skipped, and the estimated time; run nothing",
+    "run": "measure what is missing, in whole blocks up to the budget, then report",
+    "verify": "run every workload on every backend once, check the answers, time nothing",
+    "report": "rebuild RESULTS.md, figures and page from raw data alone",
+    "doctor": "look at this machine: cores, quota, load, memory, GPUs, data; start, check and stop a Ray cluster",
+    "cell": "take one measurement in this process and print it as JSON",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb; 0 fine, 1 something failed or disagrees, 2 the user's mistake, 130 interrupted."""
+    signal.signal(signal.SIGTERM, _interrupted)
+    arguments = _arguments(argv)
+    try:
+        return int(_DO[arguments.verb](arguments))
+    except RaybenchError as error:
+        print(f"raybench {arguments.verb}: {error}", file=sys.stderr)
+        return USER_ERROR
+    except KeyboardInterrupt:
+        print(f"raybench {arguments.verb}: interrupted; everything measured so far is kept", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # `raybench plan | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Parse; overrides may stand before, between and after the options."""
+    parser = _parser()
+    arguments, rest = parser.parse_known_args(argv)
+    if unknown := [word for word in rest if word.startswith("-")]:
+        parser.error(f"unknown option {unknown[0]}; see raybench {arguments.verb} --help")
+    arguments.overrides += rest
+    return arguments
+
+
+def _interrupted(signum: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="raybench",
+        description="Measure whether distributing machine-learning work pays, and report it with evidence.",
+        epilog="overrides, e.g.: study=quick workloads=[xgb_hpo] backends=[sequential,ray_tasks] cpus=[1,2] budget_min=5",
+    )
+    parser.add_argument("--version", action="version", version=_version())
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for verb, about in VERBS.items():
+        sub = verbs.add_parser(verb, help=about, description=about)
+        sub.add_argument("overrides", nargs="*", help="Hydra overrides: study=NAME, workloads=[...], cpus=[...] ...")
+        sub.add_argument("--conf", action="append", default=[], type=Path, help="a further configuration folder")
+        if verb in ("report",):
+            sub.add_argument("--run", type=Path, help="a run's folder; without it the one named in reports/current")
+        if verb in ("run", "report"):
+            sub.add_argument("--root", type=Path, default=Path(), help="where RESULTS.md and README.md are")
+        if verb == "run":
+            sub.add_argument("--no-report", action="store_true", help="measure only")
+        if verb == "doctor":
+            sub.add_argument("--no-ray", action="store_true", help="do not start a Ray cluster")
+            sub.add_argument("--address", help="show the status of this existing cluster instead of starting one")
+            sub.add_argument("--clean", action="store_true", help="remove generated files and leftovers")
+    return parser
+
+
+def _version() -> str:
+    from raybench import __version__
+
+    return f"raybench {__version__}"
+
+
+def _settings(arguments: argparse.Namespace) -> "Settings":
+    from raybench import settings
+
+    return settings.load(arguments.overrides, conf=arguments.conf)
+
+
+# --- verbs ----------------------------------------------------------------------------------------
+
+
+def _plan(arguments: argparse.Namespace) -> int:
+    from raybench import console, run
+    from raybench.plan import estimate_s
+
+    asked = _settings(arguments)
+    made = run.planned(asked)
+    seconds = estimate_s(made.jobs, run.known_seconds(asked.reports, made))
+    console.show_plan(made, seconds, asked.study.budget_min)
+    return 0
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from raybench import console, pursue, run, store
+    from raybench.workloads import download
+
+    asked = _settings(arguments)
+    for name in run.data_needed(asked):
+        if reason := download.fetch(name):
+            print(f"raybench run: {reason}", file=sys.stderr)
+    made = run.planned(asked)
+    opened = run.open_run(asked, made, command=f"raybench run {' '.join(arguments.overrides)}".strip())
+    print(f"run {opened.folder}: {opened.note}")
+    with store.lock(opened.folder), console.progress() as observe:
+        outcome = pursue.pursue(opened, asked, observe)
+    console.show_outcome(outcome, opened)
+    if not arguments.no_report and opened.plan.verdicts:
+        store.set_current(asked.reports, opened.folder)
+        _rebuild(asked.reports, opened.folder, arguments.root, arguments.conf)
+    return 1 if outcome.failed else 0
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    from raybench import console, verify_all
+
+    arguments.overrides = ["study=everything", *arguments.overrides]
+    asked = _settings(arguments)
+    found = verify_all.summary([console.show_verified(one) for one in verify_all.verify_all(asked)])
+    console.show_summary(found)
+    return 1 if found.bad else 0
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from raybench import store
+    from raybench.errors import BadSettings
+
+    reports = arguments.root / "reports"
+    folder = arguments.run or store.current(reports)
+    if folder is None:
+        raise BadSettings(f"{reports}/current names no run; measure one with `raybench run study=quick`, or give --run")
+    _rebuild(reports, folder, arguments.root, arguments.conf)
+    return 0
+
+
+def _rebuild(reports: Path, folder: Path, root: Path, conf: Sequence[Path]) -> None:
+    from raybench.report import build
+
+    written = build.rebuild(reports, folder, root, conf=conf)
+    print(f"report of {folder}: {', '.join(str(path) for path in written) or 'unchanged'}")
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from raybench import console, doctor
+
+    if arguments.clean:
+        for path in doctor.clean():
+            print(f"removed {path}")
+        return 0
+    findings = doctor.examine(start_ray=not arguments.no_ray and not arguments.address, address=arguments.address)
+    return console.show_findings(findings)
+
+
+def _cell(arguments: argparse.Namespace) -> int:
+    from raybench import run
+    from raybench.errors import BadSettings
+    from raybench.measure import measure
+    from raybench.model import Status, to_json
+
+    made = run.planned(_settings(arguments))
+    cells = {job.cell.key: job for job in reversed(made.jobs) if job.replica == 1}
+    if len(cells) != 1:
+        names = ", ".join(f"{job.cell.workload.name} x {job.cell.backend.name} at P={job.cell.cpus}" for job in cells.values())
+        raise BadSettings(
+            f"{len(cells)} cells are selected ({names or 'all were skipped: see raybench plan'}); "
+            "expected one: give workloads=[...] backends=[...] cpus=[...]"
+        )
+    job = next(iter(cells.values()))
+    _prepare_this_process(job)
+    measured = measure(job)
+    print(json.dumps(to_json(measured), indent=1))
+    return 0 if measured.status is Status.OK else 1
+
+
+def _prepare_this_process(job: Any) -> None:
+    """Take on the cell's environment: this verb measures in the very process, for debugging."""
+    from raybench.child import environment
+
+    wanted = environment(job.cell.backend, threads=job.cell.cpus_per_task, tag="raybench-cell", job=job)
+    stale = os.environ.get("OMP_NUM_THREADS") != wanted["OMP_NUM_THREADS"] or os.environ.get("RAYBENCH_TAG") != "raybench-cell"
+    if stale:  # thread variables count only before the libraries load, so begin again with them
+        os.execve(sys.executable, [sys.executable, "-m", "raybench.cli", *sys.argv[1:]], wanted)
+    os.sched_setaffinity(0, job.affinity)
+
+
+_DO: dict[str, Callable[[argparse.Namespace], int]] = {
+    "plan": _plan,
+    "run": _run,
+    "verify": _verify,
+    "report": _report,
+    "doctor": _doctor,
+    "cell": _cell,
+}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

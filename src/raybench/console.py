@@ -1,0 +1,143 @@
+"""What the verbs show on a terminal: tables and a progress bar with rich; plain lines where there is no terminal."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from raybench.model import Job, Plan, Status
+from raybench.plan import limit_note
+from raybench.run import Run
+from raybench.runner import Event, Observer, Outcome
+
+if TYPE_CHECKING:
+    from raybench.doctor import Finding
+    from raybench.verify import Verified
+    from raybench.verify_all import Summary
+
+PLAIN_WIDTH = 160  # where the output is no terminal, rich would cut lines at 80
+
+
+def console() -> Console:
+    """Make a console on standard output, wide enough for a file."""
+    plain = not sys.stdout.isatty()
+    return Console(width=PLAIN_WIDTH if plain else None, highlight=False, soft_wrap=plain)
+
+
+def show_plan(plan: Plan, seconds: float, budget_min: float) -> None:
+    """Print every cell once, with its number of measurements or the reason why it will be skipped."""
+    out = console()
+    table = Table(title=f"study {plan.study}: {plan.blocks} blocks, seed {plan.seed}", title_justify="left")
+    for name in ("cell", "workload", "backend", "P", "workers", "GPUs", "measurements", "why not / note"):
+        table.add_column(name, overflow="fold")
+    jobs: dict[str, list[Job]] = {}
+    for job in plan.jobs:
+        jobs.setdefault(job.cell.key, []).append(job)
+    skips = {skip.cell.key: skip.reason for skip in plan.skips}
+    for cell in plan.cells:
+        mine = jobs.get(cell.key, [])
+        note = skips.get(cell.key, "") or (limit_note(mine[0]) if mine else "")
+        if cell.oversubscribed:
+            note = "OVERSUBSCRIBED" + (f"; {note}" if note else "")
+        table.add_row(
+            cell.key,
+            escape(cell.workload.name),
+            escape(cell.backend.name),
+            str(cell.cpus),
+            str(cell.workers),
+            f"{cell.gpus:g}",
+            str(len(mine)) if mine else "skipped",
+            escape(note),
+        )
+    out.print(table)
+    out.print(
+        f"{len(plan.jobs)} measurements of {len(jobs)} cells, {len(skips)} cells skipped; "
+        f"about {seconds / 60:.0f} min, budget {budget_min:g} min, {plan.usable_cpus} usable cores"
+    )
+
+
+def show_outcome(outcome: Outcome, run: Run) -> None:
+    """Print how a pass ended."""
+    console().print(
+        f"{outcome.measured} measured, {outcome.failed} failed, stopped: {outcome.stopped}; raw data in {run.folder}"
+    )
+
+
+@contextmanager
+def progress() -> Iterator[Observer]:
+    """Give an observer that shows progress with the time left: a bar on a terminal, else one line per measurement."""
+    if not sys.stdout.isatty():
+        yield _plain
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, TextColumn("{task.fields[left]}"), console=console()) as bar:
+        task = bar.add_task("starting", total=None, left="")
+
+        def observe(event: Event) -> None:
+            if event.kind == "measured" and event.job is not None:
+                bar.update(task, completed=event.done, total=event.total, left=f"{event.left_s / 60:.1f} min left")
+                if event.measurement is not None and event.measurement.status is not Status.OK:
+                    bar.console.print(escape(_line(event)))
+            elif event.job is not None:
+                bar.update(task, description=escape(_name(event.job)))
+            elif event.text:
+                bar.console.print(escape(event.text if event.kind != "quality" else f"quality pass of {event.text}"))
+
+        yield observe
+
+
+def show_verified(one: "Verified") -> "Verified":
+    """Print one pair and hand it on."""
+    shown = f"{one.status:8} {one.workload:26} {one.backend:26}"
+    print(f"{shown} {one.reason or f'{one.tasks} tasks on {one.workers} workers'}", flush=True)
+    return one
+
+
+def show_summary(found: "Summary") -> None:
+    """Print the disagreements and the counts."""
+    for line in found.disagreements:
+        print(f"disagree {line}")
+    print(
+        f"{found.ok} ok, {found.skipped} skipped, {found.failed} failed, {len(found.disagreements)} scores disagree"
+    )
+
+
+def show_findings(findings: Sequence["Finding"]) -> int:
+    """Print what the doctor found; 1 where something is bad."""
+    out = console()
+    table = Table(show_header=True)
+    for name in ("what", "found", "", "what to do"):
+        table.add_column(name, overflow="fold")
+    for finding in findings:
+        table.add_row(escape(finding.name), escape(finding.value), finding.verdict, escape(finding.advice))
+    out.print(table)
+    return int(any(finding.verdict == "bad" for finding in findings))
+
+
+def _plain(event: Event) -> None:
+    if event.kind == "measured":
+        print(_line(event), flush=True)
+    elif event.kind == "quality":
+        print(f"quality pass of {event.text}", flush=True)
+    elif event.kind == "stopped":
+        print(event.text, flush=True)
+
+
+def _line(event: Event) -> str:
+    assert event.job is not None and event.measurement is not None
+    found = event.measurement
+    text = f"{event.done}/{event.total} {found.status:9} {_name(event.job)}"
+    if found.status is Status.OK:
+        text += f" {found.phases.makespan:.3f} s"
+    return f"{text} {found.reason} ({event.left_s / 60:.1f} min left)".replace("  ", " ")
+
+
+def _name(job: Job) -> str:
+    cell = job.cell
+    again = f" attempt {job.attempt}" if job.attempt > 1 else ""
+    return f"block {job.block} {cell.workload.name} x {cell.backend.name} P={cell.cpus}{again}"

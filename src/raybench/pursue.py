@@ -1,0 +1,86 @@
+"""Carry a run through: planned blocks, the quality pass, then mini-blocks while an interval is too wide.
+
+The one place above the store's wall on both sides: it asks the analysis how wide the intervals are, and
+the runner for more blocks. A verdict is never asked for.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from raybench import scaling, stats, store
+from raybench.clock import now
+from raybench.model import Plan
+from raybench.plan import mini_block
+from raybench.run import Run
+from raybench.runner import Event, Observer, Outcome, Runner, planned
+from raybench.settings import Settings
+
+MOST_BLOCKS = 30  # method: stop at 30 blocks however wide the interval
+
+
+def pursue(run: Run, settings: Settings, observe: Observer) -> Outcome:
+    """Measure what is missing of a run within the budget; the caller holds the folder's lock.
+
+    Returns counts of this pass and why it stopped: `complete` (every planned block and every interval narrow
+    enough), `budget`, or `30 blocks`.
+    """
+    runner = Runner(run.folder, observe=observe, retry_failed=settings.study.retry_failed)
+    if stale := runner.leftovers():
+        observe(Event(kind="stopped", text=f"ended {stale} processes that a killed runner had left behind"))
+    budget_s = settings.study.budget_min * 60
+    began = now()
+    outcome = runner.run(planned(run.plan), budget_s=budget_s)
+    if outcome.stopped == "budget":
+        return _told(outcome, observe)
+    specs = {cell.workload.name: cell.workload for cell in run.plan.cells}
+    if run.plan.quality_pairs:
+        runner.quality([specs[name] for name in run.plan.quality], pairs=run.plan.quality_pairs, seed=run.plan.seed)
+    return _told(_narrowed(run, runner, outcome, left_s=lambda: budget_s - (now() - began)), observe)
+
+
+def _narrowed(run: Run, runner: Runner, outcome: Outcome, *, left_s: Callable[[], float]) -> Outcome:
+    """Add mini-blocks of the cells whose interval is wider than asked, with their bases, until the budget ends."""
+    if not (run.plan.controls and run.plan.verdicts):
+        return outcome
+    loaded = store.Store(run.folder / "measurements.jsonl").load()
+    block = max([run.plan.blocks, *(m.block + 1 for m in loaded.measurements)])
+    while True:
+        loaded = store.Store(run.folder / "measurements.jsonl").load()
+        wide = too_wide(run.plan, loaded)
+        if not wide:
+            return replace(outcome, stopped="complete")
+        if block >= MOST_BLOCKS:
+            return replace(outcome, stopped=f"{MOST_BLOCKS} blocks")
+        jobs = mini_block(run.plan, wide, block=block)
+        took = _seconds(loaded, {job.cell.key for job in jobs}) * 1.2
+        if took > left_s():
+            return replace(outcome, stopped="budget")
+        more = runner.run(jobs, budget_s=left_s())
+        outcome = replace(outcome, measured=outcome.measured + more.measured, failed=outcome.failed + more.failed)
+        block += 1
+
+
+def too_wide(plan: Plan, loaded: store.Loaded) -> list[str]:
+    """List the cells (keys) whose log-ratio interval has a half-width above the plan's target."""
+    wide = []
+    for row in scaling.rows(plan, loaded.measurements):
+        ratio = row.speedup or row.time_to_score
+        controls = {"control", "serial"} & set(row.cell.backend.tags)
+        if ratio is not None and not controls and stats.half_width(ratio) > plan.target_half_width:
+            wide.append(row.cell.key)
+    return wide
+
+
+def _seconds(loaded: store.Loaded, keys: set[str]) -> float:
+    """Estimate a mini-block: the longest measurement of each of its cells, twice (bases have a replica), and a head."""
+    total: dict[str, list[float]] = {}
+    for line in loaded.measurements:
+        if line.cell in keys:
+            phases = line.phases
+            total.setdefault(line.cell, []).append(phases.cold + phases.data + phases.check + 1.0)
+    return 10.0 + sum(2 * max(values) for values in total.values())
+
+
+def _told(outcome: Outcome, observe: Observer) -> Outcome:
+    observe(Event(kind="stopped", text=f"stopped: {outcome.stopped}"))
+    return outcome

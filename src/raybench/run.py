@@ -1,0 +1,98 @@
+"""Open the run of a study: the plan, its folder, and whether an earlier run goes on or a new one begins."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from raybench import environment, store
+from raybench.errors import BadStore
+from raybench.model import Environment, Plan, digest
+from raybench.plan import Machine, plan
+from raybench.settings import Settings
+from raybench.workloads import files
+
+PARTS = {
+    "source": "the code that measures",
+    "lock": "the lock file",
+    "data": "a data file",
+    "machine": "the machine",
+    "plan": "the plan (study, overrides or sizes)",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One execution of a study by one state of code, lock file, data and machine."""
+
+    folder: Path
+    plan: Plan
+    resumed: bool
+    note: str  # one line: what is continued, or what changed since the last run of this study
+
+
+def machine() -> Machine:
+    """Read what planning must know of this machine; cheap, imports nothing heavy."""
+    return Machine(
+        usable_cpus=environment.usable_cpus(),
+        cpus_for=environment.cpus_for,
+        gpus=len(environment.gpus()),
+        missing_data=files.unavailable,
+    )
+
+
+def identity(made: Plan) -> dict[str, str]:
+    """Hash everything that must be equal for two measurements to belong to one run."""
+    return environment.identity(digest({"plan": replace(made, about="")}))
+
+
+def open_run(settings: Settings, made: Plan, *, command: str) -> Run:
+    """Continue the newest run of this study with the same identity, or begin a new one and say why."""
+    wanted = identity(made)
+    study_folder = settings.reports / "raw" / environment.machine_key() / made.study
+    earlier = sorted(path.parent for path in study_folder.glob("*/environment.json"))
+    reason = f"first run of study {made.study} on this machine"
+    for folder in reversed(earlier):
+        try:
+            known = store.read_environment(folder)
+        except BadStore:
+            continue
+        changed = _changed(known.identity, wanted)
+        if not changed:
+            return Run(folder=folder, plan=store.read_plan(folder), resumed=True, note=f"continuing {folder.name}")
+        if folder == earlier[-1]:
+            reason = f"{' and '.join(changed)} changed since {folder.name}: a new run begins"
+    return _begin(study_folder, made, environment.collect(wanted["plan"], command), reason)
+
+
+def _begin(study_folder: Path, made: Plan, facts: Environment, reason: str) -> Run:
+    folder = study_folder / f"{facts.began}-{digest(facts.identity)[:6]}"
+    folder.mkdir(parents=True)
+    store.write_plan(folder, made)
+    store.write_environment(folder, facts)
+    return Run(folder=folder, plan=made, resumed=False, note=reason)
+
+
+def _changed(known: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:
+    return [words for part, words in PARTS.items() if known.get(part) != wanted.get(part)]
+
+
+def known_seconds(reports: Path, made: Plan) -> dict[str, float]:
+    """Look up how long cells took in earlier runs, in seconds per measurement; for estimates only."""
+    keys = {cell.key for cell in made.cells}
+    seconds: dict[str, list[float]] = {}
+    for folder in _recent(reports):
+        for line in store.Store(folder / "measurements.jsonl").load().measurements:
+            if line.cell in keys:
+                seconds.setdefault(line.cell, []).append(line.phases.cold + line.phases.data + line.phases.check)
+    return {key: sorted(values)[len(values) // 2] for key, values in seconds.items()}
+
+
+def _recent(reports: Path, count: int = 3) -> Sequence[Path]:
+    found = store.runs(reports)
+    here = [path for path in found if path.parent.parent.name == environment.machine_key()]
+    return sorted(here, key=lambda path: path.name)[-count:]
+
+
+def planned(settings: Settings) -> Plan:
+    """Plan the study of these settings on this machine."""
+    return plan(settings.study, machine())

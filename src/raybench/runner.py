@@ -1,0 +1,311 @@
+"""Run a plan: one fresh child per measurement, in order, resumable, leaving no process behind.
+
+Knows neither statistics nor any library that is measured; prints nothing: it tells an observer.
+"""
+
+import json
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import psutil
+
+from raybench import processes, quiet
+from raybench.child import Child, Ending, environment
+from raybench.clock import now
+from raybench.errors import BackendFailed
+from raybench.head import Head
+from raybench.model import (
+    Disturbance,
+    Job,
+    Measurement,
+    Plan,
+    Quality,
+    Spec,
+    Status,
+    digest,
+    from_json,
+    to_json,
+)
+from raybench.plan import head_key
+from raybench.store import Store
+
+ATTEMPTS = 3  # of a disturbed measurement, the first one included
+QUALITY_LIMIT_S = 3600.0
+MEMORY_SHARE = 0.9  # of the machine's memory, where no limit is asked for: before the kernel kills at random
+OBJECT_STORE_BYTES = 2 * 2**30
+OPEN = (Status.DISTURBED,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """What the observer is told. kind: `started`, `measured`, `quality`, `head`, `stopped`."""
+
+    kind: str
+    job: Job | None = None
+    measurement: Measurement | None = None
+    done: int = 0
+    total: int = 0
+    left_s: float = 0.0
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a pass through a plan ended."""
+
+    measured: int
+    failed: int
+    stopped: str  # why no more was measured: `complete`, `budget`
+
+
+Observer = Callable[[Event], None]
+
+
+class Runner:
+    """Measures what is missing of a plan into one run's folder.
+
+    The caller holds the folder's lock. `retry_failed` also repeats measurements that failed or timed out.
+    """
+
+    def __init__(self, folder: Path, *, observe: Observer, retry_failed: bool = False) -> None:
+        self._store = Store(folder / "measurements.jsonl")
+        self._observe = observe
+        self._retry_failed = retry_failed
+        self._tag = f"raybench-{digest(str(folder.resolve()))[:10]}:"
+        self._began = now()
+        self._durations: dict[str, float] = {}
+        loaded = self._store.load()
+        self._lines = {m.key: m for m in loaded.measurements}
+        self._qualities = {q.key for q in loaded.qualities}
+        self._index = len(loaded.measurements)
+        self._work = Path(tempfile.gettempdir())
+
+    def leftovers(self) -> int:
+        """End what an earlier runner of this folder left behind when it was killed; return how many there were."""
+        processes.become_subreaper()
+        return processes.end(self._tag)
+
+    def missing(self, jobs: Iterable[Job]) -> list[Job]:
+        """List what is still to measure, in order; a disturbed measurement comes back as its next attempt."""
+        todo = []
+        for job in jobs:
+            attempt = 1
+            while (line := self._lines.get((*job.key[:3], attempt))) is not None:
+                again = line.status in OPEN and attempt < ATTEMPTS
+                again |= self._retry_failed and line.status in (Status.FAILED, Status.TIMED_OUT)
+                if not again:
+                    break
+                attempt += 1
+            else:
+                todo.append(replace(job, attempt=attempt))
+        return todo
+
+    def run(self, jobs: Sequence[Job], *, budget_s: float) -> Outcome:
+        """Measure in whole blocks until all is done or the next block would pass the budget; the first always runs."""
+        todo = self.missing(jobs)
+        total, measured, failed = len(todo), 0, 0
+        blocks: dict[int, list[Job]] = {}
+        for job in todo:
+            blocks.setdefault(job.block, []).append(job)
+        longest = 0.0
+        began = now()
+        for block in sorted(blocks):
+            if measured and now() - began + longest > budget_s:
+                return Outcome(measured=measured, failed=failed, stopped="budget")
+            block_began = now()
+            queue = blocks[block]
+            while queue:
+                again: list[Job] = []
+                for measurement, job in self._in_order(queue):
+                    measured += 1
+                    failed += measurement.status in (Status.FAILED, Status.TIMED_OUT)
+                    if measurement.status is Status.DISTURBED and job.attempt < ATTEMPTS:
+                        again.append(replace(job, attempt=job.attempt + 1))
+                        total += 1
+                    left = (now() - began) / measured * (total - measured)
+                    self._observe(
+                        Event(kind="measured", job=job, measurement=measurement, done=measured, total=total, left_s=left)
+                    )
+                queue = again
+            longest = max(longest, now() - block_began)
+        return Outcome(measured=measured, failed=failed, stopped="complete")
+
+    def quality(self, specs: Iterable[Spec], *, pairs: int, seed: int) -> int:
+        """Take the quality pass of each workload that has none yet, untimed; return how many lines were added."""
+        added = 0
+        for spec in specs:
+            if self._has_quality(spec.name, pairs):
+                continue
+            self._observe(Event(kind="quality", text=spec.name))
+            added += self._quality(spec, pairs=pairs, seed=seed)
+        return added
+
+    # --- one measurement --------------------------------------------------------------------------
+
+    def _in_order(self, jobs: Sequence[Job]) -> Iterable[tuple[Measurement, Job]]:
+        """Measure jobs one after the other; adjacent ones with the same head key share a head."""
+        token = secrets.token_hex(32)
+        place = 0
+        while place < len(jobs):
+            key = head_key(jobs[place].cell)
+            stop = place + 1
+            while key and stop < len(jobs) and head_key(jobs[stop].cell) == key:
+                stop += 1
+            group = jobs[place:stop]
+            place = stop
+            if not key or group[0].cluster.address:
+                for job in group:
+                    yield self._one(job, None, token), job
+                continue
+            yield from self._on_shared_head(group, token)
+
+    def _on_shared_head(self, group: Sequence[Job], token: str) -> Iterable[tuple[Measurement, Job]]:
+        self._observe(Event(kind="head", job=group[0]))
+        cell = group[0].cell
+        env = environment(
+            cell.backend, threads=cell.cpus_per_task, tag=f"{self._tag}head{self._index}:", job=group[0]
+        ) | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token}
+        request = {"num_cpus": cell.cpus, "num_gpus": cell.gpus, "object_store_memory": OBJECT_STORE_BYTES}
+        with ExitStack() as stack:
+            try:
+                head = stack.enter_context(Head(request, env=env, affinity=group[0].affinity))
+            except BackendFailed as error:
+                for job in group:
+                    yield self._keep(self._blank(job, Status.FAILED, str(error))), job
+                return
+            for job in group:
+                yield self._one(job, head, token), job
+
+    def _one(self, job: Job, head: Head | None, token: str) -> Measurement:
+        """Take one measurement in a fresh child; whatever happens, one line is stored and nothing is left running."""
+        self._observe(Event(kind="started", job=job))
+        tag = f"{self._tag}job{self._index}:"
+        account = processes.Account.open(tag)
+        counters = [account, *([head.account] if head else [])]
+        folder = Path(tempfile.mkdtemp(prefix="rb", dir=self._work))
+        env = environment(job.cell.backend, threads=job.cell.cpus_per_task, tag=tag, job=job) | {
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN": token,
+            "RAY_TMPDIR": str(folder),
+            "RAYBENCH_CPU_COUNTER": os.pathsep.join(c.cpu_reader_path for c in counters if c.cpu_reader_path),
+        }
+        sent = job
+        if head is not None:
+            sent = replace(job, cluster=replace(job.cluster, address=head.address))
+        limit = job.limits.memory_bytes or int(psutil.virtual_memory().total * MEMORY_SHARE)
+        watch = quiet.Watch(lambda: sum(c.cpu_s() for c in counters))
+        watch.before()
+        cpu_before = sum(c.cpu_s() for c in counters)
+        child = Child("raybench.worker", env=env, cwd=folder)
+        try:
+            account.add(child.process.pid)
+            child.send({"job": to_json(sent), "spawned": child.spawned, "affinity": list(job.affinity)})
+            ending = child.wait(timeout_s=job.limits.cell_timeout_s, account=account, memory_bytes=limit)
+            disturbance = watch.after()
+            cpu_s = sum(c.cpu_s() for c in counters) - cpu_before
+        finally:
+            child.close()
+            processes.end(tag, account=account)
+            peak = account.peak_bytes()
+            account.close()
+            shutil.rmtree(folder, ignore_errors=True)
+        measured = self._read(job, ending, limit)
+        notes = dict(measured.notes)
+        if head is not None:
+            notes |= {"head": "shared", "head_start_s": head.start_s}
+        elif "ray" in job.cell.backend.requires.packages:
+            notes |= {"head": "joined" if job.cluster.address else "own"}
+        status, reason = measured.status, measured.reason
+        if status is Status.OK and disturbance.reason:
+            status, reason = Status.DISTURBED, disturbance.reason
+        return self._keep(
+            replace(
+                measured,
+                status=status,
+                reason=reason,
+                notes=notes,
+                disturbance=disturbance,
+                cpu_s=cpu_s,
+                cpu_source=account.cpu_source,
+                peak_rss_bytes=peak,
+                memory_source=account.memory_source,
+                began=round(child.spawned - self._began, 3),
+            )
+        )
+
+    def _read(self, job: Job, ending: Ending, limit: int) -> Measurement:
+        if ending.timed_out:
+            return self._blank(
+                job, Status.TIMED_OUT, f"no result within the cell's {job.limits.cell_timeout_s:g} s; tree ended"
+            )
+        if ending.over_memory is not None:
+            gib = 2**30
+            return self._blank(
+                job,
+                Status.FAILED,
+                f"out of memory: the process tree held {ending.over_memory / gib:.2f} GiB of {limit / gib:.2f} GiB allowed",
+            )
+        if not ending.lines:
+            how = f"exit code {ending.returncode}"
+            if ending.returncode is not None and ending.returncode < 0:
+                how = f"signal {-ending.returncode}"
+            return self._blank(job, Status.FAILED, f"the process ended with {how} and no result: {ending.last_words}")
+        return from_json(Measurement, json.loads(ending.lines[-1]))
+
+    def _blank(self, job: Job, status: Status, reason: str) -> Measurement:
+        return Measurement(
+            cell=job.cell.key,
+            block=job.block,
+            replica=job.replica,
+            attempt=job.attempt,
+            order=job.order,
+            extra=job.extra,
+            status=status,
+            reason=reason,
+            disturbance=Disturbance(),
+        )
+
+    def _keep(self, measurement: Measurement) -> Measurement:
+        measurement = replace(measurement, index=self._index)
+        self._store.append(measurement)
+        self._lines[measurement.key] = measurement
+        self._index += 1
+        return measurement
+
+    def _quality(self, spec: Spec, *, pairs: int, seed: int) -> int:
+        tag = f"{self._tag}quality:"
+        threads = len(os.sched_getaffinity(0))
+        folder = Path(tempfile.mkdtemp(prefix="rb", dir=self._work))
+        child = Child("raybench.worker", env=environment(spec, threads=threads, tag=tag), cwd=folder)
+        lines: list[Quality] = []
+        try:
+            child.send({"quality": to_json(spec), "pairs": pairs, "seed": seed})
+            lines = [from_json(Quality, json.loads(text)) for text in child.lines()]
+            words = child.last_words()
+        finally:
+            child.close()
+            processes.end(tag)
+            shutil.rmtree(folder, ignore_errors=True)
+        if not lines:
+            self._observe(Event(kind="stopped", text=f"quality pass of {spec.name} gave nothing: {words}"))
+        fresh = [line for line in lines if line.key not in self._qualities]
+        for line in fresh:
+            self._store.append(line)
+        self._qualities |= {line.key for line in fresh}
+        return len(fresh)
+
+    def _has_quality(self, workload: str, pairs: int) -> bool:
+        """Tell whether every pair has the same arms; a pass that was cut off is taken again, and only completed."""
+        arms = [{arm for name, arm, pair in self._qualities if name == workload and pair == n} for n in range(pairs)]
+        return bool(arms) and bool(arms[0]) and all(found == arms[0] for found in arms)
+
+
+def planned(plan: Plan) -> Sequence[Job]:
+    """Give the jobs of a plan in the order of measuring."""
+    return sorted(plan.jobs, key=lambda job: (job.block, job.order))

@@ -1,0 +1,78 @@
+"""The child process: a request as JSON on standard input, raw lines as JSON on a pipe of their own.
+
+Standard output and error stay free for whatever libraries print. When the runner goes away, its end of
+standard input closes, and this process ends its whole tree: no measurement outlives its runner.
+"""
+
+import contextlib
+import json
+import os
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import psutil
+
+from raybench import processes
+from raybench.backends.base import Resources
+from raybench.clock import now
+from raybench.measure import load_workload, measure
+from raybench.model import Job, Limits, Spec, from_json, to_json
+from raybench.quality import quality_pass
+from raybench.verify import Verified, verify_backend
+
+RESULT_FD = "RAYBENCH_RESULT_FD"
+
+
+def main() -> int:
+    """Serve one request of the runner; the exit code says only whether it was understood."""
+    first_line = now()
+    request: dict[str, Any] = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_the_runner, daemon=True).start()
+    if request.get("affinity"):
+        os.sched_setaffinity(0, request["affinity"])
+    os.set_inheritable(int(os.environ[RESULT_FD]), False)  # a daemon that held it would keep the runner waiting
+    with os.fdopen(int(os.environ[RESULT_FD]), "w", encoding="utf-8") as out:
+        if "job" in request:
+            job = from_json(Job, request["job"])
+            measured = measure(job, interpreter_s=first_line - request["spawned"])
+            out.write(json.dumps(to_json(measured)) + "\n")
+        elif "verify" in request:
+            for one in _verified(request):
+                out.write(json.dumps(to_json(one)) + "\n")
+                out.flush()
+        else:
+            spec = from_json(Spec, request["quality"])
+            for line in quality_pass(spec.name, load_workload(spec), pairs=request["pairs"], seed=request["seed"]):
+                out.write(json.dumps(to_json(line)) + "\n")
+                out.flush()
+    return 0
+
+
+def _verified(request: Mapping[str, Any]) -> Iterator[Verified]:
+    resources = Resources(
+        workers=request["workers"],
+        cpus_per_task=request["cpus_per_task"],
+        limits=from_json(Limits, request["limits"]),
+    )
+    workloads = [from_json(Spec, spec) for spec in request["workloads"]]
+    yield from verify_backend(from_json(Spec, request["verify"]), workloads, resources, seed=request["seed"])
+
+
+def _end_with_the_runner() -> None:
+    """Wait for the runner's end of the pipe to close; then end everything that carries our tag.
+
+    Reads the bare descriptor: a thread that waits inside `sys.stdin` would hold its lock at exit.
+    """
+    while os.read(0, 4096):
+        pass
+    for process in processes.tagged(os.environ.get(processes.TAG, "-")):
+        if process.pid != os.getpid():
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

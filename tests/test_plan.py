@@ -1,0 +1,185 @@
+"""The plan: every cell accounted for, blocks drawn from the seed, nothing skipped without a reason."""
+
+from dataclasses import replace
+
+import pytest
+
+from raybench.model import Cell, GridRow, Job, Limits, Requires, Spec, Study
+from raybench.plan import Machine, cpu_counts, estimate_s, limit_note, mini_block, plan
+
+LOOP = Spec(name="sequential", target="x.A", tags=("serial",))
+THREADS = Spec(name="sequential_threads", target="x.A", tags=("threads",))
+POOL = Spec(name="pool", target="x.B", tags=("parallel",))
+HEADED = Spec(name="headed", target="x.C", tags=("parallel", "shared_head"), params={"flags": {"A": "1"}})
+TUNER = Spec(name="tuner", target="x.D", tags=("parallel",), stepped=True, requires=Requires(tags=("hpo",)))
+SUM = Spec(name="sum", target="y.S", tags=("compute",))
+HPO = Spec(name="hpo", target="y.H", tags=("compute", "hpo"), stepped=True)
+
+
+def machine(**changes: object) -> Machine:
+    facts = {
+        "usable_cpus": 4,
+        "cpus_for": lambda count: tuple(range(count)),
+        "gpus": 0,
+        "missing_data": lambda name: "",
+        "missing_package": lambda name: False,
+    }
+    return Machine(**(facts | changes))  # type: ignore[arg-type]
+
+
+def study(*rows: GridRow, **changes: object) -> Study:
+    specs = {"sum": SUM, "hpo": HPO}
+    backends = {spec.name: spec for spec in (LOOP, THREADS, POOL, HEADED, TUNER)}
+    facts = {"name": "s", "grid": rows, "workloads": specs, "backends": backends, "blocks": 3, "seed": 1}
+    return Study(**(facts | {"budget_min": 1.0, "controls": False, "quality_pairs": 0} | changes))  # type: ignore[arg-type]
+
+
+def row(workloads: tuple[str, ...] = ("sum",), backends: tuple[str, ...] = ("sequential", "pool"), **axes: object) -> GridRow:
+    return GridRow(workloads=workloads, backends=backends, **axes)  # type: ignore[arg-type]
+
+
+def test_every_cell_of_the_grid_runs_or_is_skipped_with_a_reason():
+    made = plan(study(row(("sum", "hpo"), ("sequential", "pool", "tuner"), cpus=(1, 2, 8))), machine())
+
+    ran = {(job.cell.workload.name, job.cell.backend.name, job.cell.cpus) for job in made.jobs}
+    skipped = {(s.cell.workload.name, s.cell.backend.name, s.cell.cpus) for s in made.skips}
+    assert ran == {
+        *((w, "sequential", 1) for w in ("sum", "hpo")),
+        *((w, "pool", p) for w in ("sum", "hpo") for p in (1, 2)),
+        ("hpo", "tuner", 1),
+        ("hpo", "tuner", 2),
+    }
+    assert skipped == {("sum", "pool", 8), ("hpo", "pool", 8), *(("sum", "tuner", p) for p in (1, 2, 8)), ("hpo", "tuner", 8)}
+    assert all(s.reason for s in made.skips)
+
+
+def test_an_unsuitable_pair_says_why_before_anything_else():
+    made = plan(study(row(("sum",), ("tuner",), cpus=(2,))), machine())
+
+    assert [s.reason for s in made.skips] == ["tuner needs a workload tagged hpo; sum is none"]
+
+
+def test_more_cores_than_usable_run_only_when_asked_for_by_name_and_are_labelled():
+    asked = study(row(cpus=(8,)), oversubscribe=True)
+
+    cells = {job.cell.backend.name: job.cell for job in plan(asked, machine()).jobs}
+
+    assert cells["pool"].oversubscribed and cells["pool"].workers == 8
+    assert not cells["sequential"].oversubscribed
+
+
+def test_a_missing_package_names_the_extra_that_brings_it():
+    dask = replace(POOL, requires=Requires(packages=("distributed",)))
+    asked = study(row(cpus=(2,)), backends={"sequential": LOOP, "pool": dask})
+
+    made = plan(asked, machine(missing_package=lambda name: name == "distributed"))
+
+    assert [s.reason for s in made.skips] == ["package distributed is not installed; pip install 'raybench[dask]'"]
+
+
+def test_cells_with_gpus_are_planned_and_skipped_where_there_is_none():
+    made = plan(study(row(("sum",), ("pool",), cpus=(2,), gpus=(0, 1))), machine())
+
+    assert [s.reason for s in made.skips] == ["asks for 1 GPU, this machine has 0"]
+    assert len(made.cells) == 2
+
+
+def test_the_threaded_loop_exists_above_one_core_only():
+    made = plan(study(row(("sum",), ("sequential", "sequential_threads"), cpus=(1, 4))), machine())
+
+    assert {(c.backend.name, c.workers, c.cpus_per_task) for c in made.cells} == {
+        ("sequential", 1, 1),
+        ("sequential_threads", 1, 4),
+    }
+
+
+def test_blocks_hold_the_same_cells_in_different_orders_drawn_from_the_seed():
+    asked = study(row(("sum", "hpo"), cpus=(1, 2, 4)), blocks=4)
+    made = plan(asked, machine())
+
+    orders = [[j.cell.key for j in made.jobs if j.block == b] for b in range(4)]
+    assert len({tuple(sorted(order)) for order in orders}) == 1
+    assert len({tuple(order) for order in orders}) > 1
+    assert plan(asked, machine()) == made
+    assert plan(replace(asked, seed=2), machine()).jobs != made.jobs
+
+
+def test_one_value_per_block_of_hash_seed_and_padding_for_all_its_cells():
+    made = plan(study(row(cpus=(1, 2))), machine())
+
+    for block in range(3):
+        assert len({(j.hash_seed, j.padding) for j in made.jobs if j.block == block}) == 1
+    assert len({(j.hash_seed, j.padding) for j in made.jobs}) == 3
+    assert all(0 <= j.padding <= 4096 for j in made.jobs)
+
+
+def test_controls_plan_the_base_twice_in_every_block():
+    made = plan(study(row(cpus=(2,)), controls=True), machine())
+
+    for block in range(3):
+        replicas = sorted(j.replica for j in made.jobs if j.block == block and j.cell.backend.name == "sequential")
+        assert replicas == [1, 2]
+
+
+def test_cells_that_share_a_head_stay_adjacent_in_every_block():
+    rows = row(("sum", "hpo"), ("sequential", "pool", "headed"), cpus=(2,))
+    made = plan(study(rows, blocks=20), machine())
+
+    for block in range(20):
+        names = [j.cell.backend.name for j in made.jobs if j.block == block]
+        first = names.index("headed")
+        assert names[first : first + 2] == ["headed", "headed"]
+
+
+def test_a_mini_block_repeats_the_wanted_cell_its_base_and_the_replica():
+    made = plan(study(row(("sum", "hpo"), cpus=(2,)), controls=True), machine())
+    wanted = next(c.key for c in made.cells if c.workload.name == "sum" and c.backend.name == "pool")
+
+    jobs = mini_block(made, [wanted], block=7)
+
+    assert sorted((j.cell.workload.name, j.cell.backend.name, j.replica) for j in jobs) == [
+        ("sum", "pool", 1),
+        ("sum", "sequential", 1),
+        ("sum", "sequential", 2),
+    ]
+    assert all(j.block == 7 and j.extra for j in jobs)
+
+
+def test_words_for_core_counts_are_spelled_out():
+    assert cpu_counts(["powers"], 6) == [1, 2, 4, 6]
+    assert cpu_counts(["all", 1], 2) == [1, 2]
+
+
+def test_affinity_is_as_wide_as_the_cell():
+    made = plan(study(row(cpus=(1, 2, 4))), machine())
+
+    assert all(len(j.affinity) == j.cell.cpus for j in made.jobs)
+
+
+def test_io_cells_may_have_more_workers_than_cores_and_say_so():
+    made = plan(study(row(("sum",), ("pool",), cpus=(2,), workers=(8,))), machine())
+
+    (cell,) = made.cells
+    assert (cell.workers, cell.cpus, cell.oversubscribed) == (8, 2, True)
+
+
+@pytest.mark.parametrize(("tags", "note"), [((), "cell limit only"), (("ends_tasks",), "")])
+def test_a_task_time_out_that_cannot_be_kept_is_noted(tags: tuple[str, ...], note: str):
+    cell = Cell(workload=SUM, backend=replace(POOL, tags=tags), workers=2)
+    job = Job(cell=cell, block=0, order=0, seed=1, limits=Limits(task_timeout_s=1.0))
+
+    assert limit_note(job) == note
+
+
+def test_an_estimate_uses_what_earlier_runs_took():
+    asked = study(row(("sum",), ("pool",), cpus=(2,)), blocks=2)
+    made = plan(asked, machine())
+
+    assert estimate_s(made.jobs, {made.cells[0].key: 5.0}) == 10.0
+
+
+def test_a_cell_key_changes_with_any_size():
+    cell = Cell(workload=SUM, backend=POOL, workers=2)
+
+    assert cell.key != replace(cell, workload=replace(SUM, params={"n": 1})).key
+    assert cell.key == Cell(workload=SUM, backend=POOL, workers=2).key
