@@ -1,0 +1,69 @@
+"""Have a child process look at Ray (`ray_check`) and end whatever it leaves behind; imports no ray itself."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from raybench import processes
+from raybench.clock import now, pause
+from raybench.environment import usable_cpus
+
+MODULE = "raybench.backends.ray_check"
+LIMIT_S = 120.0  # a start with its dashboard takes 6 to 10 s on two quiet cores, 22 s were seen on busy ones
+LEAVE_S = 5.0  # Ray's daemons go a moment after their driver; what goes by itself was not left behind
+
+
+def ask(address: str | None) -> dict[str, Any]:
+    """Look at Ray from a child process, and end whatever it leaves behind."""
+    tag = f"raybench-doctor-{os.getpid()}"
+    folder = tempfile.mkdtemp(prefix="rb")
+    request = json.dumps({"address": address, "cpus": usable_cpus()})
+    child = subprocess.Popen(
+        [sys.executable, "-m", MODULE],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environ_of(os.environ, tag=tag, folder=folder, joins=address is not None),
+        start_new_session=True,
+    )
+    facts: dict[str, Any] = {"error": f"no answer within {LIMIT_S:g} s"}
+    try:
+        with suppress(subprocess.TimeoutExpired):
+            out, err = child.communicate(request + "\n", timeout=LIMIT_S)
+            last = next((line for line in reversed(out.splitlines()) if line.startswith("{")), "")
+            facts = json.loads(last) if last else {"error": (err.strip().splitlines() or ["no answer"])[-1]}
+        deadline = now() + LEAVE_S
+        while processes.tree(tag) and now() < deadline:
+            pause(0.1)
+    finally:
+        facts["left"] = processes.end(tag)
+        child.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+    return facts
+
+
+def environ_of(environ: Mapping[str, str], *, tag: str, folder: str, joins: bool) -> dict[str, str]:
+    """Build the look's environment: tagged, no proxy, no telemetry; a cluster of its own gets a token of its own."""
+    kept = {
+        k: v for k, v in environ.items() if not k.lower().endswith("_proxy") and (joins or not k.startswith("RAY_"))
+    }
+    kept |= {
+        processes.TAG: tag,
+        "SPT_NOENV": "1",  # else Ray's processes overwrite their environment, and the tag, with their titles
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+        "no_proxy": "*",
+        "NO_PROXY": "*",
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+    }
+    if not joins:
+        kept |= {"RAY_TMPDIR": folder, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": os.urandom(32).hex()}
+    return kept

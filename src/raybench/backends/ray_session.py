@@ -1,0 +1,145 @@
+"""A connection to Ray: joined by address, or an embedded local head of its own; and the handle of data put once."""
+
+import functools
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import ray
+from ray.exceptions import RayError, RayTaskError
+
+from raybench.backends.base import Resources
+from raybench.backends.bundle import ROLL_CALL_S, Bundle, prepared, present, roll_call
+from raybench.clock import now
+from raybench.errors import BackendFailed, RaybenchError
+
+WORKER_LOSSES = 3  # how often Ray starts a task again whose worker died
+
+answer_roll_call = ray.remote(max_calls=0)(present)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handle:
+    """Where a bundle lies in the object store. The reference is nested, so that a task does not fetch it each time."""
+
+    token: str
+    refs: tuple[Any, ...] = field(compare=False)
+
+
+def start_local_head(
+    *, cpus: float, gpus: float = 0, object_store_memory: int | None = None, temp_dir: str | None = None
+) -> str:
+    """Start Ray's daemons and connect this process; returns the head's address.
+
+    The environment of this process (flags, thread variables, affinity, token) is the daemons' and the workers'.
+    Token authentication: RAY_AUTH_MODE=token with RAY_AUTH_TOKEN, the same in every process that joins.
+    """
+    context = ray.init(
+        address="local",
+        num_cpus=cpus,
+        num_gpus=gpus,
+        include_dashboard=False,
+        log_to_driver=False,
+        object_store_memory=object_store_memory,
+        _temp_dir=temp_dir,
+    )
+    return str(context.address_info["gcs_address"])
+
+
+def begin(resources: Resources, parts: dict[str, float]) -> None:
+    """Join the cluster of the cell, or start an embedded head, until P workers have answered; fills `parts`."""
+    began = now()
+    address = resources.cluster.address
+    if address:
+        ray.init(address=address, log_to_driver=False)
+        parts["join"] = now() - began
+    else:
+        start_local_head(cpus=resources.cpus, gpus=math.ceil(resources.gpus))
+        parts["head"] = now() - began
+    there = ray.cluster_resources().get("CPU", 0.0)
+    if there < resources.cpus:
+        raise BackendFailed(f"the Ray cluster has {there:g} CPUs, the cell asks for {resources.cpus}")
+
+
+def meet_workers(resources: Resources, parts: dict[str, float]) -> None:
+    """Wait until P worker processes have answered, started as the tasks will start them; fills `parts`."""
+    began = now()
+    ask = answer_roll_call.options(**options(resources))
+    roll_call(lambda count: fetched([ask.remote(ROLL_CALL_S) for _ in range(count)]), resources.workers)
+    parts["workers"] = now() - began
+
+
+def end() -> None:
+    """Leave the cluster; an embedded head stops with all its processes."""
+    ray.shutdown()
+
+
+def version() -> str:
+    """Name Ray and its version."""
+    return f"ray {ray.__version__}"
+
+
+def options(resources: Resources, *, gpus: float = 0) -> dict[str, Any]:
+    """Say what one task asks of Ray: its cores, GPUs, share of the memory limit, environment."""
+    asked: dict[str, Any] = {"num_cpus": resources.cpus_per_task, "num_gpus": gpus, "max_retries": WORKER_LOSSES}
+    if resources.limits.memory_bytes is not None:
+        asked["memory"] = resources.limits.memory_bytes // resources.workers
+    if resources.limits.runtime_env is not None:
+        asked["runtime_env"] = dict(resources.limits.runtime_env)
+    return asked
+
+
+def gpus_per_task(resources: Resources, workload: Any) -> float:
+    """Say how many GPUs each task takes: what the workload asks, else an equal share of the cell's."""
+    return float(getattr(workload, "gpus_per_task", resources.gpus / resources.workers))
+
+
+def slots(resources: Resources, workload: Any) -> int:
+    """Count the tasks that can run at once: the workers, or fewer where GPUs are short."""
+    each = gpus_per_task(resources, workload)
+    return resources.workers if each == 0 else max(1, min(resources.workers, int(resources.gpus / each + 1e-9)))
+
+
+def window(resources: Resources, workload: Any) -> int:
+    """Choose how many tasks are in flight: two for each slot, so that none waits for the driver.
+
+    One for each slot where a queued task would run beside the P workers (a larger cluster) or where its
+    time-out counts from its dispatch.
+    """
+    running = slots(resources, workload)
+    larger = ray.cluster_resources().get("CPU", 0.0) > resources.cpus
+    return running if larger or resources.limits.task_timeout_s is not None else 2 * running
+
+
+def put(bundle: Bundle) -> Handle:
+    """Put the bundle into the object store, once for all workers."""
+    return Handle(token=bundle.token, refs=(ray.put(bundle),))
+
+
+@functools.lru_cache(maxsize=1)
+def opened(handle: Handle) -> Bundle:
+    """Fetch the bundle in a worker, once; arrays are read-only views of the store."""
+    bundle: Bundle = ray.get(handle.refs[0])
+    return bundle
+
+
+def context_of(handle: Handle) -> tuple[Any, Any]:
+    """Give the workload and its prepared context in this worker."""
+    bundle = opened(handle)
+    return bundle.workload, prepared(bundle)
+
+
+def fetched(refs: Any) -> Any:
+    """Get results; what went wrong in a worker, or with one, becomes an error of ours."""
+    try:
+        return ray.get(refs)
+    except RayTaskError as error:
+        if isinstance(error.cause, RaybenchError):
+            raise error.cause from None
+        raise BackendFailed(f"ray: {type(error.cause).__name__}: {_line(error.cause)}") from error
+    except RayError as error:
+        raise BackendFailed(f"ray lost a result: {type(error).__name__}: {_line(error)}") from error
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:500]

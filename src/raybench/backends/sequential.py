@@ -1,0 +1,29 @@
+"""The plain loop in the driver: one thread, or the library's own threads on all cores; the base of every speedup."""
+
+import platform
+from collections.abc import Sequence
+from typing import Any
+
+from raybench.backends.base import Backend, Resources
+from raybench.backends.bundle import Brought, Bundle, attempt, prepared
+from raybench.errors import BackendFailed
+from raybench.model import Task, TaskResult
+from raybench.workloads.base import Workload
+
+
+class Sequential(Backend):
+    """Run task after task in the driver. With more than one core per task the library's threads use them."""
+
+    def __init__(self, resources: Resources) -> None:
+        super().__init__(resources)
+        if resources.workers != 1:
+            raise BackendFailed(f"a loop has 1 worker, asked for {resources.workers}: raise cpus_per_task instead")
+        self._brought = Brought[Bundle](lambda bundle: bundle)
+
+    def version(self) -> str:
+        return f"python {platform.python_version()}"
+
+    def run(self, workload: Workload, tasks: Sequence[Task], data: Any) -> list[TaskResult]:
+        context = prepared(self._brought(workload, data))
+        timeout_s = self.resources.limits.task_timeout_s
+        return [attempt(workload, task, context, timeout_s=timeout_s) for task in tasks]
