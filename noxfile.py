@@ -113,5 +113,5 @@ def asv_publish(session: nox.Session) -> None:
 @nox.session
 def gate(session: nox.Session) -> None:
     """Stop a regression: ratios of this tree to its parent, taken in one run; `-- --short` for CI."""
-    install(session, "run")
+    install(session, "run", package=False)  # each arm brings its own raybench
     session.run("python", "benchmarks/gate.py", *session.posargs, env=environment())

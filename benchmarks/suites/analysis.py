@@ -1,0 +1,48 @@
+"""What the analysis costs on ten thousand measurements: no ray, no workload, made data."""
+
+import tempfile
+from pathlib import Path
+
+from raybench import scaling, store
+from raybench.report import build
+from suites import made_run
+
+MEASUREMENTS = 10_000
+
+
+class Analysis:
+    """Once per process: ASV neither repeats nor kills what takes seconds."""
+
+    number = repeat = rounds = 1
+    warmup_time = 0
+    timeout = 300
+
+    def setup_cache(self) -> str:
+        made_run.write(Path.cwd() / "reports", MEASUREMENTS)
+        return str(Path.cwd() / "reports")
+
+    def setup(self, reports: str) -> None:
+        folder = store.current(Path(reports))
+        assert folder is not None
+        self.folder = folder
+        self.plan = store.read_plan(folder)
+        self.lines = store.Store(folder / store.MEASUREMENTS).load().measurements
+        self.root = tempfile.TemporaryDirectory(prefix="raybench-asv-")
+
+    def teardown(self, reports: str) -> None:
+        self.root.cleanup()
+
+    def time_planning(self, reports: str) -> None:
+        made_run.made_plan(MEASUREMENTS)
+
+    def time_load(self, reports: str) -> None:
+        store.Store(self.folder / store.MEASUREMENTS).load()
+
+    def time_rows(self, reports: str) -> None:
+        scaling.rows(self.plan, self.lines)
+
+    def time_report(self, reports: str) -> None:
+        build.rebuild(Path(reports), self.folder, Path(self.root.name))
+
+    def peakmem_rows(self, reports: str) -> None:
+        scaling.rows(self.plan, self.lines)
