@@ -1,0 +1,107 @@
+"""A run's folder in; RESULTS.md, figures and the HTML page out: a pure function of raw data, the same bytes."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from raybench import store
+from raybench.report.analysis import analyse
+from raybench.report.document import Document, decision_table, decisions, document
+from raybench.report.findings import Findings, Run
+from raybench.report.plots import PLOTS
+from raybench.report.plots.canvas import svg
+from raybench.report.results import results
+from raybench.report.section import Figure
+from raybench.report.splice import splice_file
+from raybench.report.tables import Table, code_span, escape, markdown
+
+RESULTS, FIGURES = "RESULTS.md", "figures"
+SPLICED = ("README.md", "METHODOLOGY.md")
+HEADLINE = ("workload", "advice", "backend", "P", "gain, warm", "gain, cold")
+
+
+def read(run: Path, reports: Path) -> Run:
+    """Load a run's raw data; its folder is named relative to `reports` where it lies below."""
+    loaded = store.Store(run / store.MEASUREMENTS).load()
+    inside = run.resolve().is_relative_to(reports.resolve())
+    return Run(
+        folder=run.resolve().relative_to(reports.resolve()).as_posix() if inside else run.name,
+        data=data_hash(run),
+        plan=store.read_plan(run),
+        environment=store.read_environment(run),
+        measurements=loaded.measurements,
+        qualities=loaded.qualities,
+        torn=loaded.torn,
+    )
+
+
+def data_hash(run: Path) -> str:
+    """Hash a run's raw files: what a report is made from."""
+    sha = hashlib.sha256()
+    for name in (store.PLAN, store.ENVIRONMENT, store.MEASUREMENTS):
+        path = run / name
+        sha.update(path.read_bytes() if path.is_file() else b"")
+        sha.update(name.encode())
+    return sha.hexdigest()
+
+
+def rebuild(reports: Path, folder: Path, root: Path, *, conf: Sequence[Path] = ()) -> list[Path]:
+    """Write RESULTS.md into `root`, figures and page into `reports`, and splice the headline into `root`'s documents.
+
+    conf : further folders in which claims are looked for. Returns the files whose bytes changed.
+    """
+    run = read(folder, reports)
+    findings = analyse(run)
+    drawn = {plot.name: (plot, data) for plot in PLOTS if (data := plot.series(findings)) is not None}
+    pictures = {name: svg(plot, data) for name, (plot, data) in drawn.items()}
+    captions: dict[str, list[Figure]] = {}
+    for name, (plot, data) in drawn.items():
+        captions.setdefault(plot.section, []).append(Figure(name=name, title=plot.title, caption=plot.caption(data)))
+    whole = document(run, findings, captions)
+    others = [f"raw/{path.relative_to(reports / 'raw').as_posix()}" for path in store.runs(reports)]
+    below = PurePosixPath(reports.resolve().relative_to(root.resolve()).as_posix())
+    files = {
+        root / RESULTS: results(whole, reports=str(below), others=[o for o in others if o != run.folder]),
+        **{reports / FIGURES / f"{name}.svg": picture for name, picture in pictures.items()},
+    }
+    changed = [path for path, text in files.items() if _write(path, text)]
+    stale = [path for path in (reports / FIGURES).glob("*.svg") if path not in files]
+    for path in stale:  # a figure of an earlier run would be taken for one of this
+        path.unlink()
+    parts = {"headline": headline(whole, findings)}
+    documents = (root / name for name in SPLICED)
+    return changed + stale + [path for path in documents if path.is_file() and splice_file(path, parts)]
+
+
+def unchanged(reports: Path, folder: Path, root: Path) -> bool:
+    """Tell whether RESULTS.md was made from exactly this run's raw data, so that a rebuild may be skipped."""
+    path = root / RESULTS
+    return path.is_file() and f" data {data_hash(folder)[:12]} " in path.read_text(encoding="utf-8")[:2000]
+
+
+def headline(whole: Document, findings: Findings) -> str:
+    """Write the decisions as a short table for README, with the run that it is from."""
+    table = decision_table(decisions(findings))
+    kept = [table.columns.index(name) for name in HEADLINE]
+    short = Table(
+        name="headline",
+        columns=HEADLINE,
+        rows=tuple(tuple(row[i] for i in kept) for row in table.rows),
+        numeric=table.numeric,
+    )
+    lines = [f"**{escape(line)}**\n" for line in whole.banner] + [markdown(short), ""]
+    facts = whole.facts
+    lines.append(
+        f"Measured on {code_span(facts['machine'])} by {code_span(facts['command'])}, commit "
+        f"{code_span(facts['commit'])}; gains with 95 % intervals and n blocks. More in [{RESULTS}]({RESULTS})."
+    )
+    return "\n".join(lines)
+
+
+def _write(path: Path, text: str) -> bool:
+    """Write a file only where its bytes change, so that an unchanged report touches nothing."""
+    if path.is_file() and path.read_bytes() == text.encode():
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(text.encode())
+    return True

@@ -1,0 +1,254 @@
+"""Rows as tables: every planned cell, warm and cold apart, each kind of ratio in a table of its own."""
+
+from collections.abc import Callable, Sequence
+
+from raybench.model import Cell, Estimate, Row, Status, VerdictKind
+from raybench.report import units
+from raybench.report.tables import Entry, Table, code, number, one_line, word
+from raybench.scaling import BAND
+
+REASON_CHARS = 160  # of a reason in RESULTS.md; the HTML page has all of it
+LADDER = "ladder"  # tag of workloads whose makespan is a sum over bags
+NAMES = ("workload", "backend", "P")
+
+
+def anchor(cell: Cell) -> str:
+    """Name a cell in the HTML page."""
+    return f"cell-{cell.key}"
+
+
+def cores(cell: Cell) -> str:
+    """Write P, and what differs from one worker per core."""
+    parts = [str(cell.cpus)]
+    if cell.workers != cell.cpus:
+        parts.append(f"{cell.workers} worker{'s' if cell.workers > 1 else ''}")
+    if cell.gpus:
+        parts.append(f"{units.plain(cell.gpus)} GPU")
+    return ", ".join(parts)
+
+
+def status(row: Row) -> str:
+    """Say how a cell ended: `ok`, or the counts of what is not."""
+    told = (Status.OK, Status.DISTURBED) if row.n else (Status.OK,)  # the flags tell of disturbed ones
+    bad = {name: count for name, count in row.counts.items() if count and name not in told}
+    if not bad:
+        return "ok" if row.n else "not measured yet"
+    if set(bad) == {Status.SKIPPED}:
+        return "skipped"
+    return ", ".join(f"{count} {str(name).replace('_', ' ')}" for name, count in bad.items())
+
+
+def note(row: Row, *, chars: int = REASON_CHARS) -> str:
+    """Say what a reader must know beside the numbers: how the cell ended, why, and its flags."""
+    reason, ended = clipped(row.reason, chars), status(row)
+    said = [f"{ended}: {reason}" if reason and ended != "ok" else reason or ended]
+    if row.time_to_score is not None:
+        said.append(f"{units.plain(100 * row.work_ratio)} % of the steps: a time to score, no speedup")
+    if LADDER in row.cell.workload.tags:
+        said.append("a ladder of task lengths: see METG")
+    said += row.flags
+    return "; ".join(said if len(said) == 1 or said[0] != "ok" else said[1:])
+
+
+def clipped(reason: str, chars: int = REASON_CHARS) -> str:
+    """Shorten a reason to one line that a table can hold."""
+    reason = one_line(reason)
+    return reason if len(reason) <= chars else reason[: chars - 1] + "…"
+
+
+def names(row: Row) -> tuple[Entry, ...]:
+    """Give the first entries of every line about a cell."""
+    cell = row.cell
+    return (
+        Entry(cell.workload.name, code=True, ref=anchor(cell)),
+        Entry(cell.backend.name, code=True),
+        number(cores(cell), cell.cpus + cell.gpus / 1000),
+    )
+
+
+def warm(rows: Sequence[Row], *, verdicts: bool) -> Table:
+    """List every planned cell: base, time, speedup, efficiency, verdict on the documented band."""
+    columns = (*NAMES, "n", "base", "base time", "time", "speedup", "efficiency", "0.7–0.8", "notes")
+    lines = [
+        (
+            *names(row),
+            number(str(row.n), row.n),
+            word(row.base_kind or units.ABSENT),
+            _entry(row.base, units.seconds, row.n),
+            _entry(row.makespan, units.seconds, row.n),
+            _entry(row.speedup, units.ratio, row.n),
+            _entry(row.efficiency, units.share, row.n),
+            word(judged(row) if verdicts else units.ABSENT),
+            word(note(row)),
+        )
+        for row in rows
+    ]
+    caption = (
+        "Every planned cell, warm: from the first dispatch to the last result, workers started and data with them. "
+        "Median [95 % interval]; n blocks; speedup and efficiency only against the base named in the row."
+    )
+    return _table("warm", columns, lines, caption)
+
+
+def grouped(rows: Sequence[Row]) -> list[Row | list[Row]]:
+    """Put skipped cells of one workload with one reason together, where the first of them stands."""
+    found: list[Row | list[Row]] = []
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        if row.n or status(row) != "skipped":
+            found.append(row)
+            continue
+        key = (row.cell.workload.name, row.reason)
+        if key not in groups:
+            groups[key] = []
+            found.append(groups[key])
+        groups[key].append(row)
+    return found
+
+
+def judged(row: Row) -> str:
+    """Write the verdict on the documented band, and on which side of it a refuted efficiency lies."""
+    if row.band is None or row.efficiency is None:
+        return units.ABSENT
+    side = ", above" if row.efficiency.low > BAND[1] else ", below"
+    return f"{row.band}{side if row.band is VerdictKind.REFUTED else ''}"
+
+
+def shortened(table: Table, rows: Sequence[Row]) -> Table:
+    """Join lines of skipped cells that share workload and reason; no cell is lost, all are named."""
+    by_row = dict(zip((id(row) for row in rows), table.rows, strict=True))
+    lines = []
+    for group in grouped(rows):
+        if isinstance(group, Row):
+            lines.append(by_row[id(group)])
+            continue
+        first = by_row[id(group[0])]
+        backends = ", ".join(dict.fromkeys(row.cell.backend.name for row in group))
+        counts = "; ".join(dict.fromkeys(cores(row.cell) for row in group))
+        lines.append((first[0], code(backends), number(counts, None), *first[3:]))
+    return Table(
+        name=table.name, columns=table.columns, rows=tuple(lines), caption=table.caption, numeric=table.numeric
+    )
+
+
+def cold(rows: Sequence[Row]) -> Table:
+    """List the parts of a cold start, for cells that were measured."""
+    columns = (*NAMES, "start-up", "warm-up", "shutdown", "cold time", "base, cold", "speedup, cold", "n")
+    lines = [
+        (
+            *names(row),
+            _entry(row.start_up, units.seconds, row.n),
+            _entry(row.warm_up, units.seconds, row.n),
+            _entry(row.shutdown, units.seconds, row.n),
+            _entry(row.cold, units.seconds, row.n),
+            _entry(row.base_cold, units.seconds, row.n),
+            _entry(row.speedup_cold, units.ratio, row.n),
+            number(str(row.n), row.n),
+        )
+        for row in rows
+        if row.n and LADDER not in row.cell.workload.tags
+    ]
+    caption = (
+        "Cold: interpreter, imports, start-up, warm-up, work and shutdown; loading the data is in no ratio. "
+        "Base: the one-thread loop, cold too."
+    )
+    return _table("cold", columns, lines, caption)
+
+
+def gain(rows: Sequence[Row]) -> Table:
+    """List the gain over the loop with library threads on all P cores: what a practitioner gains, no efficiency."""
+    return _ratios(
+        "gain",
+        [row for row in rows if row.gain is not None],
+        lambda row: row.gain,
+        "Gain, warm: time of the sequential loop with library threads on all P cores / time of the cell.",
+    )
+
+
+def relative(rows: Sequence[Row]) -> Table:
+    """List the same backend on one core against itself on P."""
+    return _ratios(
+        "S_rel",
+        [row for row in rows if row.relative is not None],
+        lambda row: row.relative,
+        "S_rel, warm: the same backend on one core / on P cores. It hides the backend's own cost per task.",
+    )
+
+
+def time_to_score(rows: Sequence[Row]) -> Table:
+    """List cells that reached their score with less work; no speedup is stated for them."""
+    columns = (*NAMES, "steps done", "time", "base / time", "scores", "n")
+    lines = [
+        (
+            *names(row),
+            number(f"{units.plain(100 * row.work_ratio)} %", row.work_ratio),
+            _entry(row.makespan, units.seconds, row.n),
+            _entry(row.time_to_score, units.ratio, row.n),
+            word(_scores(row)),
+            number(str(row.n), row.n),
+        )
+        for row in rows
+        if row.time_to_score is not None
+    ]
+    caption = (
+        "Time to score, warm: these cells stopped tasks early and did less work than the base (the one-thread loop, "
+        "all steps). The ratio mixes work saved with parallel work; it is no speedup."
+    )
+    return _table("time to score", columns, lines, caption)
+
+
+def scores(rows: Sequence[Row]) -> Table:
+    """List the scores of each cell: they must agree between backends that run every task in full."""
+    columns = (*NAMES, "scores on untouched test rows", "n")
+    lines = [(*names(row), word(_scores(row)), number(str(row.n), row.n)) for row in rows if row.scores]
+    return _table("scores", columns, lines, "Scores over the timing blocks, median [95 % interval].")
+
+
+def resources(rows: Sequence[Row]) -> Table:
+    """List CPU seconds, utilisation and peak memory of the whole process tree."""
+    columns = (*NAMES, "CPU time", "utilisation", "peak memory", "n")
+    lines = [
+        (
+            *names(row),
+            _entry(row.cpu, units.seconds, row.n),
+            _entry(row.utilisation, units.share, row.n),
+            _entry(row.peak_rss, units.size, row.n),
+            number(str(row.n), row.n),
+        )
+        for row in rows
+        if row.n
+    ]
+    caption = (
+        "Resources of the whole process tree, daemons included: CPU seconds of the whole measurement; "
+        "utilisation: CPU seconds within the makespan / (P x makespan); peak resident memory."
+    )
+    return _table("resources", columns, lines, caption)
+
+
+def _ratios(name: str, rows: Sequence[Row], pick: Callable[[Row], Estimate | None], caption: str) -> Table:
+    lines = [
+        (
+            *names(row),
+            _entry(row.makespan, units.seconds, row.n),
+            _entry(pick(row), units.ratio, row.n),
+            number(str(row.n), row.n),
+        )
+        for row in rows
+    ]
+    return _table(name, (*NAMES, "time", name, "n"), lines, caption)
+
+
+def _scores(row: Row) -> str:
+    return ", ".join(f"{name} {units.number(value, with_n=False)}" for name, value in sorted(row.scores.items()))
+
+
+def _entry(estimate: Estimate | None, write: Callable[..., str], n: int) -> Entry:
+    """Write a number; its own n stands beside it only where it is not the row's."""
+    return number(
+        write(estimate, with_n=estimate is not None and estimate.n != n), estimate.point if estimate else None
+    )
+
+
+def _table(name: str, columns: tuple[str, ...], lines: Sequence[tuple[Entry, ...]], caption: str) -> Table:
+    plain = {"workload", "backend", "base", "0.7–0.8", "notes", "scores", "scores on untouched test rows"}
+    return Table(name=name, columns=columns, rows=tuple(lines), caption=caption, numeric=frozenset(columns) - plain)

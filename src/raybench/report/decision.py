@@ -1,0 +1,125 @@
+"""The decision table: for each workload, whether to distribute it on this machine. Pure, from rows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from raybench.model import Estimate, Row
+from raybench.report.cells import LADDER, clipped
+
+LOOP, CONTROL, COLD = "serial", "control", "cold"  # tags of backends: a loop, the harness's own, a start of its own
+
+
+class Advice(StrEnum):
+    """What to do with a workload."""
+
+    DISTRIBUTE = "distribute"
+    WARM_ONLY = "only where workers stay warm"
+    UNDECIDED = "undecided"
+    DO_NOT = "do not distribute"
+    NO_DATA = "no data"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """One line of the decision table.
+
+    row : the backend and cores that the advice is about; None without data.
+    warm, cold : gain over the better of the two loops, and over the one-thread loop from a cold start.
+    against : which loop `warm` is measured against.
+    sooner : backends that reach a score sooner by doing less work; never called a speedup.
+    """
+
+    workload: str
+    advice: Advice
+    row: Row | None = None
+    warm: Estimate | None = None
+    cold: Estimate | None = None
+    against: str = ""
+    shortest_task_s: Estimate | None = None
+    shortest_mark: str = ""
+    sooner: tuple[Row, ...] = ()
+    why: str = ""
+
+
+def decide(
+    rows: Sequence[Row], *, floor: float, shortest: Mapping[tuple[str, int], tuple[Estimate, str]]
+) -> list[Decision]:
+    """Decide for each workload, in the order of the rows.
+
+    `distribute` needs an interval that excludes 1 by more than the noise floor, against the one-thread loop and,
+    where it was measured, against the loop with all threads; warm and cold.
+    shortest : by (backend, cores), the shortest task that keeps the documented efficiency, and its censoring mark.
+    """
+    workloads = dict.fromkeys(
+        row.cell.workload.name for row in rows if not {CONTROL, LADDER} & set(row.cell.workload.tags)
+    )
+    return [_decided([r for r in rows if r.cell.workload.name == name], name, floor, shortest) for name in workloads]
+
+
+def _decided(
+    rows: Sequence[Row], workload: str, floor: float, shortest: Mapping[tuple[str, int], tuple[Estimate, str]]
+) -> Decision:
+    parallel = [row for row in rows if not {LOOP, CONTROL, COLD} & set(row.cell.backend.tags)]
+    starts = {(row.cell.backend.name, row.cell.cpus): row.speedup_cold for row in rows}
+    sooner = tuple(row for row in parallel if row.time_to_score is not None and row.time_to_score.low > 1 + floor)
+    found = [_Candidate(row, starts) for row in parallel if row.speedup is not None and row.cell.cpus > 1]
+    if not found:
+        reasons = dict.fromkeys(row.reason for row in parallel if row.reason)
+        why = next((clipped(reason) for reason in reasons), "no parallel cell with the same work as the loop")
+        return Decision(workload=workload, advice=Advice.NO_DATA, sooner=sooner, why=why)
+    ranks = list(Advice)
+    best = min(
+        found, key=lambda c: (ranks.index(c.advice(floor)), -c.sure(floor), c.row.cell.cpus, c.row.cell.backend.name)
+    )
+    task, mark = shortest.get((best.row.cell.backend.name, best.row.cell.cpus), (None, ""))
+    return Decision(
+        workload=workload,
+        advice=best.advice(floor),
+        row=best.row,
+        warm=best.warm,
+        cold=best.cold,
+        against=best.against,
+        shortest_task_s=task,
+        shortest_mark=mark,
+        sooner=sooner,
+        why=best.why(floor),
+    )
+
+
+class _Candidate:
+    """A parallel cell with the same work as the loop, and what it gains against the better of the two loops."""
+
+    def __init__(self, row: Row, starts: Mapping[tuple[str, int], Estimate | None]) -> None:
+        assert row.speedup is not None
+        self.row, self.warm, self.against = row, row.speedup, "the one-thread loop"
+        if row.gain is not None and row.gain.point < row.speedup.point:
+            self.warm, self.against = row.gain, "the loop with all threads"
+        name, cpus = row.cell.backend.name, row.cell.cpus
+        # A cell that joined a head which others had started has no cold time; its `_cold` twin has.
+        self.cold = row.speedup_cold or starts.get((f"{name}_{COLD}", cpus))
+        self.compared = [estimate for estimate in (row.speedup, row.gain) if estimate is not None]
+
+    def advice(self, floor: float) -> Advice:
+        if any(estimate.high < 1 + floor for estimate in self.compared):
+            return Advice.DO_NOT
+        if any(estimate.low <= 1 + floor for estimate in self.compared):
+            return Advice.UNDECIDED
+        pays = self.cold is not None and self.cold.low > 1 + floor
+        return Advice.DISTRIBUTE if pays else Advice.WARM_ONLY
+
+    def sure(self, floor: float) -> float:
+        """Give what is gained for certain: from a cold start where that pays, else warm."""
+        cold = self.cold if self.advice(floor) is Advice.DISTRIBUTE else None
+        return cold.low if cold is not None else self.warm.low
+
+    def why(self, floor: float) -> str:
+        advice, gain = self.advice(floor), self.row.gain
+        if advice is Advice.DISTRIBUTE:
+            return "" if gain is not None else "not compared with a loop that uses all threads"
+        if advice is Advice.WARM_ONLY:
+            return "start-up costs more than the run saves" if self.cold else "the cold start was not measured"
+        if advice is Advice.UNDECIDED:
+            return "the interval of the gain includes no difference"
+        loop = "all threads" if gain is not None and gain.high < 1 + floor else "one thread"
+        return f"the loop with {loop} is as fast or faster"

@@ -1,0 +1,119 @@
+"""What every figure shares: the type of a plot, one look, and the same bytes each time it is drawn."""
+
+import io
+import re
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+from raybench.model import Estimate
+from raybench.report.findings import Findings
+
+D = TypeVar("D")
+
+# Okabe & Ito's colours, told apart by most colour-blind readers; markers, dashes and hatches say the same without them.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#7F7F7F")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+DASHES = ((), (4, 2), (1, 1.5), (6, 2, 1, 2), (3, 1), (8, 3), (2, 3), (5, 1, 1, 1, 1, 1))
+HATCHES = ("", "///", "\\\\\\", "...", "xxx", "++", "oo", "---")
+FOOTER_CHARS = 19  # letters per inch at the size of the footer
+STYLE = {
+    "font.family": "DejaVu Sans",  # shipped with matplotlib: the same glyphs on every machine
+    "font.size": 9,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "raybench",  # ids of an SVG are random without it
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#e3e3e3",
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "hatch.linewidth": 0.6,
+    "legend.frameon": False,
+    "path.simplify": False,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plot(Generic[D]):
+    """A figure of the report.
+
+    series : takes what it needs from the findings; None where there is nothing to show.
+    draw : draws onto a figure. caption : one sentence with n, interval, base and cold or warm.
+    section : id of the section in which it stands.
+    """
+
+    name: str
+    title: str
+    section: str
+    series: Callable[[Findings], D | None]
+    draw: Callable[[D, Figure], None]
+    caption: Callable[[D], str]
+
+
+def svg(plot: Plot[Any], data: Any) -> str:
+    """Draw a figure as SVG text: no date, no version, no random id."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(layout="constrained")
+        FigureCanvasSVG(figure)
+        plot.draw(data, figure)
+        _footer(figure, plot.caption(data))
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Title": plot.title})
+    return re.sub(r"[ \t]+$", "", buffer.getvalue(), flags=re.MULTILINE)
+
+
+def _footer(figure: Figure, caption: str) -> None:
+    """Set the caption below the figure: a picture that travels alone keeps its n, base and interval."""
+    width, height = figure.get_size_inches()
+    lines = textwrap.wrap(plain_text(caption), width=int(width * FOOTER_CHARS))
+    figure.set_size_inches(width, height + 0.12 * len(lines))
+    figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=6.5, color="#555555")
+
+
+def look(index: int) -> dict[str, Any]:
+    """Give colour, marker and dashes of the n-th series; they repeat out of step, so that pairs stay unique."""
+    return {
+        "color": COLOURS[index % len(COLOURS)],
+        "marker": MARKERS[(index + index // len(COLOURS)) % len(MARKERS)],
+        "dashes": DASHES[(index + index // len(COLOURS)) % len(DASHES)],
+    }
+
+
+def errors(estimates: list[Estimate]) -> list[list[float]]:
+    """Give the lengths of error bars below and above; an interval without end gets none."""
+    reach = [(e.point - e.low, e.high - e.point) for e in estimates]
+    return [[length if 0 <= length < float("inf") else 0.0 for length in side] for side in zip(*reach, strict=True)]
+
+
+def panels(
+    figure: Figure, titles: list[str], *, columns: int = 3, width: float = 3.3, height: float = 2.9
+) -> list[Axes]:
+    """Lay out one axes per title in a grid, sized so that text stays readable."""
+    columns = min(columns, len(titles))
+    rows = -(-len(titles) // columns)
+    figure.set_size_inches(max(width * columns, 4.6), height * rows + 0.5)
+    grid = figure.subplots(rows, columns, squeeze=False)
+    axes = [grid[i // columns][i % columns] for i in range(rows * columns)]
+    for extra in axes[len(titles) :]:
+        extra.remove()
+    for place, title in zip(axes, titles, strict=False):
+        place.set_title(title, fontsize=9, loc="left", fontweight="bold")
+    return axes[: len(titles)]
+
+
+def sample_sizes(counts: list[int]) -> str:
+    """Write the n of a figure: one number, or the range."""
+    low, high = min(counts), max(counts)
+    return f"n = {low} blocks" if low == high else f"n = {low} to {high} blocks"
+
+
+def plain_text(text: str) -> str:
+    """Keep a name from being read as mathematics, and from carrying control characters."""
+    return re.sub(r"[\x00-\x1f\x7f]", " ", text).replace("$", r"\$")

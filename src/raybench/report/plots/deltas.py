@@ -1,0 +1,68 @@
+"""How much tuning lowers the error on untouched rows, with both intervals and the published values."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from raybench.report.findings import DeltaLine, Findings
+from raybench.report.plots.canvas import COLOURS, Plot, panels, plain_text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """One line of the forest per workload and arm."""
+
+    lines: tuple[DeltaLine, ...]
+
+
+def series(findings: Findings) -> Series | None:
+    """Take every delta that has an interval."""
+    lines = tuple(line for line in findings.deltas if line.delta.point == line.delta.point)
+    return Series(lines=lines) if lines else None
+
+
+def draw(data: Series, figure: Figure) -> None:
+    """Draw a forest: thick bar over rows, thin bar over splits and rows, cross for the published value."""
+    (place,) = panels(figure, [""], width=6.4, height=0.42 * len(data.lines) + 1.2)
+    handles: dict[str, Any] = {}
+    for at, line in enumerate(data.lines):
+        total, rows = line.delta, line.delta_rows
+        handles["over splits and rows"] = place.plot(
+            [100 * total.low, 100 * total.high], [at, at], color=COLOURS[0], linewidth=1.2, marker="|", markersize=9
+        )[0]
+        if rows is not None:
+            handles["over test rows only"] = place.plot(
+                [100 * rows.low, 100 * rows.high], [at, at], color=COLOURS[0], linewidth=4, solid_capstyle="butt"
+            )[0]
+        handles["measured"] = place.plot(
+            [100 * total.point], [at], marker="o", color="#ffffff", markeredgecolor=COLOURS[0], linestyle="", zorder=3
+        )[0]
+        if line.documented is not None:
+            handles["documented"] = place.plot(
+                [100 * line.documented], [at], marker="x", color=COLOURS[1], markersize=8, linestyle="", zorder=4
+            )[0]
+    place.axvline(0, color="#444444", linewidth=0.8)
+    names = [f"{line.workload}, {line.arm}\nagainst {line.baseline} (n={line.delta.n})" for line in data.lines]
+    place.set_yticks(
+        range(len(names)), [plain_text(a) + "\n" + plain_text(b) for a, b in (n.split("\n") for n in names)]
+    )
+    place.set_ylim(len(names) - 0.5, -0.5)
+    place.set_xlabel("error of the tuned model below the baseline's, %")
+    figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=4, fontsize=8)
+
+
+def caption(data: Series) -> str:
+    counts = sorted({line.delta.n for line in data.lines})
+    return (
+        "Error of the tuned model against the baseline named in the line, on untouched test rows: 1 - mean tuned / "
+        "mean baseline, right of 0 is better; "
+        f"n = {counts[0]}{f' to {counts[-1]}' if len(counts) > 1 else ''} pairs of split and search seed; "
+        "95 % intervals. Crosses: documented values. Untimed: neither cold nor warm."
+    )
+
+
+PLOT = Plot(
+    name="rmse-delta", title="Error of tuned models against their baselines", section="deltas", series=series,
+    draw=draw, caption=caption,
+)  # fmt: skip

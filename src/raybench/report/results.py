@@ -1,0 +1,75 @@
+"""RESULTS.md: the document as Markdown, kept short enough to be read."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jinja2
+
+from raybench.report import units
+from raybench.report.document import Document
+from raybench.report.section import Paragraph
+from raybench.report.tables import code_span, escape, markdown, one_line
+
+LINES = 400  # RESULTS.md stays below
+LEFT_OUT_FIRST = ("resources", "scores", "S_rel", "lost core-seconds", "machine", "cold")  # what the page has anyway
+
+
+def results(document: Document, *, reports: str, others: Sequence[str]) -> str:
+    """Write RESULTS.md. reports : path of the reports folder from it; others : runs to link, relative to that."""
+    dropped: list[str] = []
+    while True:
+        text = _render(document, reports, others, dropped)
+        waiting = [name for name in LEFT_OUT_FIRST if name not in dropped]
+        if text.count("\n") < LINES or not waiting:
+            return text
+        dropped.append(waiting[0])
+
+
+def _render(document: Document, reports: str, others: Sequence[str], dropped: Sequence[str]) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("raybench.report"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # Markdown: every value passes one of these filters
+    )
+    filters: Mapping[str, Callable[..., Any]] = {
+        "md": escape,
+        "span": code_span,
+        "table": markdown,
+        "paragraph": paragraph,
+        "comment": _comment,
+        "fenced": _fenced,
+        "link": lambda run: f"[{escape(run)}]({reports}/{run})",
+    }
+    environment.filters.update(filters)
+    text = environment.get_template("results.md.j2").render(
+        document=document,
+        absent=units.ABSENT,
+        page=f"{reports}/index.html",
+        figures=f"{reports}/figures",
+        others=others,
+        dropped=dropped,
+    )
+    return re.sub(r"\n{3,}", "\n\n", text)
+
+
+def paragraph(parts: Paragraph) -> str:
+    """Write a paragraph: names in fixed width, all else escaped."""
+    return "".join(code_span(part.text) if part.code else _spaced(part.text) for part in parts)
+
+
+def _spaced(text: str) -> str:
+    """Escape, keeping the spaces at the ends that separate a word from a name."""
+    lead, trail = text[: len(text) - len(text.lstrip(" "))], text[len(text.rstrip(" ")) :]
+    return f"{lead}{escape(text)}{trail}"
+
+
+def _comment(text: str) -> str:
+    return one_line(text).replace("--", "- -").replace(">", "")
+
+
+def _fenced(text: str) -> str:
+    return one_line(text).replace("```", "'''")
