@@ -79,6 +79,12 @@ class Ledger:
         bare = (k for k in self.siblings(key) if is_ceiling(self.cells[k]))
         return next((k for k in bare if self.cells[k].cpus == cpus and k != key), None)
 
+    def is_ladder(self, key: str) -> bool:
+        """Tell whether the workload is a ladder of task lengths, whose makespan is a sum over bags."""
+        if "ladder" in self.cells[key].workload.tags:
+            return True
+        return any(m.ladder for k in self.siblings(key) for m in self.ok(k).values())
+
     def _same_backend(self, key: str, fits: Callable[[Cell], bool]) -> str | None:
         mine = self.identity[key][1]
         for k in self.siblings(key):

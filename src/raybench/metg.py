@@ -16,7 +16,6 @@ from raybench.stats import INSUFFICIENT, MIN_BLOCKS, Resampler, interval
 
 Floats = npt.NDArray[np.float64]
 LEVELS = (0.5, 0.7, 0.8)  # 0.5 compares with Task Bench; 0.7 and 0.8 are the documented band
-LADDER = "ladder"  # workload tag
 OPEN_SHARE = 0.025  # of resamples beyond an end of the ladder: then that bound is open
 TIMED_WRONGLY = 1.5  # no backend is half as fast again as a bare loop
 
@@ -76,7 +75,7 @@ def curves(
     """Give the ladder curve with its METG of every planned backend; those without data keep theirs, with a reason."""
     data = ledger(plan, measurements)
     draws = resampler or Resampler()
-    wanted = [k for k, cell in data.cells.items() if LADDER in cell.workload.tags and CONTROL not in cell.backend.tags]
+    wanted = [k for k, cell in data.cells.items() if data.is_ladder(k) and CONTROL not in cell.backend.tags]
     return [_curve(data, key, draws, levels) for key in wanted if key != data.base(key)]
 
 

@@ -28,7 +28,6 @@ from raybench.stats import (
 BAND = (0.7, 0.8)  # the documented "rule" of parallel efficiency
 FULL_WORK = 0.999  # less than that of the steps asked for is other work: no speedup, a time to score
 SAME_SCORE = 1e-9
-UNCOMPARED = ("ladder",)  # workload tags whose makespan is a sum over bags: METG is their result
 
 
 def rows(plan: Plan, measurements: Sequence[Measurement], resampler: Resampler | None = None) -> list[Row]:
@@ -73,7 +72,7 @@ def _row(data: Ledger, key: str, floors: Mapping[str, Estimate], resampler: Resa
         scores=_scores(good),
         outliers=tukey_outliers(seconds),
     )
-    if good and not set(UNCOMPARED) & set(cell.workload.tags):
+    if good and not data.is_ladder(key):  # of a ladder, METG is the result
         row = _compared(data, key, row, resampler)
     base = data.base(key)
     floor = noise_floor(floors[base]) if base and base in floors and math.isfinite(floors[base].high) else 0.0
@@ -210,7 +209,7 @@ def _above(efficiency: Estimate | None, ceiling: Estimate | None, floor: float) 
 
 
 def _logical_gpu(m: Measurement) -> bool:
-    return bool(m.notes.get("logical_gpu")) or m.notes.get("gpu") == "logical"
+    return m.notes.get("devices") == "LOGICAL"
 
 
 def _different(data: Ledger, key: str) -> list[str]:
