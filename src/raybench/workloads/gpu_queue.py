@@ -70,7 +70,7 @@ class GpuQueue(Workload):
         else:
             data = self.data(seed)
             for task, result in zip(tasks, results, strict=True):
-                off = float(np.max(np.abs(result.answer - self._fit(task, data, "cpu"))))
+                off = _distance(result.answer, self._fit(task, data, "cpu"))
                 if not off <= TOLERANCE:
                     raise WrongAnswer(f"gpu_queue: task {task.index} predicts {off:.3g} away from the CPU's fit")
         slots = int(self.gpus / self.gpus_per_task + 1e-9)
@@ -108,3 +108,10 @@ def most_at_once(results: Sequence[TaskResult]) -> int:
     """Count the most tasks that ran at the same time; one that ends as another starts is not at the same time."""
     events = sorted([(r.started, 1) for r in results] + [(r.ended, -1) for r in results])
     return int(np.max(np.cumsum([step for _, step in events]), initial=0))
+
+
+def _distance(answer: Any, right: npt.NDArray[np.float32]) -> float:
+    """Give the largest difference; infinite where the answer is no array of the same shape."""
+    if not isinstance(answer, np.ndarray) or answer.shape != right.shape:
+        return float("inf")
+    return float(np.max(np.abs(answer - right)))
