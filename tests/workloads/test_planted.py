@@ -1,4 +1,4 @@
-"""Every workload of conf/workload at its tiny size: right answers pass the check, and a wrong one in any task does not."""
+"""Workloads of conf/workload at their tiny sizes: right answers pass the check, a wrong one in any task does not."""
 
 import importlib
 import multiprocessing
