@@ -95,7 +95,7 @@ def variables(environ: Mapping[str, str]) -> dict[str, str]:
             hidden = (
                 SECRET.search(name) or "ADDRESS" in name or "HOST" in name or re.search(r"\d+\.\d+\.\d+\.\d+", value)
             )
-            kept[name] = "<hidden>" if hidden and name != "PYTHONHASHSEED" else masked(value)
+            kept[name] = "<hidden>" if hidden else masked(value)
     return kept
 
 
@@ -142,7 +142,7 @@ def _cpu(host: Host) -> dict[str, Callable[[], Any]]:
         "physical_cores": lambda: physical,
         "logical_cpus": lambda: logical,
         "sockets": lambda: len(set(listed("physical id"))) or unavailable("/proc/cpuinfo names no socket"),
-        "siblings": lambda: sorted({core_of(cpu_number, host) for cpu_number in range(logical)}),
+        "siblings": lambda: [list(core) for core in sorted({core_of(number, host) for number in range(logical)})],
         "smt_active": lambda: _file(host, f"{cpu}/smt/active"),
         "mhz_now": lambda: [float(mhz) for mhz in listed("cpu MHz")] or unavailable("/proc/cpuinfo has no clock speed"),
         "microcode": lambda: listed("microcode")[:1] or unavailable("/proc/cpuinfo names no microcode"),

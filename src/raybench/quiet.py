@@ -90,13 +90,13 @@ def judge(before: Span | None, during: Span) -> Disturbance:
     throttled = _count(whole.first.throttled, whole.last.throttled)
     swapped = _count(whole.first.swapped_in, whole.last.swapped_in)
     heat = _count(whole.first.overheated, whole.last.overheated)
+    stolen = None if steal_s is None else round(_share(steal_s, whole), 4)  # judged as it is stored
     reasons = [
         before is not None and _foreign(before, WINDOW_ALLOWANCE_S, "before the start"),
         _foreign(during, DURING_ALLOWANCE_S, "during the measurement"),
-        steal_s is not None
-        and steal_s > STEAL_ALLOWANCE_S
-        and _share(steal_s, whole) > STEAL_SHARE
-        and f"the hypervisor kept back {_share(steal_s, whole):.1%} of the CPU time, allowed are {STEAL_SHARE:.0%}",
+        (stolen or 0.0) > STEAL_SHARE
+        and (steal_s or 0.0) > STEAL_ALLOWANCE_S
+        and f"the hypervisor kept back {stolen:.1%} of the CPU time, allowed are {STEAL_SHARE:.0%}",
         throttled and f"the CPU quota stopped the study in {throttled} periods",
         swapped and f"{swapped} pages were swapped in",
         heat and f"{heat} thermal throttle events",
@@ -104,7 +104,7 @@ def judge(before: Span | None, during: Span) -> Disturbance:
     return Disturbance(
         foreign_before=None if before is None else _foreign_share(before),
         foreign_during=_foreign_share(during),
-        steal=None if steal_s is None else round(_share(steal_s, whole), 4),
+        steal=stolen,
         throttled=throttled,
         swapped_in=swapped,
         reason="; ".join(reason for reason in reasons if reason),

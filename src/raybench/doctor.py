@@ -1,0 +1,289 @@
+"""Is this machine fit and quiet: findings, each with what to do about it. Changes nothing, leaves nothing running."""
+
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from raybench import environment, processes, quiet
+from raybench.backends import ray_probe
+from raybench.clock import pause
+from raybench.host import THIS, Host, core_of
+from raybench.workloads import files
+
+GIB = 2**30
+WINDOW_S = 1.0
+MEMORY_GIB = 2.0  # the driver, two workers with XGBoost and scikit-learn, Ray's daemons
+SHM_GIB = 2.0  # below, joblib does not share arrays there and Ray shrinks its object store
+DISK_GIB = 2.0  # Ray's session folder, generated files
+TAGS = "raybench-"  # every run's tag begins so
+
+
+class Health(StrEnum):
+    """How a finding bears on a study."""
+
+    OK = "ok"
+    WARN = "warn"  # figures will be wider, or cells will be skipped
+    BAD = "bad"  # a study will fail
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing looked at. `advice` is a sentence wherever the verdict is not ok, else ''."""
+
+    name: str
+    value: str
+    verdict: Health = Health.OK
+    advice: str = ""
+
+
+def examine(*, start_ray: bool = True, address: str | None = None, host: Host = THIS) -> list[Finding]:
+    """Look at everything; `start_ray`: start, check and stop a local Ray cluster; `address`: look at that one."""
+    _, physical, logical = environment.cpu_counts(host)
+    memory, swap = psutil.virtual_memory(), psutil.swap_memory()
+    findings = [
+        cores(usable=environment.usable_cpus(host), physical=physical, logical=logical, quota=environment.quota(host)),
+        smt(logical=logical, shared=max(len(core_of(cpu, host)) for cpu in environment.affinity())),
+        load(os.getloadavg()[0], logical=logical),
+        *foreign(host),
+        at_least("memory", memory.available / GIB, MEMORY_GIB, "free", "end other programs, or choose a smaller study"),
+        swapping(swap.used / GIB, swap.total / GIB),
+        governor(host.text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
+        turbo(host),
+        space("/dev/shm", SHM_GIB, "give the container more shared memory (docker run --shm-size=4g)", host=host),
+        space(tempfile.gettempdir(), DISK_GIB, "make room, or point TMPDIR at a larger disk", host=host),
+        gpus(environment.gpus()),
+        *(data(name) for name in files.KNOWN),
+        leftovers(processes.tagged(TAGS)),
+    ]
+    if start_ray or address:
+        findings += ray_findings(ray_probe.ask(address), joined=bool(address))
+    return findings
+
+
+def clean() -> list[Path]:
+    """Remove the files that workloads generated; list what was removed. Data files stay."""
+    return files.clean()
+
+
+# --- the machine ----------------------------------------------------------------------------------
+
+
+def cores(*, usable: int, physical: int, logical: int, quota: float | None) -> Finding:
+    """Say how many cores a study may use, and why not more."""
+    granted = "no quota" if quota is None else f"quota {quota:g}"
+    value = f"{usable} usable, {physical} physical, {logical} logical, {granted}"
+    if usable == 1:
+        advice = "one core shows no speedup: grant this process more CPUs, or expect only P = 1 cells"
+        return Finding(name="cores", value=value, verdict=Health.WARN, advice=advice)
+    if quota is not None and quota < logical:
+        advice = "a quota throttles in bursts, and throttled measurements are repeated: pin CPUs (cpuset) instead"
+        return Finding(name="cores", value=value, verdict=Health.WARN, advice=advice)
+    return Finding(name="cores", value=value)
+
+
+def smt(*, logical: int, shared: int) -> Finding:
+    """Say whether logical CPUs share cores."""
+    if shared <= 1:
+        return Finding(name="SMT", value="each CPU is a core of its own")
+    advice = f"read figures above {logical // shared} CPUs as those of shared cores, or switch SMT off in the firmware"
+    return Finding(name="SMT", value=f"{shared} CPUs share a core", verdict=Health.WARN, advice=advice)
+
+
+def load(average: float, *, logical: int) -> Finding:
+    """Judge the one-minute load average; it remembers what has just ended."""
+    value = f"{average:.2f} over one minute"
+    if average <= 0.25 * logical:
+        return Finding(name="load", value=value)
+    advice = "wait a minute and ask again; if it stays, find the program below and end it"
+    return Finding(name="load", value=value, verdict=Health.WARN, advice=advice)
+
+
+def foreign(host: Host = THIS, *, seconds: float = WINDOW_S) -> list[Finding]:
+    """Watch for a second: CPU time of others, with the busiest by name, and time the hypervisor kept back."""
+    watch = quiet.Watch(lambda: 0.0, host)
+    before = _busy()
+    first = watch.reading()
+    pause(seconds)
+    span = quiet.Span(first=first, last=watch.reading())
+    after = _busy()
+    used = {name: busy - before.get((pid, name), busy) for (pid, name), busy in after.items()}
+    top = [f"{name} {share:.0%}" for name, share in sorted(used.items(), key=lambda item: -item[1])[:3] if share > 0.01]
+    found = quiet.judge(None, span)
+    share, steal = found.foreign_during, found.steal
+    return [
+        others(share, top),
+        Finding(name="steal", value="not readable here" if steal is None else f"{steal:.1%}")
+        if steal is None or steal <= quiet.STEAL_SHARE
+        else Finding(
+            name="steal",
+            value=f"{steal:.1%}",
+            verdict=Health.WARN,
+            advice="another virtual machine takes this one's cores: use a dedicated host, or measure at another hour",
+        ),
+    ]
+
+
+def others(share: float | None, top: Sequence[str]) -> Finding:
+    """Judge the CPU time of other programs by the rule that disturbs a measurement."""
+    if share is None:
+        return Finding(name="others' CPU time", value="not readable here")
+    value = f"{share:.1%} of all CPUs" + (f" ({', '.join(top)})" if top else "")
+    if share <= quiet.FOREIGN_SHARE:
+        return Finding(name="others' CPU time", value=value)
+    advice = f"end these programs: above {quiet.FOREIGN_SHARE:.0%} every measurement is repeated, and then left out"
+    return Finding(name="others' CPU time", value=value, verdict=Health.WARN, advice=advice)
+
+
+def at_least(name: str, gib: float, wanted: float, word: str, advice: str) -> Finding:
+    """Judge an amount of memory or disk; below a quarter of what is wanted a study will fail."""
+    value = f"{gib:.1f} GiB {word}"
+    if gib >= wanted:
+        return Finding(name=name, value=value)
+    verdict = Health.BAD if gib < wanted / 4 else Health.WARN
+    return Finding(name=name, value=f"{value}, {wanted:g} GiB wanted", verdict=verdict, advice=advice)
+
+
+def space(path: str, wanted: float, advice: str, *, host: Host = THIS) -> Finding:
+    """Judge the room in a folder; no such folder is a warning."""
+    try:
+        free = psutil.disk_usage(str(host.path(path))).free
+    except OSError:
+        return Finding(name=path, value="not there", verdict=Health.WARN, advice=advice)
+    return at_least(path, free / GIB, wanted, "free", advice)
+
+
+def swapping(used: float, total: float) -> Finding:
+    """Judge the swap in use, in GiB."""
+    value = f"{used:.1f} of {total:.1f} GiB used"
+    if used < 0.1:
+        return Finding(name="swap", value=value)
+    advice = "free memory and run `swapoff -a && swapon -a`: a page that comes back in disturbs its measurement"
+    return Finding(name="swap", value=value, verdict=Health.WARN, advice=advice)
+
+
+def governor(name: str | None) -> Finding:
+    """Judge the frequency governor; None where the machine shows none, as virtual ones do not."""
+    if name is None:
+        return Finding(name="governor", value="not shown by this machine")
+    if name == "performance":
+        return Finding(name="governor", value=name)
+    advice = "clocks follow the load: run `sudo cpupower frequency-set -g performance` for steadier figures"
+    return Finding(name="governor", value=name, verdict=Health.WARN, advice=advice)
+
+
+def turbo(host: Host = THIS) -> Finding:
+    """Judge turbo clocks: one busy core then runs faster than all of them, which costs efficiency."""
+    off = {
+        "/sys/devices/system/cpu/intel_pstate/no_turbo": "1",
+        "/sys/devices/system/cpu/cpufreq/boost": "0",
+    }
+    for path, value in off.items():
+        text = host.text(path)
+        if text is not None:
+            if text == value:
+                return Finding(name="turbo", value="off")
+            advice = f"write {value} to {path}, or read efficiency as including the lower clock of a full machine"
+            return Finding(name="turbo", value="on", verdict=Health.WARN, advice=advice)
+    return Finding(name="turbo", value="not shown by this machine")
+
+
+def gpus(names: Sequence[str]) -> Finding:
+    """List the GPUs; none is no fault, their cells are skipped with the reason."""
+    return Finding(name="GPUs", value=", ".join(names) or "none: GPU cells will be skipped")
+
+
+def data(name: str) -> Finding:
+    """Say whether a data file is there and right; a missing one costs its cells only."""
+    reason = files.unavailable(name)
+    if not reason:
+        return Finding(name=f"data {name}", value="there, checksum right or not asked for")
+    found, _, advice = reason.partition("; ")
+    return Finding(name=f"data {name}", value=found, verdict=Health.WARN, advice=advice or reason)
+
+
+def leftovers(found: Sequence[psutil.Process]) -> Finding:
+    """List processes of runs; all of them are leftovers unless a run is going on."""
+    if not found:
+        return Finding(name="processes of earlier runs", value="none")
+    pids = " ".join(str(process.pid) for process in found)
+    advice = f"if no study is running, end them: kill {pids}"
+    return Finding(name="processes of earlier runs", value=str(len(found)), verdict=Health.WARN, advice=advice)
+
+
+def _busy() -> dict[tuple[int, str], float]:
+    """Read CPU seconds by process, without this one."""
+    found = {}
+    for process in psutil.process_iter(["name", "cpu_times"]):
+        times = process.info["cpu_times"]
+        if times is not None and process.pid != os.getpid():
+            found[process.pid, str(process.info["name"])] = float(times.user + times.system)
+    return found
+
+
+# --- Ray ------------------------------------------------------------------------------------------
+
+
+def ray_findings(facts: Mapping[str, Any], *, joined: bool) -> list[Finding]:
+    """Turn what a look at Ray found into findings. `joined`: the cluster was there before."""
+    findings = []
+    verb = "joined" if joined else "started"
+    if "start_s" in facts:
+        findings.append(Finding(name="Ray", value=f"{facts['version']}, {verb} in {facts['start_s']:.1f} s"))
+    if "nodes" in facts:
+        findings.append(_nodes(facts["nodes"], facts.get("resources", {})))
+    if "task_s" in facts:
+        right = facts["answer"] == 42
+        findings.append(
+            Finding(
+                name="Ray task",
+                value=f"{'right' if right else 'WRONG'} answer in {facts['task_s']:.1f} s",
+                verdict=Health.OK if right else Health.BAD,
+                advice="" if right else "this Ray installation cannot be trusted: install it again",
+            )
+        )
+    if "dashboard" in facts:
+        findings.append(_dashboard(facts["dashboard"]))
+    if facts.get("error"):
+        advice = (
+            "check the address, RAY_AUTH_TOKEN, and that this machine reaches the head's port"
+            if joined
+            else "read the logs that Ray names; a full /dev/shm or a proxy for loopback addresses is a usual cause"
+        )
+        findings.append(Finding(name="Ray error", value=facts["error"], verdict=Health.BAD, advice=advice))
+    if not joined and "left" in facts:
+        findings.append(_stopped(facts.get("stop_s"), facts["left"]))
+    return findings
+
+
+def _nodes(nodes: Sequence[Mapping[str, Any]], resources: Mapping[str, float]) -> Finding:
+    alive = [node for node in nodes if node["alive"]]
+    value = (
+        f"{len(alive)} of {len(nodes)} nodes alive, {resources.get('CPU', 0):g} CPUs, {resources.get('GPU', 0):g} GPUs"
+    )
+    if len(alive) == len(nodes):
+        return Finding(name="Ray cluster", value=value)
+    advice = "start the lost nodes again with `ray start --address=...`, or plan for the CPUs that are left"
+    return Finding(name="Ray cluster", value=value, verdict=Health.WARN, advice=advice)
+
+
+def _dashboard(said: str) -> Finding:
+    if not said:
+        return Finding(name="Ray dashboard", value="answers HTTP 200")
+    advice = 'install "ray[default]" and keep loopback addresses out of proxies (no_proxy); studies run without it'
+    return Finding(name="Ray dashboard", value=said, verdict=Health.WARN, advice=advice)
+
+
+def _stopped(stop_s: float | None, left: int) -> Finding:
+    took = "not stopped by itself" if stop_s is None else f"stopped in {stop_s:.1f} s"
+    if left == 0 and stop_s is not None:
+        return Finding(name="Ray stop", value=f"{took}, no process left")
+    advice = "nothing to do now: they were ended; a study ends such processes after every measurement"
+    return Finding(
+        name="Ray stop", value=f"{took}, {left} processes had to be ended", verdict=Health.WARN, advice=advice
+    )

@@ -1,0 +1,311 @@
+"""Cores, keys, hashes and the fingerprint, read from made /proc and /sys trees."""
+
+import hashlib
+import json
+import platform
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from raybench import environment, fingerprint
+from raybench.environment import cpus_for, data_hashes, machine_key, source_hash, usable_cpus
+from raybench.errors import RaybenchError
+from raybench.host import Host, numbers, own_group
+from raybench.model import from_json, to_json
+
+V2 = "30 24 0:26 {root} /sys/fs/cgroup rw - cgroup2 cgroup2 rw,nsdelegate"
+V1 = "31 24 0:27 {root} /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct"
+
+
+def made(root: Path, files: Mapping[str, str]) -> Host:
+    """Write a tree of kernel files."""
+    for name, text in files.items():
+        path = root / name.lstrip("/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return Host(root=root)
+
+
+def cpuinfo(cores: int, model: str, mhz: str = "2600.000") -> str:
+    entries = [
+        f"processor\t: {i}\nmodel name\t: {model}\ncpu MHz\t\t: {mhz}\nphysical id\t: 0\ncore id\t\t: {i}\n"
+        for i in range(cores)
+    ]
+    return "\n".join(entries)
+
+
+# --- cores ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("cpu_max", "expected"), [("max 100000", 8), ("250000 100000", 2), ("199999 100000", 1), ("50000 100000", 1)]
+)
+def test_a_version_2_quota_cuts_the_cores_and_is_rounded_down_to_at_least_one(
+    tmp_path: Path, cpu_max: str, expected: int
+) -> None:
+    host = made(
+        tmp_path,
+        {
+            "/proc/self/cgroup": "0::/app\n",
+            "/proc/self/mountinfo": V2.format(root="/"),
+            "/sys/fs/cgroup/app/cpu.max": cpu_max,
+        },
+    )
+    assert usable_cpus(host, allowed=range(8)) == expected
+
+
+def test_a_quota_on_a_group_above_ours_counts(tmp_path: Path) -> None:
+    host = made(
+        tmp_path,
+        {
+            "/proc/self/cgroup": "0::/slice/app\n",
+            "/proc/self/mountinfo": V2.format(root="/"),
+            "/sys/fs/cgroup/slice/cpu.max": "300000 100000",
+            "/sys/fs/cgroup/slice/app/cpu.max": "max 100000",
+        },
+    )
+    assert usable_cpus(host, allowed=range(8)) == 3
+
+
+@pytest.mark.parametrize(("quota", "expected"), [("-1", 6), ("400000", 4)])
+def test_a_version_1_quota_is_found_below_the_controllers_mount(tmp_path: Path, quota: str, expected: int) -> None:
+    host = made(
+        tmp_path,
+        {
+            "/proc/self/cgroup": "5:memory:/\n4:cpu,cpuacct:/job\n0::/\n",
+            "/proc/self/mountinfo": V1.format(root="/"),
+            "/sys/fs/cgroup/cpu,cpuacct/job/cpu.cfs_quota_us": quota,
+            "/sys/fs/cgroup/cpu,cpuacct/job/cpu.cfs_period_us": "100000",
+        },
+    )
+    assert usable_cpus(host, allowed=range(6)) == expected
+
+
+@pytest.mark.parametrize("root", ["/", "/docker/abc"])
+def test_a_container_that_sees_its_path_from_outside_reads_the_mount_itself(tmp_path: Path, root: str) -> None:
+    host = made(
+        tmp_path,
+        {
+            "/proc/self/cgroup": "4:cpu,cpuacct:/docker/abc\n",
+            "/proc/self/mountinfo": V1.format(root=root),
+            "/sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us": "200000",
+            "/sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us": "100000",
+        },
+    )
+    assert usable_cpus(host, allowed=range(6)) == 2
+
+
+def test_affinity_cuts_the_cores_where_no_quota_is_set(tmp_path: Path) -> None:
+    assert usable_cpus(Host(root=tmp_path), allowed=(2, 3, 7)) == 3
+    assert own_group("cpu", Host(root=tmp_path)) is None
+
+
+def siblings(pairs: Mapping[int, str]) -> dict[str, str]:
+    place = "/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
+    return {place.format(cpu): text for cpu, text in pairs.items()}
+
+
+@pytest.mark.parametrize(
+    ("pairs", "count", "expected"),
+    [
+        ({0: "0,2", 1: "1,3", 2: "0,2", 3: "1,3"}, 2, (0, 1)),
+        ({0: "0-1", 1: "0-1", 2: "2-3", 3: "2-3"}, 2, (0, 2)),
+        ({0: "0-1", 1: "0-1", 2: "2-3", 3: "2-3"}, 3, (0, 1, 2)),
+        ({0: "0-1", 1: "0-1", 2: "2-3", 3: "2-3"}, 4, (0, 1, 2, 3)),
+    ],
+)
+def test_physical_cores_are_taken_before_their_siblings(
+    tmp_path: Path, pairs: dict[int, str], count: int, expected: tuple[int, ...]
+) -> None:
+    assert cpus_for(count, made(tmp_path, siblings(pairs)), allowed=range(4)) == expected
+
+
+def test_a_sibling_is_only_taken_from_what_affinity_allows(tmp_path: Path) -> None:
+    host = made(tmp_path, siblings({0: "0-1", 1: "0-1", 2: "2-3", 3: "2-3"}))
+    assert cpus_for(2, host, allowed=(1, 3)) == (1, 3)
+
+
+@pytest.mark.parametrize("count", [0, 5])
+def test_more_cpus_than_there_are_is_an_error(tmp_path: Path, count: int) -> None:
+    with pytest.raises(RaybenchError, match=f"asked for {count} CPUs of the 4"):
+        cpus_for(count, Host(root=tmp_path), allowed=range(4))
+
+
+def test_the_kernels_number_lists_are_expanded() -> None:
+    assert numbers("0-2,5,8-9\n") == (0, 1, 2, 5, 8, 9)
+    assert numbers("") == ()
+
+
+# --- the machine's name ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("model", "slug"),
+    [
+        ("AMD EPYC", "epyc-2c-24g-"),
+        ("AMD EPYC 7763 64-Core Processor", "epyc-7763-2c-24g-"),
+        ("Intel(R) Xeon(R) Platinum 8488C CPU @ 2.40GHz", "xeon-platinum-8488c-2c-24g-"),
+        ("12th Gen Intel(R) Core(TM) i7-1260P", "core-i7-1260p-2c-24g-"),
+    ],
+)
+def test_the_machine_is_named_by_model_cores_and_memory(tmp_path: Path, model: str, slug: str) -> None:
+    host = made(tmp_path, {"/proc/cpuinfo": cpuinfo(2, model), "/proc/meminfo": "MemTotal:       24684084 kB\n"})
+    key = machine_key(host)
+    assert key.startswith(slug)
+    assert len(key) == len(slug) + 6
+
+
+def test_clock_speed_and_a_few_megabytes_do_not_rename_the_machine(tmp_path: Path) -> None:
+    slow = made(
+        tmp_path / "a",
+        {"/proc/cpuinfo": cpuinfo(2, "Xeon @ 2.00GHz", "800.0"), "/proc/meminfo": "MemTotal: 24684084 kB\n"},
+    )
+    fast = made(
+        tmp_path / "b",
+        {"/proc/cpuinfo": cpuinfo(2, "Xeon @ 2.00GHz", "3900.0"), "/proc/meminfo": "MemTotal: 24704084 kB\n"},
+    )
+    more = made(
+        tmp_path / "c", {"/proc/cpuinfo": cpuinfo(4, "Xeon @ 2.00GHz"), "/proc/meminfo": "MemTotal: 24684084 kB\n"}
+    )
+    assert machine_key(slow) == machine_key(fast)
+    assert machine_key(slow) != machine_key(more)
+
+
+def test_hardware_threads_of_one_core_count_as_one_physical_core(tmp_path: Path) -> None:
+    entry = "processor\t: {}\nmodel name\t: X\nphysical id\t: 0\ncore id\t\t: {}\n"
+    text = "\n".join(entry.format(cpu, cpu // 2) for cpu in range(4))
+    assert environment.cpu_counts(made(tmp_path, {"/proc/cpuinfo": text})) == ("X", 2, 4)
+
+
+# --- GPUs -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("visible", "expected"),
+    [
+        (None, ("NVIDIA A", "NVIDIA B")),
+        ("1", ("NVIDIA B",)),
+        ("", ()),
+        ("GPU-bb", ("NVIDIA B",)),
+        ("1,7,0", ("NVIDIA B",)),
+    ],
+)
+def test_gpus_are_those_that_cuda_would_show(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, visible: str | None, expected: tuple[str, ...]
+) -> None:
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\necho '0, GPU-aa11, NVIDIA A'\necho '1, GPU-bb22, NVIDIA B'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    if visible is None:
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    else:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert environment.gpus() == expected
+
+
+def test_a_machine_without_a_driver_has_no_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert environment.gpus() == ()
+
+
+# --- hashes ---------------------------------------------------------------------------------------
+
+
+def test_only_what_can_change_a_measured_second_is_in_the_source_hash(tmp_path: Path) -> None:
+    root = tmp_path / "raybench"
+    shutil.copytree(environment.PACKAGE, root, ignore=shutil.ignore_patterns("__pycache__"))
+    before = source_hash(root)
+    for name in ("cli.py", "report/tables.py", "stats.py"):
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_text("changed = 1\n")
+    assert source_hash(root) == before
+    for name in ("clock.py", "workloads/base.py", "backends/brand_new.py"):
+        earlier = source_hash(root)
+        (root / name).write_text("changed = 1\n")
+        assert source_hash(root) != earlier, name
+
+
+def test_data_files_are_hashed_and_notes_beside_them_are_not(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("x\n1\n")
+    (tmp_path / "README.md").write_text("about a.csv")
+    assert data_hashes(tmp_path) == {"a.csv": hashlib.sha256(b"x\n1\n").hexdigest()}
+    assert data_hashes(tmp_path / "absent") == {}
+
+
+def test_the_identity_names_everything_that_resume_needs() -> None:
+    found = environment.identity("p1")
+    assert set(found) == {"source", "lock", "data", "machine", "plan"}
+    assert found["plan"] == "p1"
+
+
+# --- fingerprint ----------------------------------------------------------------------------------
+
+
+def leaves(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return [leaf for member in value.values() for leaf in leaves(member)]
+    return [value]
+
+
+def test_a_fingerprint_survives_json_and_names_nobody() -> None:
+    found = fingerprint.collect("p1", f"raybench run --conf {Path.home()}/mine")
+    text = json.dumps(to_json(found))
+    assert from_json(type(found), json.loads(text)) == found
+    secret = [str(Path.home()) + "/", str(Path(__file__).parents[1]), "://"]
+    assert not [word for word in [*secret, *([platform.node()] if len(platform.node()) > 4 else [])] if word in text]
+    assert found.command == "raybench run --conf <path>"
+    assert found.facts["packages"]["numpy"]
+    assert {pool["user_api"] for pool in found.facts["python"]["thread_pools"]} == {"openmp", "blas"}
+
+
+def test_what_a_machine_does_not_tell_is_unavailable_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fingerprint, "POOLS", "raise SystemExit('no numpy here')")
+    monkeypatch.setenv("PATH", str(tmp_path))  # neither git nor nvidia-smi
+    found = fingerprint.fingerprint(Host(root=tmp_path))
+    assert not [leaf for leaf in leaves(found) if leaf in ("", None)]
+    for group, name in [
+        ("cpu", "governor"),
+        ("cpu", "turbo"),
+        ("cpu", "microcode"),
+        ("cpu", "numa"),
+        ("limits", "cgroup"),
+        ("state", "pressure_cpu"),
+        ("memory", "transparent_huge_pages"),
+        ("storage", "/dev/shm"),
+        ("gpu", "devices"),
+        ("code", "commit"),
+        ("python", "thread_pools"),
+    ]:
+        assert str(found[group][name]).startswith("unavailable: "), (group, name, found[group][name])
+    assert found["python"]["thread_pools"] == "unavailable: no numpy here"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kept"),
+    [
+        ("OMP_NUM_THREADS", "2", "2"),
+        ("RAY_TMPDIR", "/home/ann/ray", "<path>"),
+        ("RAY_AUTH_TOKEN", "abc123", "<hidden>"),
+        ("RAY_ADDRESS", "10.1.2.3:6379", "<hidden>"),
+        ("LOKY_MAX_CPU_COUNT", "4", "4"),
+        ("PYTHONHASHSEED", "0", "0"),
+        ("HOME", "/home/ann", None),
+        ("AWS_SECRET", "x", None),
+    ],
+)
+def test_only_listed_variables_are_kept_and_secrets_and_paths_are_hidden(
+    name: str, value: str, kept: str | None
+) -> None:
+    assert fingerprint.variables({name: value}).get(name) == kept
+
+
+def test_generic_places_stay_readable_and_others_are_masked() -> None:
+    assert fingerprint.masked("in /tmp and /dev/shm, not /home/ann/x or ~/y, nor /tmp/ann") == (
+        "in /tmp and /dev/shm, not <path> or <path>, nor <path>"
+    )
