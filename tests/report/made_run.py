@@ -41,9 +41,9 @@ TRACEBACK = 'Traceback:\n  File "x.py"\n| boom <b>bold</b> [click](javascript:al
 def backend(name: str) -> Spec:
     tags = {
         "sequential": ("serial",),
-        "sequential_threads": ("serial", "threads"),
-        "ray_tune_asha": ("adaptive",),
-    }.get(name, ())
+        "sequential_threads": ("threads",),
+        "ray_tune_asha": ("parallel", "adaptive"),
+    }.get(name, ("parallel",))
     return Spec(name=name, target=f"made:{name}", tags=tags)
 
 
@@ -53,7 +53,7 @@ def workload(name: str, *tags: str) -> Spec:
 
 FRIEDMAN = workload("friedman", "compute", "hpo")
 HURT = workload(NASTY, "compute")
-LADDER = workload("granularity", "ladder")
+LADDER = workload("granularity", "compute")
 
 
 def cell(spec: Spec, name: str, cpus: int, **changes: object) -> Cell:
@@ -139,7 +139,7 @@ def stamp(index: int, workers: list[int], makespan: float, *, steps: int) -> Tas
     at = round(started + 0.9 * length, 6)
     return TaskStamp(
         index=index, started=round(started, 6), ended=at, worker=workers[index % len(workers)], steps=steps, loss=2.5,
-        points=((40, 3.0 - 0.05 * index, round(started + 0.4 * length, 6)),),
+        points=((40, 3.0 - 0.05 * index, round(started + 0.4 * length, 6)), *([(100, 2.5, at)] if steps == 100 else [])),
     )  # fmt: skip
 
 

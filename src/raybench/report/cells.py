@@ -8,7 +8,6 @@ from raybench.report.tables import Entry, Table, code, number, one_line, word
 from raybench.scaling import BAND
 
 REASON_CHARS = 160  # of a reason in RESULTS.md; the HTML page has all of it
-LADDER = "ladder"  # tag of workloads whose makespan is a sum over bags
 NAMES = ("workload", "backend", "P")
 
 
@@ -44,8 +43,6 @@ def note(row: Row, *, chars: int = REASON_CHARS) -> str:
     said = [f"{ended}: {reason}" if reason and ended != "ok" else reason or ended]
     if row.time_to_score is not None:
         said.append(f"{units.plain(100 * row.work_ratio)} % of the steps: a time to score, no speedup")
-    if LADDER in row.cell.workload.tags:
-        said.append("a ladder of task lengths: see METG")
     said += row.flags
     return "; ".join(said if len(said) == 1 or said[0] != "ok" else said[1:])
 
@@ -114,6 +111,12 @@ def judged(row: Row) -> str:
     return f"{row.band}{side if row.band is VerdictKind.REFUTED else ''}"
 
 
+def is_loop(row: Row) -> bool:
+    """Tell whether a row is a plain loop: one that tasks are not distributed from."""
+    tags = row.cell.backend.tags
+    return "serial" in tags or ("threads" in tags and row.cell.workers == 1)
+
+
 def shortened(table: Table, rows: Sequence[Row]) -> Table:
     """Join lines of skipped cells that share workload and reason; no cell is lost, all are named."""
     by_row = dict(zip((id(row) for row in rows), table.rows, strict=True))
@@ -146,7 +149,7 @@ def cold(rows: Sequence[Row]) -> Table:
             number(str(row.n), row.n),
         )
         for row in rows
-        if row.n and LADDER not in row.cell.workload.tags
+        if row.n
     ]
     caption = (
         "Cold: interpreter, imports, start-up, warm-up, work and shutdown; loading the data is in no ratio. "

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from raybench.model import Estimate, Row
-from raybench.report.cells import LADDER, clipped
+from raybench.report.cells import clipped, is_loop
 
-LOOP, CONTROL, COLD = "serial", "control", "cold"  # tags of backends: a loop, the harness's own, a start of its own
+CONTROL, COLD = "control", "cold"  # tags of backends: the harness's own, a start of its own
 
 
 class Advice(StrEnum):
@@ -43,24 +43,26 @@ class Decision:
 
 
 def decide(
-    rows: Sequence[Row], *, floor: float, shortest: Mapping[tuple[str, int], tuple[Estimate, str]]
+    rows: Sequence[Row], *, floors: Mapping[str, float], shortest: Mapping[tuple[str, int], tuple[Estimate, str]]
 ) -> list[Decision]:
     """Decide for each workload, in the order of the rows.
 
     `distribute` needs an interval that excludes 1 by more than the noise floor, against the one-thread loop and,
     where it was measured, against the loop with all threads; warm and cold.
+    floors : noise floor by workload; without one of its own a workload takes the largest.
     shortest : by (backend, cores), the shortest task that keeps the documented efficiency, and its censoring mark.
     """
-    workloads = dict.fromkeys(
-        row.cell.workload.name for row in rows if not {CONTROL, LADDER} & set(row.cell.workload.tags)
-    )
-    return [_decided([r for r in rows if r.cell.workload.name == name], name, floor, shortest) for name in workloads]
+    by_workload: dict[str, list[Row]] = {}
+    for row in rows:
+        by_workload.setdefault(row.cell.workload.name, []).append(row)
+    largest = max(floors.values(), default=0.0)
+    return [_decided(mine, name, floors.get(name, largest), shortest) for name, mine in by_workload.items()]
 
 
 def _decided(
     rows: Sequence[Row], workload: str, floor: float, shortest: Mapping[tuple[str, int], tuple[Estimate, str]]
 ) -> Decision:
-    parallel = [row for row in rows if not {LOOP, CONTROL, COLD} & set(row.cell.backend.tags)]
+    parallel = [row for row in rows if not is_loop(row) and not {CONTROL, COLD} & set(row.cell.backend.tags)]
     starts = {(row.cell.backend.name, row.cell.cpus): row.speedup_cold for row in rows}
     sooner = tuple(row for row in parallel if row.time_to_score is not None and row.time_to_score.low > 1 + floor)
     found = [_Candidate(row, starts) for row in parallel if row.speedup is not None and row.cell.cpus > 1]

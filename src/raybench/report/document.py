@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from raybench.model import Estimate
-from raybench.report import cells, evidence, units
+from raybench.report import cells, evidence, search, units
 from raybench.report.decision import Advice, Decision, decide
 from raybench.report.findings import Findings, Run
 from raybench.report.section import Figure, Section
@@ -35,7 +35,7 @@ def document(run: Run, findings: Findings, figures: Mapping[str, Sequence[Figure
         _cells(run, findings),
         evidence.metg(findings),
         evidence.losses(findings),
-        evidence.deltas(findings),
+        search.deltas(findings),
         evidence.controls(run, findings),
         evidence.machine(run),
         Section(
@@ -47,7 +47,7 @@ def document(run: Run, findings: Findings, figures: Mapping[str, Sequence[Figure
     )
     return Document(
         banner=banner(run, findings),
-        trusted=not findings.untrusted,
+        trusted=findings.controls.trusted,
         facts=provenance(run),
         sections=tuple(replace(s, figures=tuple(figures.get(s.id, ()))) for s in sections),
     )
@@ -55,7 +55,7 @@ def document(run: Run, findings: Findings, figures: Mapping[str, Sequence[Figure
 
 def banner(run: Run, findings: Findings) -> tuple[str, ...]:
     """Say first what a reader must know before any number."""
-    said = [f"NOT TRUSTED: {reason}" for reason in findings.untrusted]
+    said = [f"NOT TRUSTED: {reason}" for reason in findings.controls.reasons if run.plan.controls]
     if not run.plan.controls:
         said.append("No controls: this study cannot show that its harness measures rightly.")
     if not run.plan.verdicts:
@@ -96,8 +96,8 @@ def _decisions(findings: Findings) -> Section:
                 word(
                     "Read for this machine and these sizes. "
                     f"{Advice.DISTRIBUTE.capitalize()}: the whole interval lies above no difference by more than the "
-                    f"noise floor ({units.plain(100 * findings.floor)} %), warm and cold, also against the loop that "
-                    "uses all threads where that was measured."
+                    f"noise floor (at most {units.plain(100 * findings.floor)} %), warm and cold, also against the loop "
+                    "that uses all threads where that was measured."
                 ),
             ),
         ),
@@ -107,13 +107,13 @@ def _decisions(findings: Findings) -> Section:
 
 def decisions(findings: Findings) -> list[Decision]:
     """Decide for every workload, with the shortest task of each backend from its ladder."""
-    shortest: dict[tuple[str, int], tuple[Estimate, str]] = {
-        (curve.cell.backend.name, curve.cell.cpus): (found.work, found.mark)
-        for curve in findings.curves
-        for found in curve.metg
-        if found.level == KEPT
-    }
-    return decide(findings.rows, floor=findings.floor, shortest=shortest)
+    shortest: dict[tuple[str, int], tuple[Estimate, str]] = {}
+    for curve in findings.curves:
+        for found in curve.metg:
+            if found.level == KEPT:
+                shortest.setdefault((curve.cell.backend.name, curve.cell.cpus), (found.work, found.mark))
+    rows = [row for row in findings.rows if row.cell.workload.name not in findings.ladders]
+    return decide(rows, floors=findings.controls.floor, shortest=shortest)
 
 
 def decision_table(decided: Sequence[Decision]) -> Table:
@@ -158,7 +158,7 @@ def _cells(run: Run, findings: Findings) -> Section:
     warm = cells.warm(rows, verdicts=run.plan.verdicts)
     parts = (
         warm,
-        cells.cold(rows),
+        cells.cold([row for row in rows if row.cell.workload.name not in findings.ladders]),
         cells.gain(rows),
         cells.time_to_score(rows),
         cells.relative(rows),

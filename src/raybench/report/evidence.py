@@ -1,9 +1,12 @@
-"""Sections that show the evidence: claims, METG, lost core-seconds, RMSE deltas, controls, the machine."""
+"""Sections that show the evidence: claims, METG, lost core-seconds, controls, the machine."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
-from raybench.model import Environment
+from raybench.accounting import PARTS, Account
+from raybench.controls import CEILING, SLEEP, ControlRow
+from raybench.model import Environment, Estimate
 from raybench.report import cells, units
 from raybench.report.findings import Findings, Run
 from raybench.report.section import Section
@@ -48,14 +51,18 @@ def claims(findings: Findings) -> Section:
             "neither; PREDICTED and UNTESTABLE: not measured here, for the reason given."
         ),
     )
-    return _section("claims", "What the documents claim", [table], findings, "no claims were put to this run")
+    return section("claims", "What the documents claim", [table], findings, "no claims were put to this run")
 
 
 def metg(findings: Findings) -> Section:
     """List the smallest task with which each backend keeps an efficiency."""
     lines = []
     for curve in findings.curves:
-        name = (code(curve.cell.backend.name), number(cells.cores(curve.cell), curve.cell.cpus))
+        name = (
+            code(curve.cell.workload.name),
+            code(curve.cell.backend.name),
+            number(cells.cores(curve.cell), curve.cell.cpus),
+        )
         notes = word("; ".join(filter(None, [curve.reason, *curve.flags])) or units.ABSENT)
         if not curve.metg:
             lines.append((*name, *(word(units.ABSENT),) * 3, notes))
@@ -71,7 +78,15 @@ def metg(findings: Findings) -> Section:
             )
     table = Table(
         name="METG",
-        columns=("backend", "P", "efficiency", "task length (work)", "granularity (P x time / tasks)", "notes"),
+        columns=(
+            "ladder",
+            "backend",
+            "P",
+            "efficiency",
+            "task length (work)",
+            "granularity (P x time / tasks)",
+            "notes",
+        ),
         rows=tuple(lines),
         numeric=frozenset({"P", "efficiency", "task length (work)", "granularity (P x time / tasks)"}),
         caption=(
@@ -80,89 +95,81 @@ def metg(findings: Findings) -> Section:
             "ladder; >: not reached with the longest."
         ),
     )
-    return _section("metg", "How short may a task be? (METG)", [table], findings, "no task-length ladder in this study")
+    return section("metg", "How short may a task be? (METG)", [table], findings, "no task-length ladder in this study")
 
 
 def losses(findings: Findings) -> Section:
-    """List where the core-seconds of each cell went."""
-    parts = tuple(dict.fromkeys(name for line in findings.losses for name in line.parts))
+    """List where the core-seconds of each cell went, warm and cold."""
+    parallel = [account for account in findings.accounts if account.cell.cpus > 1]
+    tables = [
+        _shares("lost core-seconds, warm", [(a, a.warm) for a in parallel], "P x makespan"),
+        _shares("lost core-seconds, cold", [(a, a.cold) for a in parallel if a.cold], "P x cold time"),
+    ]
+    return section("losses", "Where the core-seconds went", tables, findings, "no parallel cell has the stamps for it")
+
+
+def _shares(name: str, accounts: list[tuple[Account, Mapping[str, Estimate]]], whole: str) -> Table:
+    parts = [part for part in PARTS if any(shares[part].point for _, shares in accounts)]
+    columns = ("workload", "backend", "P", *(part.replace("_", " ") for part in parts), "n", "flag")
     rows = tuple(
         (
-            code(line.cell.workload.name),
-            code(line.cell.backend.name),
-            number(cells.cores(line.cell), line.cell.cpus),
-            number(units.seconds(line.core_seconds), line.core_seconds.point),
-            *(number(units.share(line.parts.get(name), with_n=False), _point(line.parts, name)) for name in parts),
-            word(line.flag or units.ABSENT),
+            code(account.cell.workload.name),
+            code(account.cell.backend.name),
+            number(cells.cores(account.cell), account.cell.cpus),
+            *(number(units.share(shares[part], with_n=False), shares[part].point) for part in parts),
+            number(str(account.n), account.n),
+            word("; ".join(account.flags) or units.ABSENT),
         )
-        for line in findings.losses
+        for account, shares in accounts
     )
-    columns = ("workload", "backend", "P", "core-seconds", *parts, "flag")
-    table = Table(
-        name="lost core-seconds",
+    return Table(
+        name=name,
         columns=columns,
         rows=rows,
         numeric=frozenset(columns) - {"workload", "backend", "flag"},
-        caption="Shares of P x time, with 95 % intervals; they add up to 1. A row is flagged where `other` is large.",
+        caption=f"Shares of {whole} with 95 % intervals, n blocks; they add up to 1. Useful: the seconds of the same "
+        "tasks in the one-thread loop of the same block. Flagged where more than 5 % stay unexplained.",
     )
-    return _section("losses", "Where the core-seconds went", [table], findings, "no cell has the stamps for it")
-
-
-def deltas(findings: Findings) -> Section:
-    """List how much lower the tuned models' errors are, on untouched test rows."""
-    columns = ("workload", "arm", "baseline", "metric", "baseline error", "tuned error", "delta", "rows only",
-               "optimism", "documented", "note")  # fmt: skip
-    rows = tuple(
-        (
-            code(line.workload),
-            code(line.arm),
-            word(line.baseline),
-            word(line.metric),
-            number(units.number(line.baseline_error, with_n=False), line.baseline_error.point),
-            number(units.number(line.tuned_error, with_n=False), line.tuned_error.point),
-            number(units.percent(line.delta), line.delta.point),
-            number(units.percent(line.delta_rows, with_n=False), line.delta_rows.point if line.delta_rows else None),
-            number(units.number(line.optimism, with_n=False), line.optimism.point if line.optimism else None),
-            number(units.ABSENT if line.documented is None else f"{units.plain(100 * line.documented)} %",
-                   line.documented),
-            word(line.note or units.ABSENT),
-        )
-        for line in findings.deltas
-    )  # fmt: skip
-    table = Table(
-        name="RMSE deltas",
-        columns=columns,
-        rows=rows,
-        numeric=frozenset({"baseline error", "tuned error", "delta", "rows only", "optimism", "documented"}),
-        caption=(
-            "Delta: 1 - mean tuned error / mean baseline error on untouched test rows, + is better; n pairs of split "
-            "and search seed; interval over splits and rows, beside it over rows only. Optimism: test - validation."
-        ),
-    )
-    return _section("deltas", "Did tuning lower the error?", [table], findings, "no quality pass in this study")
 
 
 def controls(run: Run, findings: Findings) -> Section:
     """List the harness's own controls, whose answers are known."""
+    report = findings.controls
     table = Table(
         name="controls",
-        columns=("control", "what it shows", "expected", "measured", "holds", "note"),
+        columns=("control", "workload", "backend", "P", "expected", "measured", "p, adjusted", "verdict"),
         rows=tuple(
             (
-                code(line.name),
-                word(line.about),
-                word(line.expected),
-                number(units.by_unit(line.value, line.unit), line.value.point if line.value else None),
-                word("yes" if line.ok else "NO"),
-                word(line.note or units.ABSENT),
+                word(row.kind),
+                code(row.cell.workload.name),
+                code(row.cell.backend.name),
+                number(cells.cores(row.cell), row.cell.cpus),
+                number(_expected(row), row.expected),
+                number(units.by_unit(row.estimate, "s" if row.unit else "x"), row.estimate.point),
+                number(units.plain(row.p), row.p),
+                word(row.verdict),
             )
-            for line in findings.controls
+            for row in report.rows
         ),
-        numeric=frozenset({"measured"}),
-        caption="Controls with a known answer, measured in the same blocks as the cells.",
+        numeric=frozenset({"P", "expected", "measured", "p, adjusted"}),
+        caption=(
+            "Controls with a known answer, measured in the same blocks as the cells: A/A (the same cell twice), "
+            "waiting tasks, an overhead that was put in, bare processes. Missed: off by more than 2 % and p below "
+            "0.05, adjusted by Holm over all controls."
+        ),
     )
-    missing = "this study has no controls" if not run.plan.controls else "no control has been measured yet"
-    return _section("controls", "Does the harness measure rightly?", [table], findings, missing)
+    missing = "no control has been measured yet" if run.plan.controls else "this study has no controls"
+    drift = report.drift
+    said = ((word(f"Growth of all times over the study: {units.percent(drift)}."),),) if drift.n else ()
+    made = section("controls", "Does the harness measure rightly?", [table], findings, missing)
+    return replace(made, paragraphs=made.paragraphs + said)
+
+
+def _expected(row: ControlRow) -> str:
+    if row.unit:
+        return f"{units.duration(row.expected)} per task"
+    bound = {CEILING: "at most ", SLEEP: "at least "}.get(row.kind, "") if row.one_sided else ""
+    return f"{bound}{units.plain(row.expected)}x"
 
 
 def machine(run: Run) -> Section:
@@ -222,11 +229,7 @@ def commit(environment: Environment) -> str:
     return f"{found} with local changes" if facts.get("dirty") is True else found
 
 
-def _point(parts: Mapping[str, Any], name: str) -> float | None:
-    return parts[name].point if name in parts else None
-
-
-def _section(id_: str, title: str, tables: list[Table], findings: Findings, missing: str) -> Section:
+def section(id_: str, title: str, tables: list[Table], findings: Findings, missing: str) -> Section:
     """Build a section; one without rows says why it is empty."""
     filled = tuple(table for table in tables if table.rows)
     why = () if filled else ((word(f"Nothing to show: {findings.aside.get(id_, missing)}."),),)

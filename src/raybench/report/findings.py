@@ -1,10 +1,14 @@
-"""What the report is made of: rows and the lines of the other analyses, in the form in which they are printed."""
+"""What the report is made of: the raw data of a run, and all analyses of it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from raybench.accounting import Account
+from raybench.anytime import Anytime, TimeToTarget
+from raybench.controls import ControlReport, Residual
+from raybench.hpo import Delta, Split
 from raybench.metg import Curve
-from raybench.model import Cell, Environment, Estimate, Measurement, Plan, Quality, Row, VerdictKind
+from raybench.model import Environment, Estimate, Measurement, Plan, Quality, Row, VerdictKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,51 +30,6 @@ class ClaimLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LossLine:
-    """Where the P x T core-seconds of a cell went: shares that add up to 1."""
-
-    cell: Cell
-    core_seconds: Estimate
-    parts: Mapping[str, Estimate]  # in the order in which they are drawn
-    flag: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeltaLine:
-    """How much lower the tuned model's error is than the baseline's, on untouched test rows.
-
-    delta : 1 - tuned / baseline, ratio of means, + is better; interval over splits and rows.
-    delta_rows : the same with the interval over test rows only. optimism : test minus validation error.
-    documented : the published value of `delta`, if there is one.
-    """
-
-    workload: str
-    arm: str
-    baseline: str
-    metric: str
-    baseline_error: Estimate
-    tuned_error: Estimate
-    delta: Estimate
-    delta_rows: Estimate | None = None
-    optimism: Estimate | None = None
-    documented: float | None = None
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ControlLine:
-    """A control with a known answer: what was expected, what was measured, and whether it holds."""
-
-    name: str
-    about: str
-    expected: str
-    value: Estimate | None
-    unit: str
-    ok: bool
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """The raw data of one run as the report needs it. `folder` is relative to the reports folder."""
 
@@ -85,17 +44,31 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
-    """All analyses of a run. `untrusted` says which controls failed; '' entries do not occur.
+    """All analyses of a run.
 
-    floor : smallest effect that may be called a difference, from A/A.
+    documented : published RMSE delta by workload, as a fraction.
+    aside : why a section has nothing to show, by its id.
     """
 
     rows: tuple[Row, ...]
-    floor: float = 0.0
-    untrusted: tuple[str, ...] = ()
-    controls: tuple[ControlLine, ...] = ()
+    controls: ControlReport
     curves: tuple[Curve, ...] = ()
-    losses: tuple[LossLine, ...] = ()
-    deltas: tuple[DeltaLine, ...] = ()
+    accounts: tuple[Account, ...] = ()
+    deltas: tuple[Delta, ...] = ()
+    splits: tuple[Split, ...] = ()
+    anytime: tuple[Anytime, ...] = ()
+    targets: tuple[TimeToTarget, ...] = ()
+    residuals: tuple[Residual, ...] = ()
     claims: tuple[ClaimLine, ...] = ()
-    aside: Mapping[str, str] = field(default_factory=dict)  # section name -> why it has nothing
+    documented: Mapping[str, float] = field(default_factory=dict)
+    aside: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def ladders(self) -> frozenset[str]:
+        """Name the workloads that are ladders of task lengths: METG is their result, not a speedup."""
+        return frozenset(curve.cell.workload.name for curve in self.curves)
+
+    @property
+    def floor(self) -> float:
+        """Give the largest noise floor of any workload: for those without an A/A pair of their own."""
+        return max(self.controls.floor.values(), default=0.0)

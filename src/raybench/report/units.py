@@ -22,8 +22,8 @@ def ratio(estimate: Estimate | None, *, with_n: bool = True) -> str:
 
 
 def share(estimate: Estimate | None, *, with_n: bool = True) -> str:
-    """Write an efficiency or a fraction: `0.84 [0.80, 0.88], n=10`."""
-    return _text(estimate, 1.0, "", with_n=with_n)
+    """Write an efficiency or a fraction with at most four digits: `0.84 [0.80, 0.88], n=10`."""
+    return _text(estimate, 1.0, "", with_n=with_n, most=4)
 
 
 def seconds(estimate: Estimate | None, *, with_n: bool = True) -> str:
@@ -87,14 +87,14 @@ def _unit(value: float, steps: tuple[tuple[float, float, str], ...]) -> tuple[fl
     return next((scale, unit) for below, scale, unit in steps if abs(value) < below)
 
 
-def _text(estimate: Estimate | None, scale: float, unit: str, *, with_n: bool, sign: str = "") -> str:
+def _text(estimate: Estimate | None, scale: float, unit: str, *, with_n: bool, sign: str = "", most: int = 9) -> str:
     if estimate is None:
         return ABSENT
     n = f", n={estimate.n}" if with_n else ""
     point, low, high = (value * scale for value in (estimate.point, estimate.low, estimate.high))
-    if math.isnan(point):
-        return f"undefined{n}"
-    decimals = _decimals(point, high - low)
+    if not math.isfinite(point):
+        return f"{'undefined' if math.isnan(point) else '∞'}{n}"
+    decimals = min(most, _decimals(point, high - low))
     written = _rounded(point, decimals, ROUND_HALF_EVEN, sign)
     if math.isinf(low) and math.isinf(high):
         return f"{written}{unit} [no interval]{n}"

@@ -9,7 +9,7 @@ from matplotlib.patches import Patch, Rectangle
 
 from raybench.model import Estimate, Row, VerdictKind
 from raybench.report import units
-from raybench.report.cells import status
+from raybench.report.cells import is_loop, status
 from raybench.report.findings import Findings
 from raybench.report.plots.canvas import Plot, panels, plain_text, sample_sizes
 
@@ -39,11 +39,13 @@ class Series:
 
 def series(findings: Findings) -> Series | None:
     """Take every parallel cell of the plan."""
-    left_out = {"control", "serial", "ladder"}
     rows = [
         row
         for row in findings.rows
-        if row.cell.cpus > 1 and not left_out & {*row.cell.backend.tags, *row.cell.workload.tags}
+        if row.cell.cpus > 1
+        and not is_loop(row)
+        and "control" not in row.cell.backend.tags
+        and row.cell.workload.name not in findings.ladders
     ]
     if not any(row.efficiency is not None for row in rows):
         return None
@@ -117,7 +119,7 @@ def draw(data: Series, figure: Figure) -> None:
         Patch(facecolor="#f7f7f7", edgecolor="#999999", hatch=HATCH[why], label=why) for why in HATCH if why in seen
     ]
     if patches:
-        figure.legend(handles=patches, loc="outside lower center", ncols=3, fontsize=8)
+        figure.legend(handles=patches, loc="outside upper center", ncols=3, fontsize=8)
 
 
 def caption(data: Series) -> str:

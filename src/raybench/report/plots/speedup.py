@@ -58,8 +58,7 @@ def draw(data: Series, figure: Figure) -> None:
         span = [1.0, float(top)]
         handles["ideal"] = place.plot(span, span, color="#444444", linewidth=1, zorder=1)[0]
         handles["efficiency 0.7–0.8"] = place.fill_between(
-            span, [BAND[0] * x for x in span], [BAND[1] * x for x in span], color="#d9d9d9", hatch="...",
-            edgecolor="#b0b0b0", linewidth=0, zorder=0,
+            span, [BAND[0] * x for x in span], [BAND[1] * x for x in span], color="#d9d9d9", linewidth=0, zorder=0,
         )  # fmt: skip
         for cpus, bound in ceiling:
             handles["hardware ceiling"] = place.plot(
@@ -79,14 +78,14 @@ def draw(data: Series, figure: Figure) -> None:
         place.set_ylim(bottom=0)
         place.set_xlabel("cores P")
         place.set_ylabel("speedup")
-    figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=3, fontsize=8)
+    figure.legend(list(handles.values()), list(handles), loc="outside upper center", ncols=3, fontsize=8)
 
 
 def caption(data: Series) -> str:
     counts = [estimate.n for _, lines, _ in data.panels for line in lines for estimate in line.speedup]
     return (
         "Speedup against cores, warm; base: the one-thread sequential loop of the same workload. "
-        f"Points: ratio of medians with 95 % interval, {sample_sizes(counts)}. Line: ideal; dotted band: documented "
+        f"Points: ratio of medians with 95 % interval, {sample_sizes(counts)}. Line: ideal; grey band: documented "
         "efficiency 0.7 to 0.8; bar: hardware ceiling from bare processes, where measured. Cells that did less work "
         "than the loop are not shown."
     )
