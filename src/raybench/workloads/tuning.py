@@ -175,7 +175,7 @@ def _confirm(search: Search, task: Task, result: TaskResult, split: Split) -> No
     expected = rmse(split.rows.y_validation, again["validation"])
     if result.loss is None or not np.isclose(result.loss, expected, rtol=SAME_MODEL, atol=0):
         raise WrongAnswer(
-            f"task {task.index}: loss {result.loss!r} after {result.steps} steps, trained again in one call {expected!r}"
+            f"task {task.index}: loss {result.loss!r} after {result.steps} steps, trained again {expected!r}"
         )
     if complete(task, result):
         for part, predicted in again.items():
