@@ -84,11 +84,10 @@ class GpuQueue(Workload):
         return self.tasks(seed)[:1]
 
     def notes(self, tasks: Sequence[Task], results: Sequence[TaskResult]) -> dict[str, Any]:
-        """Name most tasks at once, the kind of GPU, and the nodes that answered first for their workers."""
+        """Name most tasks at once and the kind of GPU; the nodes stand in the measurement itself."""
         return {
             "most_at_once": most_at_once(results),
             "devices": "LOGICAL" if self.device == "logical" else self.device,
-            "nodes": sorted({r.seen.node for r in results if r.seen is not None}),
         }
 
     def _fit(self, task: Task, data: Mapping[str, npt.NDArray[np.float32]], device: str) -> npt.NDArray[np.float32]:
