@@ -163,6 +163,12 @@ def test_a_cluster_that_was_there_before_is_not_stopped() -> None:
     assert "Ray stop" not in [finding.name for finding in found]
 
 
+def test_a_missing_dashboard_is_a_fault_of_our_own_cluster_only() -> None:
+    facts = GOOD_RAY | {"dashboard": ray_probe.NO_DASHBOARD}
+    assert doctor.ray_findings(facts, joined=True)[3].verdict is Health.OK
+    assert doctor.ray_findings(facts, joined=False)[3].verdict is Health.WARN
+
+
 @pytest.mark.parametrize("joined", [True, False])
 def test_a_ray_that_fails_is_bad_and_says_why(joined: bool) -> None:
     facts = {"version": "2.60.0", "error": "ConnectionError: no head at 10.0.0.1:6379", "left": 0}

@@ -248,7 +248,7 @@ def ray_findings(facts: Mapping[str, Any], *, joined: bool) -> list[Finding]:
             )
         )
     if "dashboard" in facts:
-        findings.append(_dashboard(facts["dashboard"]))
+        findings.append(_dashboard(facts["dashboard"], joined=joined))
     if facts.get("error"):
         advice = (
             "check the address, RAY_AUTH_TOKEN, and that this machine reaches the head's port"
@@ -272,9 +272,11 @@ def _nodes(nodes: Sequence[Mapping[str, Any]], resources: Mapping[str, float]) -
     return Finding(name="Ray cluster", value=value, verdict=Health.WARN, advice=advice)
 
 
-def _dashboard(said: str) -> Finding:
+def _dashboard(said: str, *, joined: bool) -> Finding:
     if not said:
         return Finding(name="Ray dashboard", value="answers HTTP 200")
+    if joined and said == ray_probe.NO_DASHBOARD:
+        return Finding(name="Ray dashboard", value="none: its head was started without one")
     advice = 'install "ray[default]" and keep loopback addresses out of proxies (no_proxy); studies run without it'
     return Finding(name="Ray dashboard", value=said, verdict=Health.WARN, advice=advice)
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import ray
 
+from raybench.backends.ray_probe import NO_DASHBOARD
 from raybench.clock import now, pause
 
 ANSWER_S = 30  # a first task starts a worker process, which imports
@@ -68,7 +69,7 @@ def look(facts: dict[str, Any], *, address: str | None, cpus: int) -> None:
 def dashboard(url: str | None) -> str:
     """Ask the dashboard's interface for its version; '' if it answers HTTP 200, else what happened."""
     if not url:
-        return "Ray names no dashboard"
+        return NO_DASHBOARD
     token = os.environ.get("RAY_AUTH_TOKEN", "")
     page = url if "://" in url else f"http://{url}"
     request = urllib.request.Request(f"{page.rstrip('/')}/api/version")
