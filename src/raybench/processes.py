@@ -203,11 +203,6 @@ class Account:
         return cls(name, folders)
 
     @property
-    def source(self) -> str:
-        """Name both sources in one line."""
-        return f"{self.cpu_source}; {self.memory_source}"
-
-    @property
     def cpu_reader_path(self) -> str:
         """Give the file for COUNTER, '' without one; a child that joins a shared head gets both files."""
         if self._cpu is None:
