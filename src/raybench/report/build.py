@@ -8,6 +8,7 @@ from raybench import store
 from raybench.report.analysis import analyse
 from raybench.report.document import Document, decision_table, decisions, document
 from raybench.report.findings import Findings, Run
+from raybench.report.page import page
 from raybench.report.plots import PLOTS
 from raybench.report.plots.canvas import svg
 from raybench.report.results import results
@@ -15,7 +16,7 @@ from raybench.report.section import Figure
 from raybench.report.splice import splice_file
 from raybench.report.tables import Table, code_span, escape, markdown
 
-RESULTS, FIGURES = "RESULTS.md", "figures"
+RESULTS, FIGURES, PAGE = "RESULTS.md", "figures", "index.html"
 SPLICED = ("README.md", "METHODOLOGY.md")
 HEADLINE = ("workload", "advice", "backend", "P", "gain, warm", "gain, cold")
 
@@ -62,6 +63,7 @@ def rebuild(reports: Path, folder: Path, root: Path, *, conf: Sequence[Path] = (
     below = PurePosixPath(reports.resolve().relative_to(root.resolve()).as_posix())
     files = {
         root / RESULTS: results(whole, reports=str(below), others=[o for o in others if o != run.folder]),
+        reports / PAGE: page(whole, run, findings, pictures),
         **{reports / FIGURES / f"{name}.svg": picture for name, picture in pictures.items()},
     }
     changed = [path for path, text in files.items() if _write(path, text)]

@@ -96,8 +96,8 @@ def _decisions(findings: Findings) -> Section:
                 word(
                     "Read for this machine and these sizes. "
                     f"{Advice.DISTRIBUTE.capitalize()}: the whole interval lies above no difference by more than the "
-                    f"noise floor (at most {units.plain(100 * findings.floor)} %), warm and cold, also against the loop "
-                    "that uses all threads where that was measured."
+                    f"noise floor (at most {units.plain(100 * findings.floor)} %), warm and cold, also against the "
+                    "loop that uses all threads where that was measured."
                 ),
             ),
         ),

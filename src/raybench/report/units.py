@@ -120,6 +120,7 @@ def _rounded(value: float, decimals: int, rounding: str, sign: str = "") -> str:
         return "undefined"
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
+    value = 0.0 if abs(value) < 10.0 ** -(decimals + 6) else value  # the rest of a sum, not a number
     exact = Decimal(repr(float(f"{value:.12g}")))  # 0.29 * 100 is 28.999999999999996: floor would give 28
     rounded = exact.quantize(Decimal(1).scaleb(-decimals), rounding=rounding)
     return f"{abs(rounded) if rounded == 0 else rounded:{sign}f}"  # no -0.00

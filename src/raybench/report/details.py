@@ -1,0 +1,136 @@
+"""What the page shows of one cell: raw samples, one measurement's stamps, the command that repeats it; as JSON."""
+
+import json
+import math
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from raybench.model import Cell, Measurement, Row, Status
+from raybench.report import cells, units
+from raybench.report.findings import Findings, Run
+
+SAMPLE_FIELDS = (
+    "block", "replica", "attempt", "status", "order", "data", "start-up", "warm-up", "makespan", "shutdown", "cold",
+    "CPU", "peak MiB", "reason",
+)  # fmt: skip
+MOST_TASKS = 600  # of a chart: more would be thinner than a pixel
+
+
+def details(run: Run, findings: Findings) -> dict[str, Any]:
+    """Give everything that a click on a cell shows, by cell key."""
+    lines: dict[str, list[Measurement]] = {}
+    for m in run.measurements:
+        lines.setdefault(m.cell, []).append(m)
+    return {
+        "fields": SAMPLE_FIELDS,
+        "cells": {row.cell.key: _detail(run, row, lines.get(row.cell.key, [])) for row in findings.rows},
+    }
+
+
+def embedded(value: Any) -> str:
+    """Write JSON that may stand in a script element: no markup, no NaN."""
+    text = json.dumps(_finite(value), separators=(",", ":"), allow_nan=False, ensure_ascii=True)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def repeat_command(run: Run, cell: Cell) -> str:
+    """Write the command that measures a cell and its base again."""
+    backends = ",".join(dict.fromkeys(("sequential", cell.backend.name)))
+    words = ["raybench", "run", f"study={run.plan.study}", f"workloads=[{cell.workload.name}]"]
+    words += [f"backends=[{backends}]", f"cpus=[{cell.cpus}]"]
+    if cell.gpus:
+        words.append(f"gpus=[{units.plain(cell.gpus)}]")
+    return " ".join(map(shlex.quote, words))
+
+
+def _detail(run: Run, row: Row, lines: Sequence[Measurement]) -> dict[str, Any]:
+    cell = row.cell
+    shown = _middle(lines)
+    return {
+        "title": f"{cell.workload.name} on {cell.backend.name}, P = {cells.cores(cell)}",
+        "about": [text for text in (cell.workload.about, cell.backend.about) if text],
+        "parameters": {"workload": dict(cell.workload.params), "backend": dict(cell.backend.params)},
+        "target": [cell.workload.target, cell.backend.target],
+        "version": shown.backend_version if shown else "",
+        "status": cells.note(row, chars=4000),
+        "command": repeat_command(run, cell),
+        "numbers": _numbers(row),
+        "samples": [_sample(m) for m in sorted(lines, key=lambda m: m.key)],
+        "chart": _chart(shown) if shown and shown.tasks else None,
+    }
+
+
+def _numbers(row: Row) -> list[tuple[str, str]]:
+    found = [
+        ("time, warm", units.seconds(row.makespan)),
+        (f"base ({row.base_kind})", units.seconds(row.base)),
+        ("speedup, warm", units.ratio(row.speedup)),
+        ("efficiency, warm", units.share(row.efficiency)),
+        ("hardware ceiling of the efficiency", units.share(row.ceiling)),
+        (
+            "largest efficiency that so many equal tasks allow",
+            units.ABSENT if row.cap is None else units.plain(row.cap),
+        ),
+        ("Karp-Flatt serial fraction", units.share(row.karp_flatt)),
+        ("base / time, less work", units.ratio(row.time_to_score)),
+        ("gain over the loop with all threads", units.ratio(row.gain)),
+        ("against itself on one core (S_rel)", units.ratio(row.relative)),
+        ("time, cold", units.seconds(row.cold)),
+        ("speedup, cold", units.ratio(row.speedup_cold)),
+        ("CPU time", units.seconds(row.cpu)),
+        ("utilisation", units.share(row.utilisation)),
+        ("peak memory", units.size(row.peak_rss)),
+        *((name, units.number(value)) for name, value in sorted(row.scores.items())),
+    ]
+    return [(name, text) for name, text in found if text != units.ABSENT]
+
+
+def _sample(m: Measurement) -> list[Any]:
+    phases = m.phases
+    seconds = (phases.data, phases.start_up, phases.warm_up, phases.makespan, phases.shutdown, phases.cold)
+    mib = None if m.peak_rss_bytes is None else round(m.peak_rss_bytes / 2**20, 1)
+    cpu = None if m.cpu_s is None else round(m.cpu_s, 4)
+    reason = m.reason or m.disturbance.reason
+    head = [m.block, m.replica, m.attempt, str(m.status), m.order]
+    return [*head, *(round(s, 4) for s in seconds), cpu, mib, reason]
+
+
+def _middle(lines: Sequence[Measurement]) -> Measurement | None:
+    """Choose the good measurement with the median makespan: a chart of the best one would flatter."""
+    good = sorted((m for m in lines if m.status is Status.OK), key=lambda m: (m.phases.makespan, m.key))
+    stamped = [m for m in good if m.tasks] or good
+    return stamped[len(stamped) // 2] if stamped else None
+
+
+def _chart(m: Measurement) -> dict[str, Any]:
+    workers = {worker: lane for lane, worker in enumerate(sorted({task.worker for task in m.tasks}))}
+    most = max(task.steps for task in m.tasks)
+    tasks = sorted(m.tasks, key=lambda t: (t.started, t.index))
+    return {
+        "block": m.block,
+        "before": round(m.phases.start_up + m.phases.warm_up, 4),
+        "makespan": round(m.phases.makespan, 4),
+        "lanes": len(workers),
+        "left out": max(0, len(tasks) - MOST_TASKS),
+        "tasks": [
+            [t.index, workers[t.worker], round(t.started, 5), round(t.ended, 5), _kind(t.error, t.steps, most), t.tries]
+            for t in tasks[:MOST_TASKS]
+        ],
+    }
+
+
+def _kind(error: str, steps: int, most: int) -> str:
+    """Say how a task ended: searches of unequal budgets show as `done` unless nothing but a rung can explain it."""
+    return "failed" if error else "done" if steps == most else "fewer steps"
+
+
+def _finite(value: Any) -> Any:
+    """Replace what JSON does not know (NaN, infinities) by null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return value

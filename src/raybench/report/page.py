@@ -1,0 +1,38 @@
+"""reports/index.html: the document as one self-contained page; no network, no library."""
+
+import base64
+from collections.abc import Mapping
+
+import jinja2
+from markupsafe import Markup
+
+from raybench.report import units
+from raybench.report.details import details, embedded
+from raybench.report.document import Document
+from raybench.report.evidence import flat
+from raybench.report.findings import Findings, Run
+
+
+def page(document: Document, run: Run, findings: Findings, pictures: Mapping[str, str]) -> str:
+    """Write the page. pictures : SVG text by the name of its figure."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("raybench.report"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=True,
+    )
+    facts = [(group, list(flat(members))) for group, members in sorted(run.environment.facts.items())]
+    return environment.get_template("page.html.j2").render(
+        document=document,
+        absent=units.ABSENT,
+        plan=run.plan,
+        pictures={name: _data_uri(svg) for name, svg in pictures.items()},
+        machine=facts,
+        details=Markup(embedded(details(run, findings))),
+    )
+
+
+def _data_uri(svg: str) -> str:
+    """Put a figure into an address of its own: as markup in the page, ids of two figures would collide."""
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
