@@ -1,12 +1,13 @@
 """Where the tests find their data, and which of them this machine cannot run."""
 
-import importlib
 import os
 import shutil
 import tempfile
 from pathlib import Path
 
 import pytest
+
+import made_data
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 made_folder = pytest.StashKey[str]()
@@ -21,7 +22,7 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["RAYBENCH_DATA"] = str(beside)
         return
     folder = tempfile.mkdtemp(prefix="raybench-made-data-")
-    importlib.import_module("made_data").write(Path(folder))
+    made_data.write(Path(folder))
     config.stash[made_folder] = folder
     os.environ["RAYBENCH_DATA"] = folder
 

@@ -35,9 +35,9 @@ class Backend:
         return min(peak for peak in peaks if peak is not None) / 2**20
 
     track_dispatch.unit = "us/task"
-    track_start_up.unit = "s"
-    track_warm_up.unit = "s"
-    track_shutdown.unit = "s"
+    track_start_up.unit = "seconds"
+    track_warm_up.unit = "seconds"
+    track_shutdown.unit = "seconds"
     track_peak_memory.unit = "MiB"
 
 
@@ -70,7 +70,7 @@ class Tune:
 
         return min(cost(line) for line in found["xgb_hpo_friedman ray_tune_fifo"])
 
-    track_time_to_first_trial.unit = "s"
+    track_time_to_first_trial.unit = "seconds"
     track_cost_per_trial.unit = "core s/trial"
 
 

@@ -10,7 +10,7 @@ class CommandLine:
     """Seconds of whole commands in fresh processes; the least of five."""
 
     timeout = 300
-    unit = "s"
+    unit = "seconds"
 
     def setup(self) -> None:
         raybench("--help")  # writes the compiled files
@@ -26,7 +26,7 @@ class Resume:
     """Seconds of `raybench run` where everything is measured already."""
 
     timeout = 300
-    unit = "s"
+    unit = "seconds"
 
     def setup(self) -> None:
         self.folder = tempfile.TemporaryDirectory(prefix="raybench-asv-")
