@@ -73,6 +73,8 @@ class Steps(Squares):
 class Raises(Squares):
     """One task raises, always or only the first `times`; the marks of its tries lie in `folder`."""
 
+    rungs = (1, 3, 9)  # for backends that look for them; its tasks have no steps
+
     def __init__(
         self, *, n: int = 8, folder: str = "", which: int = 3, times: int = 99, retries: int = 0, collect: bool = False
     ) -> None:
@@ -92,6 +94,8 @@ class Raises(Squares):
 
 class Kills(Squares):
     """One task kills its own worker process, always or only the first `times`."""
+
+    rungs = (1, 3, 9)
 
     def __init__(self, *, n: int = 8, folder: str = "", which: int = 3, times: int = 1, driver: int = 0) -> None:
         super().__init__(n=n, folder=folder, seconds=0.02)
@@ -119,3 +123,24 @@ class Hangs(Squares):
         if task.index == self.which:
             pause(60)
         yield from super().run(task, context)
+
+
+class Says(Squares):
+    """The answer is what the worker's environment says."""
+
+    def __init__(self) -> None:
+        super().__init__(n=1)
+
+    def run(self, task: Task, context: Any) -> Iterator[Progress]:
+        yield Progress(answer=os.environ.get("BAGS_SAY", ""))
+
+
+class Mapped(Squares):
+    """The answer is how the array lies in the worker."""
+
+    def __init__(self) -> None:
+        super().__init__(n=1)
+
+    def run(self, task: Task, context: Any) -> Iterator[Progress]:
+        x = context["x"]
+        yield Progress(answer=(type(x).__name__, x.flags.writeable, str(getattr(x, "filename", ""))))

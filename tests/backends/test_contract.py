@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ import numpy as np
 import pytest
 import yaml
 
-from raybench.backends.base import Backend, Resources
-from raybench.errors import BackendFailed, RaybenchError, TaskTimedOut
-from raybench.model import Cluster, Limits, TaskResult
+from raybench.backends.base import Backend, Resources, worker_seen
+from raybench.backends.bundle import thread_seen
+from raybench.errors import BackendFailed, RaybenchError
+from raybench.model import Cluster, TaskResult
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "backend"
 ARMS = {path.stem: yaml.safe_load(path.read_text()) for path in sorted(CONF.glob("*.yaml"))}
@@ -56,19 +58,29 @@ def distinct() -> list[Any]:
     return arms
 
 
-def built(name: str, request: pytest.FixtureRequest, **limits: Any) -> Backend:
-    arm = ARMS[name]
-    for package in arm.get("requires", {}).get("packages", []):
+@pytest.fixture(scope="module", params=distinct())
+def entered(request: pytest.FixtureRequest) -> Iterator[tuple[str, Backend]]:
+    """Enter a backend once for all tests of this file; a failed bag must leave it fit for the next one."""
+    name = request.param
+    for package in ARMS[name].get("requires", {}).get("packages", []):
         if importlib.util.find_spec(package) is None:
             pytest.skip(f"{package} is not installed")
+    address = request.getfixturevalue("ray_head") if is_ray(ARMS[name]) else None
+    worker_seen.cache_clear()  # this process has been the worker of earlier arms
+    thread_seen.cache_clear()
+    with built(ARMS[name], Resources(workers=wanted(name), cluster=Cluster(address=address))) as backend:
+        yield name, backend
+
+
+def built(arm: dict[str, Any], resources: Resources) -> Backend:
     module, _, cls = arm["_target_"].rpartition(".")
-    address = request.getfixturevalue("ray_head") if is_ray(arm) else None
-    resources = Resources(
-        workers=1 if tagged(arm, "serial") else 2, cluster=Cluster(address=address), limits=Limits(**limits)
-    )
     backend = getattr(importlib.import_module(module), cls)(resources, **(arm.get("params") or {}))
     assert isinstance(backend, Backend)
     return backend
+
+
+def wanted(name: str) -> int:
+    return 1 if tagged(ARMS[name], "serial") else 2
 
 
 def bag_for(name: str, **options: Any) -> bags.Squares:
@@ -80,75 +92,82 @@ def workers_of(results: list[TaskResult]) -> set[int]:
     return {result.seen.pid for result in results if result.seen is not None}
 
 
-@pytest.mark.parametrize("name", distinct())
 def test_every_task_comes_back_once_in_order_from_all_workers_with_the_data_brought_once(
-    name: str, request: pytest.FixtureRequest, tmp_path: Path
+    entered: tuple[str, Backend], tmp_path: Path
 ) -> None:
+    name, backend = entered
     arm = ARMS[name]
     slow = is_tune(arm)
     workload = bag_for(name, n=4 if slow else 12, folder=str(tmp_path), seconds=0.1 if slow else 0.01)
     tasks, data = workload.tasks(0), workload.data(0)
     before = data["x"].copy()
-    wanted = 1 if tagged(arm, "serial") else 2
-    with built(name, request) as backend:
-        assert backend.version()
-        warm = backend.warm(workload, workload.warm_up(0), data)
-        results = backend.run(workload, tasks, data)
-        if not slow:
-            again = backend.run(workload, tasks[::-1], data)
-            assert [r.index for r in again] == [t.index for t in tasks][::-1]
-        assert backend.run(workload, [], data) == []
+    assert backend.version()
+    warm = backend.warm(workload, workload.warm_up(0), data)
+    results = backend.run(workload, tasks, data)
+    if not slow:
+        again = backend.run(workload, tasks[::-1], data)
+        assert [r.index for r in again] == [t.index for t in tasks][::-1]
+    assert backend.run(workload, [], data) == []
     assert [r.index for r in results] == [t.index for t in tasks]
     workload.check(tasks, results, 0)
     assert all(r.error == "" and r.started <= r.ended for r in results)
-    if not tagged(arm, "documented"):
-        assert len(workers_of(warm + results)) == wanted
-        assert len({r.pid for r in warm + results}) == wanted
-        prepared = [path.name for path in tmp_path.glob("prepared-*")]
-        assert len(prepared) == (1 if tagged(arm, "threads_pool") else wanted)
     assert np.array_equal(data["x"], before)
+    if not tagged(arm, "documented"):
+        answered = results if name == "optuna_parallel" else warm + results  # Optuna: new threads in each study
+        assert len(workers_of(answered)) == wanted(name)
+        assert len({r.pid for r in answered}) == wanted(name)
+        assert len(list(tmp_path.glob("prepared-*"))) == (1 if tagged(arm, "threads_pool") else wanted(name))
 
 
-@pytest.mark.parametrize("name", distinct())
-def test_a_task_that_raises_fails_the_bag_and_is_named(
-    name: str, request: pytest.FixtureRequest, tmp_path: Path
-) -> None:
+def test_only_an_adaptive_backend_stops_a_trial_early(entered: tuple[str, Backend], tmp_path: Path) -> None:
+    name, backend = entered
+    if "hpo" not in ARMS[name].get("requires", {}).get("tags", []):
+        pytest.skip("runs plain tasks")
+    workload = bags.Steps(n=4, folder=str(tmp_path), seconds=0.05)
+    tasks = workload.tasks(0)
+    results = backend.run(workload, tasks, workload.data(0))
+    whole = [result.steps == task.steps for task, result in zip(tasks, results, strict=True)]
+    assert backend.adaptive == bool(ARMS[name].get("stepped"))
+    assert whole[0], "the best trial is never stopped"
+    # the last one's loss is above all others at each rung, and it cannot be the first to report
+    assert whole[3] is not backend.adaptive
+    assert all(result.points[-1].steps == result.steps for result in results)
+    assert all(result.steps in (1, 3) for result, done in zip(results, whole, strict=True) if not done)
+
+
+def test_a_task_that_raises_fails_the_bag_and_is_named(entered: tuple[str, Backend], tmp_path: Path) -> None:
+    name, backend = entered
     if is_tune(ARMS[name]) and name != "ray_tune_fifo":
         pytest.skip("the same code as ray_tune_fifo")
-    always = bags.Raises(n=4, folder=str(tmp_path))
-    later = bags.Squares(n=4)
-    with built(name, request) as backend:
-        with pytest.raises(BackendFailed, match="task 3 raised ValueError: planted failure"):
-            backend.run(always, always.tasks(0), always.data(0))
-        later.check(later.tasks(0), backend.run(later, later.tasks(0), later.data(0)), 0)
+    always, later = bags.Raises(n=4, folder=str(tmp_path)), bag_for(name, n=4)
+    with pytest.raises(BackendFailed, match="task 3 raised ValueError: planted failure"):
+        backend.run(always, always.tasks(0), always.data(0))
+    later.check(later.tasks(0), backend.run(later, later.tasks(0), later.data(0)), 0)
 
 
-@pytest.mark.parametrize("name", distinct())
 def test_failures_are_results_where_the_workload_collects_them_and_retries_are_counted(
-    name: str, request: pytest.FixtureRequest, tmp_path: Path
+    entered: tuple[str, Backend], tmp_path: Path
 ) -> None:
+    name, backend = entered
     if is_tune(ARMS[name]) or ARMS[name].get("stepped"):
         pytest.skip("trials are not retried")
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     collects = bags.Raises(folder=str(tmp_path / "a"), collect=True, retries=1)
     recovers = bags.Raises(folder=str(tmp_path / "b"), times=2, retries=2)
-    with built(name, request) as backend:
-        results = backend.run(collects, collects.tasks(0), collects.data(0))
-        recovered = backend.run(recovers, recovers.tasks(0), recovers.data(0))
-    assert [r.error for r in results] == [
-        "task 3 raised ValueError: planted failure" if i == 3 else "" for i in range(8)
-    ]
+    results = backend.run(collects, collects.tasks(0), collects.data(0))
+    recovered = backend.run(recovers, recovers.tasks(0), recovers.data(0))
+    assert [r.error for r in results] == [*[""] * 3, "task 3 raised ValueError: planted failure", *[""] * 4]
     assert results[3].tries == 2
     recovers.check(recovers.tasks(0), recovered, 0)
     assert [r.tries for r in recovered] == [3 if i == 3 else 1 for i in range(8)]
 
 
-@pytest.mark.parametrize("name", distinct())
 @pytest.mark.parametrize("times", [1, 99], ids=["killed once", "killed always"])
 def test_a_killed_worker_costs_no_result_or_fails_the_bag(
-    name: str, times: int, request: pytest.FixtureRequest, tmp_path: Path
+    entered: tuple[str, Backend], times: int, tmp_path: Path
 ) -> None:
+    name, backend = entered
     arm = ARMS[name]
     if any(tagged(arm, tag) for tag in ("serial", "threads", "threads_pool")):
         pytest.skip("its tasks run in the driver's own process")
@@ -156,44 +175,18 @@ def test_a_killed_worker_costs_no_result_or_fails_the_bag(
         pytest.skip("the same code as ray_tune_fifo")
     workload = bags.Kills(n=4 if is_tune(arm) else 8, folder=str(tmp_path), times=times, driver=os.getpid())
     tasks = workload.tasks(0)
-    with built(name, request) as backend:
-        try:
-            results = backend.run(workload, tasks, workload.data(0))
-        except RaybenchError as error:
-            failure: RaybenchError | None = error
-        else:
-            failure = None
-            workload.check(tasks, results, 0)
+    try:
+        results = backend.run(workload, tasks, workload.data(0))
+    except RaybenchError as error:
+        failure: RaybenchError | None = error
+    else:
+        failure = None
+        workload.check(tasks, results, 0)
     if failure is not None:
         assert isinstance(failure, BackendFailed)
         assert str(failure)
     elif times > 1:
         pytest.fail("the bag came back although one task kills every worker")
-
-
-@pytest.mark.ray
-def test_ray_ends_a_task_at_its_own_time_out(request: pytest.FixtureRequest) -> None:
-    raises, collects = bags.Hangs(), bags.Hangs(collect=True)
-    with built("ray_tasks", request, task_timeout_s=0.5) as backend:
-        results = backend.run(collects, collects.tasks(0), collects.data(0))
-        with pytest.raises(TaskTimedOut, match=r"task 3 ran longer than its time-out of 0\.5 s"):
-            backend.run(raises, raises.tasks(0), raises.data(0))
-    assert [bool(r.error) for r in results] == [i == 3 for i in range(6)]
-
-
-def test_one_joblib_worker_is_a_process_of_its_own_not_a_loop_in_the_driver(tmp_path: Path) -> None:
-    module, _, cls = ARMS["joblib"]["_target_"].rpartition(".")
-    workload = bags.Kills(folder=str(tmp_path), times=0, driver=os.getpid())
-    with getattr(importlib.import_module(module), cls)(Resources(workers=1)) as backend:
-        results = backend.run(workload, workload.tasks(0), workload.data(0))
-    assert len({r.pid for r in results}) == 1
-    assert list(tmp_path.glob("killed-*")), "the marked task runs only outside the driver"
-
-
-def test_a_loop_refuses_two_workers() -> None:
-    module, _, cls = ARMS["sequential"]["_target_"].rpartition(".")
-    with pytest.raises(BackendFailed, match="a loop has 1 worker, asked for 2"):
-        getattr(importlib.import_module(module), cls)(Resources(workers=2))
 
 
 @pytest.mark.parametrize("name", ARMS)

@@ -1,19 +1,22 @@
 """The stopping rule of asynchronous successive halving, apart from any library that runs trials."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
+from typing import Any
 
 import numpy as np
 
+from raybench.backends.base import finished
+from raybench.backends.bundle import failed
+from raybench.clock import now
 from raybench.errors import BackendFailed
-from raybench.model import Task
+from raybench.model import Point, Progress, Task, TaskResult
+from raybench.workloads.base import Workload
 
 
 class StoppingAsha:
     """Decide at each rung whether a trial goes on; a stopped trial is never resumed.
 
-    A trial goes on unless its loss is above the 1/reduction_factor quantile of the losses recorded at that rung
-    before it: the first one always goes on, ties go on. Losses are made small.
-    Source: the stopping variant of Li et al. 2018 (arXiv:1810.05934) as Ray Tune's AsyncHyperBandScheduler has it.
+    Source: the stopping variant of Li et al. 2018 (arXiv:1810.05934), as Ray Tune's AsyncHyperBandScheduler has it.
     """
 
     def __init__(self, rungs: Sequence[int], *, reduction_factor: float = 3) -> None:
@@ -23,31 +26,64 @@ class StoppingAsha:
     def decide(self, rung: int, loss: float) -> bool:
         """Record the loss at this rung and say whether the trial goes on."""
         earlier = self._losses[rung]
-        cutoff = np.nanpercentile(earlier, 100 / self.reduction_factor) if earlier else np.inf
+        kept = survives(earlier, loss, reduction_factor=self.reduction_factor)
         earlier.append(loss)
-        return not loss > cutoff
+        return kept
 
-    def goes_on(self, task: Task, steps: int, loss: float | None) -> bool:
-        """Decide for a trial that has done so many steps; off the rungs it goes on, at its full budget it ends."""
-        at_rung = steps in self._losses and loss is not None
-        kept = self.decide(steps, loss) if at_rung and loss is not None else True
-        return kept and (task.steps is None or steps < task.steps)
+
+def survives(earlier: Sequence[float], loss: float, *, reduction_factor: float = 3) -> bool:
+    """Compare a loss with those recorded at the same rung before it; losses are made small.
+
+    It survives unless it is above their 1/reduction_factor quantile: the first always does, ties do.
+    Written with scores to be made large, as Ray has it, so that ties round alike.
+    """
+    cutoff = np.nanpercentile([-of for of in earlier], (1 - 1 / reduction_factor) * 100) if earlier else -np.inf
+    return not -loss < cutoff
+
+
+def trial(
+    workload: Workload, task: Task, context: Any, decide: Callable[[int, float], bool], rungs: Sequence[int]
+) -> TaskResult:
+    """Run a task in this process until `decide` stops it at a rung, or to its full budget."""
+    started = now()
+    points: list[Point] = []
+    last = Progress()
+    progress = workload.run(task, context)
+    for last in progress:
+        points.append(Point(steps=last.steps, loss=last.loss, at=now()))
+        if last.steps in rungs and last.loss is not None and not decide(last.steps, last.loss):
+            break
+    result = finished(task, last, points, started=started)
+    if isinstance(progress, Generator):
+        progress.close()
+    return result
+
+
+def tried(
+    workload: Workload, task: Task, context: Any, decide: Callable[[int, float], bool], rungs: Sequence[int]
+) -> TaskResult:
+    """Run a trial; what it raises is named, or collected where the workload wants that."""
+    began = now()
+    try:
+        return trial(workload, task, context, decide, rungs)
+    except Exception as error:  # noqa: BLE001  a task may raise anything, and that is data
+        return failed(workload, task, error, started=began)
 
 
 def rungs_of(workload: object, tasks: Sequence[Task], *, reduction_factor: float = 3) -> tuple[int, ...]:
-    """Read the workload's rungs up to the largest budget; BackendFailed unless each is the one before times the factor.
+    """Read the workload's rungs up to the largest budget; none where all budgets lie below the first.
 
-    Ray's scheduler can only place its rungs so, and records a late loss where a trial reports elsewhere.
+    BackendFailed unless each rung is the one before times the factor: Ray's scheduler can only place its rungs so,
+    and records a late loss where a trial reports elsewhere.
     """
     name = type(workload).__name__
+    if not getattr(workload, "rungs", ()):
+        raise BackendFailed(f"{name} has no rungs to stop trials at; give it `rungs`, a tuple of step counts")
+    every = tuple(int(rung) for rung in workload.rungs)  # type: ignore[attr-defined]
     top = max((task.steps or 0 for task in tasks), default=0)
-    rungs = tuple(int(rung) for rung in getattr(workload, "rungs", ()) if rung <= top)
-    if not rungs:
-        raise BackendFailed(
-            f"{name} has no rungs up to its budget of {top} steps; give it `rungs`, a tuple of step counts"
-        )
-    expected = tuple(round(rungs[0] * reduction_factor**k) for k in range(len(rungs) + 1))
-    if rungs != expected[:-1] or expected[-1] <= top:
+    rungs = tuple(rung for rung in every if rung <= top)
+    expected = tuple(round(every[0] * reduction_factor**k) for k in range(len(rungs) + 1))
+    if rungs != expected[:-1] or (rungs and expected[-1] <= top):
         raise BackendFailed(
             f"{name}: rungs {rungs} up to {top} steps do not grow by {reduction_factor:g}; expected "
             f"{tuple(rung for rung in expected if rung <= top)}"

@@ -3,11 +3,13 @@
 import functools
 import os
 import signal
+import tempfile
 import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import FrameType
 from typing import Any, Generic, NoReturn, TypeVar
 
@@ -59,15 +61,13 @@ def attempt(workload: Workload, task: Task, context: Any, *, timeout_s: float | 
     """Run one task, as often as the workload's `retries` allows; stamped in this process.
 
     Where the workload has `collect_errors`, a failure is a result that names the task; else it raises BackendFailed,
-    or TaskTimedOut. A time-out is never retried. `started` is the first try's.
+    or TaskTimedOut. Each try has the whole time-out. `started` is the first try's.
     """
     began = now()
     for tries in range(1, getattr(workload, "retries", 0) + 2):
         try:
             with ended_after(timeout_s, task):
                 return replace(execute(workload, task, context), started=began, tries=tries)
-        except TaskTimedOut as error:
-            return failed(workload, task, error, started=began, tries=tries)
         except Exception as error:  # noqa: BLE001  a task may raise anything, and that is data
             last = error
     return failed(workload, task, last, started=began, tries=tries)
@@ -83,7 +83,7 @@ def failed(workload: Workload, task: Task, error: Exception, *, started: float, 
 
 def refuse(task: Task, error: Exception) -> NoReturn:
     """Raise what a failing task means for the whole bag."""
-    if isinstance(error, RaybenchError):
+    if isinstance(error, TaskTimedOut):
         raise error
     raise BackendFailed(described(task, error)) from error
 
@@ -91,8 +91,8 @@ def refuse(task: Task, error: Exception) -> NoReturn:
 def described(task: Task, error: Exception) -> str:
     """Name the task and what it raised, in one line."""
     text = " ".join(str(error).split())
-    if isinstance(error, RaybenchError) and text.startswith(f"task {task.index} "):
-        return text
+    if isinstance(error, RaybenchError):
+        return text if text.startswith(f"task {task.index} ") else f"task {task.index}: {text}"
     return f"task {task.index} raised {type(error).__name__}: {text}"
 
 
@@ -127,6 +127,12 @@ def present(seconds: float) -> int:
     return os.getpid()
 
 
+def present_thread(seconds: float) -> int:
+    """Answer a roll call from a thread: its native id."""
+    pause(seconds)
+    return threading.get_native_id()
+
+
 def roll_call(ask: Callable[[int], list[int]], workers: int) -> set[int]:
     """Ask `workers` at a time until as many distinct ones have answered; else BackendFailed.
 
@@ -152,3 +158,8 @@ def of_thread(result: TaskResult) -> TaskResult:
 def thread_seen(ident: int) -> WorkerSeen:
     """Read the facts of a worker thread: the process's, under the thread's own id."""
     return replace(worker_seen(), pid=ident)
+
+
+def shared_memory() -> str:
+    """Give the folder that lies in memory, or the ordinary temporary folder where there is none."""
+    return "/dev/shm" if Path("/dev/shm").is_dir() else tempfile.gettempdir()

@@ -3,7 +3,7 @@
 import functools
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -14,7 +14,7 @@ from joblib.executor import get_memmapping_executor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from raybench.backends.base import Backend, Resources
-from raybench.backends.bundle import ROLL_CALL_S, Brought, Bundle, attempt, prepared, present, roll_call
+from raybench.backends.bundle import ROLL_CALL_S, Brought, Bundle, attempt, prepared, present, roll_call, shared_memory
 from raybench.clock import now
 from raybench.errors import BackendFailed
 from raybench.model import Task, TaskResult
@@ -61,6 +61,61 @@ def work(path: str, task: Task, timeout_s: float | None) -> TaskResult:
     return attempt(bundle.workload, task, prepared(bundle), timeout_s=timeout_s)
 
 
+class Loky:
+    """A joblib pool over loky and the folder in shared memory through which its workers get their data."""
+
+    def __init__(self, workers: int, *, batch_size: int | str) -> None:
+        self.workers = workers
+        self.batch_size = batch_size
+        self.folder = ""
+        self._pool = LokyPool(workers)
+        self._parallel: Any = None
+
+    def open(self, parts: dict[str, float]) -> None:
+        """Start the workers and wait until all have answered; fills `parts`."""
+        began = now()
+        self.folder = tempfile.mkdtemp(prefix="raybench-", dir=shared_memory())
+        self._parallel = joblib.Parallel(
+            n_jobs=max(2, self.workers),
+            backend=self._pool,
+            batch_size=self.batch_size,
+            pre_dispatch=2 * self.workers,
+            temp_folder=self.folder,
+            mmap_mode="r",
+        ).__enter__()
+        parts["pool"] = now() - began
+        roll_call(self._ask, self.workers)
+        parts["workers"] = now() - began - parts["pool"]
+
+    def write(self, bundle: Bundle) -> str:
+        """Write the bundle once for all workers; returns the path they load it from."""
+        path = str(Path(self.folder) / f"{bundle.token}.joblib")
+        joblib.dump(bundle, path)
+        return path
+
+    def map(self, calls: Iterator[Any]) -> list[TaskResult]:
+        """Run delayed calls in the workers, results in their order; BackendFailed where a worker is lost."""
+        try:
+            results: list[TaskResult] = self._parallel(calls)
+        except TerminatedWorkerError as error:
+            raise BackendFailed(f"a loky worker was lost: {' '.join(str(error).split())}") from error
+        if not isinstance(self._parallel._backend, LokyPool):
+            raise BackendFailed(f"asked for loky, joblib ran {type(self._parallel._backend).__name__}")
+        return results
+
+    def close(self, error: BaseException | None) -> None:
+        """Stop the workers; at once where something failed."""
+        if self._parallel is not None:
+            self._parallel.__exit__(type(error) if error else None, error, None)
+        if self._pool.executor is not None:
+            self._pool.executor.shutdown(wait=True, kill_workers=error is not None)
+        if self.folder:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _ask(self, count: int) -> list[int]:
+        return [future.result() for future in [self._pool.executor.submit(present, ROLL_CALL_S) for _ in range(count)]]
+
+
 class JoblibLoky(Backend):
     """Feed tasks to loky processes through joblib.
 
@@ -69,60 +124,22 @@ class JoblibLoky(Backend):
 
     def __init__(self, resources: Resources, *, batch_size: int | str = "auto") -> None:
         super().__init__(resources)
-        self.batch_size = batch_size
-        self._pool = LokyPool(resources.workers)
-        self._parallel: Any = None
-        self._folder = Path()
-        self._brought = Brought[str](self._write)
+        self._loky = Loky(resources.workers, batch_size=batch_size)
+        self._brought = Brought[str](self._loky.write)
 
     def version(self) -> str:
         return f"joblib {joblib.__version__} loky"
 
     def __enter__(self) -> Self:
-        began = now()
-        self._folder = Path(tempfile.mkdtemp(prefix="raybench-", dir=shared_memory()))
-        self._parallel = joblib.Parallel(
-            n_jobs=max(2, self.resources.workers),
-            backend=self._pool,
-            batch_size=self.batch_size,
-            pre_dispatch=2 * self.resources.workers,
-            temp_folder=str(self._folder),
-            mmap_mode="r",
-        ).__enter__()
-        self.start_parts["pool"] = now() - began
-        roll_call(self._ask, self.resources.workers)
-        self.start_parts["workers"] = now() - began - self.start_parts["pool"]
+        self._loky.open(self.start_parts)
         return self
 
     def run(self, workload: Workload, tasks: Sequence[Task], data: Any) -> list[TaskResult]:
         path = self._brought(workload, data)
         timeout_s = self.resources.limits.task_timeout_s
-        try:
-            results: list[TaskResult] = self._parallel(joblib.delayed(work)(path, task, timeout_s) for task in tasks)
-        except TerminatedWorkerError as error:
-            raise BackendFailed(f"a loky worker was lost: {' '.join(str(error).split())}") from error
-        if not isinstance(self._parallel._backend, LokyPool):
-            raise BackendFailed(f"asked for loky, joblib ran {type(self._parallel._backend).__name__}")
-        return results
+        return self._loky.map(joblib.delayed(work)(path, task, timeout_s) for task in tasks)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._parallel is not None:
-            self._parallel.__exit__(kind, error, trace)
-        if self._pool.executor is not None:
-            self._pool.executor.shutdown(wait=True, kill_workers=error is not None)
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-    def _ask(self, count: int) -> list[int]:
-        return [future.result() for future in [self._pool.executor.submit(present, ROLL_CALL_S) for _ in range(count)]]
-
-    def _write(self, bundle: Bundle) -> str:
-        path = str(self._folder / f"{bundle.token}.joblib")
-        joblib.dump(bundle, path)
-        return path
-
-
-def shared_memory() -> str:
-    """Give the folder that lies in memory, or the ordinary temporary folder where there is none."""
-    return "/dev/shm" if Path("/dev/shm").is_dir() else tempfile.gettempdir()
+        self._loky.close(error)

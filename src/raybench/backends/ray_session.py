@@ -59,6 +59,9 @@ def begin(resources: Resources, parts: dict[str, float]) -> None:
     there = ray.cluster_resources().get("CPU", 0.0)
     if there < resources.cpus:
         raise BackendFailed(f"the Ray cluster has {there:g} CPUs, the cell asks for {resources.cpus}")
+    memory, limit = ray.cluster_resources().get("memory", 0.0), resources.limits.memory_bytes
+    if limit is not None and memory < limit:
+        raise BackendFailed(f"the Ray cluster offers {memory:.0f} bytes to tasks, the cell's limit is {limit}")
 
 
 def meet_workers(resources: Resources, parts: dict[str, float]) -> None:
@@ -79,9 +82,18 @@ def version() -> str:
     return f"ray {ray.__version__}"
 
 
-def options(resources: Resources, *, gpus: float = 0) -> dict[str, Any]:
-    """Say what one task asks of Ray: its cores, GPUs, share of the memory limit, environment."""
-    asked: dict[str, Any] = {"num_cpus": resources.cpus_per_task, "num_gpus": gpus, "max_retries": WORKER_LOSSES}
+def options(resources: Resources, workload: Any = None) -> dict[str, Any]:
+    """Say what one task asks of Ray: its cores, GPUs, share of the memory limit, environment, new tries."""
+    asked = needs(resources, workload)
+    asked["max_retries"] = getattr(workload, "retries", WORKER_LOSSES)  # for a worker that dies; not for exceptions
+    return asked
+
+
+def needs(resources: Resources, workload: Any = None) -> dict[str, Any]:
+    """Say what a task or an actor asks of the cluster; without a workload no GPU."""
+    asked: dict[str, Any] = {"num_cpus": resources.cpus_per_task}
+    if workload is not None and (gpus := gpus_per_task(resources, workload)):
+        asked["num_gpus"] = gpus
     if resources.limits.memory_bytes is not None:
         asked["memory"] = resources.limits.memory_bytes // resources.workers
     if resources.limits.runtime_env is not None:

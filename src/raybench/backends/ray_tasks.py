@@ -11,9 +11,9 @@ from raybench.backends import ray_session
 from raybench.backends.base import Backend, Resources, in_order
 from raybench.backends.bundle import Brought, attempt, failed
 from raybench.backends.ray_session import Handle
-from raybench.backends.ray_window import Overdue, in_flight
+from raybench.backends.ray_window import in_flight
 from raybench.clock import now
-from raybench.errors import TaskTimedOut
+from raybench.errors import RaybenchError
 from raybench.model import Task, TaskResult
 from raybench.workloads.base import Workload
 
@@ -45,15 +45,14 @@ class RayTasks(Backend):
     def run(self, workload: Workload, tasks: Sequence[Task], data: Any) -> list[TaskResult]:
         handle = self._brought(workload, data)
         limit_s = self.resources.limits.task_timeout_s
-        gpus = ray_session.gpus_per_task(self.resources, workload)
-        remote = work_remotely.options(**ray_session.options(self.resources, gpus=gpus))
+        remote = work_remotely.options(**ray_session.options(self.resources, workload))
         flow = in_flight(
             lambda task: remote.remote(handle, task, limit_s),
             tasks,
             window=ray_session.window(self.resources, workload),
             timeout_s=limit_s,
         )
-        return in_order(tasks, {task.index: received(workload, task, result, limit_s) for task, result in flow})
+        return in_order(tasks, {task.index: received(workload, task, outcome) for task, outcome in flow})
 
     def warm(self, workload: Workload, tasks: Sequence[Task], data: Any) -> list[TaskResult]:
         if ray_session.slots(self.resources, workload) < self.resources.workers:  # GPUs are short: some must wait
@@ -67,9 +66,8 @@ class RayTasks(Backend):
         ray_session.end()
 
 
-def received(workload: Workload, task: Task, result: TaskResult | Overdue, timeout_s: float | None) -> TaskResult:
-    """Pass a result on; a task that had to be killed is a failed one."""
-    if isinstance(result, TaskResult):
-        return result
-    late = TaskTimedOut(f"task {task.index} ran longer than its time-out of {timeout_s or 0:g} s and was killed")
-    return failed(workload, task, late, started=now())
+def received(workload: Workload, task: Task, outcome: TaskResult | RaybenchError) -> TaskResult:
+    """Pass a result on; a lost one fails the bag, or is a failed result where the workload collects errors."""
+    if isinstance(outcome, TaskResult):
+        return outcome
+    return failed(workload, task, outcome, started=now())

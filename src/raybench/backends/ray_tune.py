@@ -18,7 +18,7 @@ from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, TrialSch
 from raybench.backends import ray_session
 from raybench.backends.asha import rungs_of
 from raybench.backends.base import Backend, Resources, finished, in_order
-from raybench.backends.bundle import Bundle, failed, prepared
+from raybench.backends.bundle import Bundle, failed, prepared, shared_memory
 from raybench.clock import now, pause
 from raybench.errors import BackendFailed
 from raybench.model import Point, Progress, Task, TaskResult, WorkerSeen
@@ -127,8 +127,7 @@ class RayTune(Backend):
 
     def __enter__(self) -> Self:
         ray_session.begin(self.resources, self.start_parts)
-        memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
-        self._folder = Path(tempfile.mkdtemp(prefix="raybench-tune-", dir=memory))
+        self._folder = Path(tempfile.mkdtemp(prefix="raybench-tune-", dir=shared_memory()))
         logging.getLogger("ray.tune.analysis.experiment_analysis").setLevel(
             logging.ERROR
         )  # it misses the loggers' files
@@ -190,6 +189,8 @@ def scheduler(
     if not adaptive:
         return FIFOScheduler()
     rungs = rungs_of(workload, tasks, reduction_factor=reduction_factor)
+    if not rungs:
+        return FIFOScheduler()
     return AsyncHyperBandScheduler(
         time_attr="steps",
         grace_period=rungs[0],

@@ -8,14 +8,11 @@ import ray
 
 from raybench.backends.ray_session import fetched
 from raybench.clock import now
+from raybench.errors import RaybenchError, TaskTimedOut
 
 I = TypeVar("I")  # noqa: E741
 
 KILL_AFTER_S = 30.0  # beyond a task's time-out: its worker may first have to start and import
-
-
-class Overdue:
-    """Stands for the result of a task whose worker was killed because the task did not end."""
 
 
 def in_flight(
@@ -23,8 +20,9 @@ def in_flight(
 ) -> Iterator[tuple[I, Any]]:
     """Yield (item, result) in the order of completion; `items` is drawn only when there is room.
 
+    A result that is lost is the BackendFailed that says why.
     timeout_s : the tasks' own time-out. They end themselves (Python code); a worker that has not by KILL_AFTER_S
-        later is killed, and the result is `Overdue`.
+        later is killed, and the result is a TaskTimedOut.
     """
     source = iter(items)
     pending: dict[Any, tuple[I, float]] = {}
@@ -39,14 +37,21 @@ def in_flight(
             done, _ = ray.wait(list(pending), num_returns=1, timeout=wait_s)
             for ref in done:
                 item, _ = pending.pop(ref)
-                yield item, fetched(ref)
+                yield item, _outcome(ref)
             for ref in [] if done or limit_s is None else _late(pending, limit_s):
                 ray.cancel(ref, force=True)
                 item, _ = pending.pop(ref)
-                yield item, Overdue()
+                yield item, TaskTimedOut(f"ran longer than its time-out of {timeout_s:g} s, and its worker was killed")
     finally:
         for ref in pending:
             ray.cancel(ref)
+
+
+def _outcome(ref: Any) -> Any:
+    try:
+        return fetched(ref)
+    except RaybenchError as error:
+        return error
 
 
 def _late(pending: dict[Any, tuple[Any, float]], limit_s: float) -> list[Any]:

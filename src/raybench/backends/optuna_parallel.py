@@ -1,0 +1,78 @@
+"""Optuna: one study over the given configurations, its own successive-halving pruner, threads as workers."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import optuna
+
+from raybench.backends.asha import rungs_of
+from raybench.backends.base import Backend, Resources, finished, in_order
+from raybench.backends.bundle import Brought, Bundle, failed, of_thread, prepared
+from raybench.clock import now
+from raybench.model import Point, Progress, Task, TaskResult
+from raybench.workloads.base import Workload
+
+
+class OptunaParallel(Backend):
+    """Run each configuration as a trial of `study.optimize(n_jobs=P)`; the pruner stops the worse ones at rungs.
+
+    Workers are threads of the driver, named by their thread ids; data are prepared once.
+    """
+
+    adaptive = True
+
+    def __init__(self, resources: Resources, *, reduction_factor: int = 3) -> None:
+        super().__init__(resources)
+        self.reduction_factor = reduction_factor
+        self._brought = Brought[Bundle](lambda bundle: bundle)
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+    def version(self) -> str:
+        return f"optuna {optuna.__version__}"
+
+    def warm(self, workload: Workload, tasks: Sequence[Task], data: Any) -> list[TaskResult]:
+        """Prepare and run tiny trials; the threads are new in every study, so none of them is kept warm."""
+        return self.run(workload, tasks, data)
+
+    def run(self, workload: Workload, tasks: Sequence[Task], data: Any) -> list[TaskResult]:
+        if not tasks:
+            return []
+        context = prepared(self._brought(workload, data))
+        rungs = rungs_of(workload, tasks, reduction_factor=self.reduction_factor)
+        pruner = (
+            optuna.pruners.SuccessiveHalvingPruner(min_resource=rungs[0], reduction_factor=self.reduction_factor)
+            if rungs
+            else optuna.pruners.NopPruner()
+        )
+        study = optuna.create_study(direction="minimize", sampler=optuna.samplers.RandomSampler(seed=0), pruner=pruner)
+        for place in range(len(tasks)):
+            study.enqueue_trial({"place": place})
+        results: dict[int, TaskResult] = {}
+
+        def objective(trial: optuna.Trial) -> float:
+            task = tasks[trial.suggest_int("place", 0, max(1, len(tasks) - 1))]
+            result = of_thread(pruned(workload, task, context, trial))
+            results[task.index] = result
+            if task.steps is not None and result.steps < task.steps and not result.error:
+                raise optuna.TrialPruned
+            return float("inf") if result.loss is None else result.loss
+
+        study.optimize(objective, n_trials=len(tasks), n_jobs=self.resources.workers)
+        return in_order(tasks, results)
+
+
+def pruned(workload: Workload, task: Task, context: Any, trial: optuna.Trial) -> TaskResult:
+    """Run a trial until the pruner stops it, or to its full budget; what it raises is named, or collected."""
+    started = now()
+    points: list[Point] = []
+    last = Progress()
+    try:
+        for last in workload.run(task, context):
+            points.append(Point(steps=last.steps, loss=last.loss, at=now()))
+            if last.loss is not None:
+                trial.report(last.loss, last.steps)
+            if (task.steps is None or last.steps < task.steps) and trial.should_prune():
+                break
+    except Exception as error:  # noqa: BLE001  a task may raise anything, and that is data
+        return failed(workload, task, error, started=started)
+    return finished(task, last, points, started=started)
