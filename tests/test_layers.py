@@ -12,7 +12,7 @@ LAYERS = (  # a module may import from rows above its own, and from its own pack
     "errors clock model",
     "host rawline stats laws workloads.base",
     "store ledger processes environment quiet",
-    "workloads workloads.* backends.base plan scaling metg accounting hpo gate fingerprint",
+    "workloads workloads.* backends.base plan scaling metg accounting hpo anytime gate fingerprint",
     "backends backends.* claims export controls",
     "report report.*",
     "measure doctor settings child head",
@@ -29,7 +29,9 @@ LIBRARIES = {  # library: the only modules that may import it
     "sklearn xgboost": "workloads.* backends.*",
     "time": "clock",
 }
-ANALYSIS = "stats store rawline ledger plan scaling controls laws metg accounting hpo gate claims export report*"
+ANALYSIS = (
+    "stats store rawline ledger plan scaling controls laws metg accounting hpo anytime gate claims export report*"
+)
 NOT_IN_ANALYSIS = "ray joblib xgboost sklearn hydra omegaconf raybench.workloads raybench.backends raybench.settings"
 CLOCKS = {"now", "utcnow", "today", "fromtimestamp"}  # of datetime
 MODULES = {
