@@ -34,7 +34,9 @@ def study(*rows: GridRow, **changes: object) -> Study:
     return Study(**(facts | {"budget_min": 1.0, "controls": False, "quality_pairs": 0} | changes))  # type: ignore[arg-type]
 
 
-def row(workloads: tuple[str, ...] = ("sum",), backends: tuple[str, ...] = ("sequential", "pool"), **axes: object) -> GridRow:
+def row(
+    workloads: tuple[str, ...] = ("sum",), backends: tuple[str, ...] = ("sequential", "pool"), **axes: object
+) -> GridRow:
     return GridRow(workloads=workloads, backends=backends, **axes)  # type: ignore[arg-type]
 
 
@@ -49,7 +51,8 @@ def test_every_cell_of_the_grid_runs_or_is_skipped_with_a_reason():
         ("hpo", "tuner", 1),
         ("hpo", "tuner", 2),
     }
-    assert skipped == {("sum", "pool", 8), ("hpo", "pool", 8), *(("sum", "tuner", p) for p in (1, 2, 8)), ("hpo", "tuner", 8)}
+    unsuitable = {("sum", "tuner", p) for p in (1, 2, 8)}
+    assert skipped == {("sum", "pool", 8), ("hpo", "pool", 8), ("hpo", "tuner", 8)} | unsuitable
     assert all(s.reason for s in made.skips)
 
 
@@ -64,7 +67,8 @@ def test_more_cores_than_usable_run_only_when_asked_for_by_name_and_are_labelled
 
     cells = {job.cell.backend.name: job.cell for job in plan(asked, machine()).jobs}
 
-    assert cells["pool"].oversubscribed and cells["pool"].workers == 8
+    assert cells["pool"].oversubscribed
+    assert cells["pool"].workers == 8
     assert not cells["sequential"].oversubscribed
 
 

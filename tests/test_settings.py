@@ -114,4 +114,5 @@ def test_an_unknown_key_in_a_file_names_the_nearest_right_one(tmp_path: Path):
 def test_every_study_names_workloads_and_backends_that_exist():
     for name in settings.names([settings.own_conf()], "study"):
         study = settings.load([f"study={name}"]).study
-        assert study.grid and study.about
+        assert study.grid
+        assert study.about

@@ -33,6 +33,7 @@ COMMON = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
     "PYTHONUNBUFFERED": "1",
+    "SPT_NOENV": "1",  # else setproctitle, which Ray uses, overwrites the environment in which we look for the tag
 }
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "grpc_proxy")  # they break gRPC between Ray's own processes
 WATCH_S = 0.25  # between looks at the memory of the tree; one file read where there are control groups
@@ -75,7 +76,7 @@ class Child:
 
     def __init__(self, module: str, *, env: Mapping[str, str], cwd: Path) -> None:
         read_end, write_end = os.pipe()
-        self._log: IO[bytes] = tempfile.TemporaryFile()
+        self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
         self.spawned = now()
         self.process = subprocess.Popen(
             [sys.executable, "-m", module],
@@ -106,9 +107,11 @@ class Child:
                 if not chunk:
                     break
                 chunks.append(chunk)
-            elif now() > deadline:
+                continue
+            used = account.now_bytes()  # also where nothing is limited: it feeds the peak
+            if now() > deadline:
                 return self._ending(chunks, timed_out=True)
-            elif memory_bytes is not None and (used := account.now_bytes()) > memory_bytes:
+            if memory_bytes is not None and used > memory_bytes:
                 return self._ending(chunks, over_memory=used)
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(timeout=10)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from raybench.errors import RaybenchError
 
 if TYPE_CHECKING:
-    from raybench.run import Run
     from raybench.settings import Settings
 
 USER_ERROR = 2
@@ -62,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="raybench",
         description="Measure whether distributing machine-learning work pays, and report it with evidence.",
-        epilog="overrides, e.g.: study=quick workloads=[xgb_hpo] backends=[sequential,ray_tasks] cpus=[1,2] budget_min=5",
+        epilog="overrides, e.g.: study=quick workloads=[xgb_hpo] backends=[sequential,ray_tasks] cpus=[1,2]",
     )
     parser.add_argument("--version", action="version", version=_version())
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
@@ -111,12 +110,9 @@ def _plan(arguments: argparse.Namespace) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     from raybench import console, pursue, run, store
-    from raybench.workloads import download
 
     asked = _settings(arguments)
-    for name in run.data_needed(asked):
-        if reason := download.fetch(name):
-            print(f"raybench run: {reason}", file=sys.stderr)
+    _fetch(run.data_missing(asked))
     made = run.planned(asked)
     opened = run.open_run(asked, made, command=f"raybench run {' '.join(arguments.overrides)}".strip())
     print(f"run {opened.folder}: {opened.note}")
@@ -125,8 +121,19 @@ def _run(arguments: argparse.Namespace) -> int:
     console.show_outcome(outcome, opened)
     if not arguments.no_report and opened.plan.verdicts:
         store.set_current(asked.reports, opened.folder)
-        _rebuild(asked.reports, opened.folder, arguments.root, arguments.conf)
+        _rebuild(asked.reports, opened.folder, arguments, always=False)
     return 1 if outcome.failed else 0
+
+
+def _fetch(names: Sequence[str]) -> None:
+    """Try to download the data that is not here; the plan skips what stays away, with the reason."""
+    if not names:
+        return
+    from raybench.workloads import download
+
+    for name in names:
+        if reason := download.fetch(name):
+            print(f"raybench run: {reason}", file=sys.stderr)
 
 
 def _verify(arguments: argparse.Namespace) -> int:
@@ -147,14 +154,17 @@ def _report(arguments: argparse.Namespace) -> int:
     folder = arguments.run or store.current(reports)
     if folder is None:
         raise BadSettings(f"{reports}/current names no run; measure one with `raybench run study=quick`, or give --run")
-    _rebuild(reports, folder, arguments.root, arguments.conf)
+    _rebuild(reports, folder, arguments, always=True)
     return 0
 
 
-def _rebuild(reports: Path, folder: Path, root: Path, conf: Sequence[Path]) -> None:
+def _rebuild(reports: Path, folder: Path, arguments: argparse.Namespace, *, always: bool) -> None:
     from raybench.report import build
 
-    written = build.rebuild(reports, folder, root, conf=conf)
+    if not always and build.unchanged(reports, folder, arguments.root):
+        print(f"report of {folder}: unchanged")
+        return
+    written = build.rebuild(reports, folder, arguments.root, conf=arguments.conf)
     print(f"report of {folder}: {', '.join(str(path) for path in written) or 'unchanged'}")
 
 
@@ -178,7 +188,9 @@ def _cell(arguments: argparse.Namespace) -> int:
     made = run.planned(_settings(arguments))
     cells = {job.cell.key: job for job in reversed(made.jobs) if job.replica == 1}
     if len(cells) != 1:
-        names = ", ".join(f"{job.cell.workload.name} x {job.cell.backend.name} at P={job.cell.cpus}" for job in cells.values())
+        names = ", ".join(
+            f"{job.cell.workload.name} x {job.cell.backend.name} at P={job.cell.cpus}" for job in cells.values()
+        )
         raise BadSettings(
             f"{len(cells)} cells are selected ({names or 'all were skipped: see raybench plan'}); "
             "expected one: give workloads=[...] backends=[...] cpus=[...]"
@@ -195,7 +207,10 @@ def _prepare_this_process(job: Any) -> None:
     from raybench.child import environment
 
     wanted = environment(job.cell.backend, threads=job.cell.cpus_per_task, tag="raybench-cell", job=job)
-    stale = os.environ.get("OMP_NUM_THREADS") != wanted["OMP_NUM_THREADS"] or os.environ.get("RAYBENCH_TAG") != "raybench-cell"
+    stale = (
+        os.environ.get("OMP_NUM_THREADS") != wanted["OMP_NUM_THREADS"]
+        or os.environ.get("RAYBENCH_TAG") != "raybench-cell"
+    )
     if stale:  # thread variables count only before the libraries load, so begin again with them
         os.execve(sys.executable, [sys.executable, "-m", "raybench.cli", *sys.argv[1:]], wanted)
     os.sched_setaffinity(0, job.affinity)

@@ -29,6 +29,12 @@ def console() -> Console:
     return Console(width=PLAIN_WIDTH if plain else None, highlight=False, soft_wrap=plain)
 
 
+def say(text: str) -> None:
+    """Print one line, markup and all, at once."""
+    console().print(text, markup=False)
+    sys.stdout.flush()
+
+
 def show_plan(plan: Plan, seconds: float, budget_min: float) -> None:
     """Print every cell once, with its number of measurements or the reason why it will be skipped."""
     out = console()
@@ -94,17 +100,15 @@ def progress() -> Iterator[Observer]:
 def show_verified(one: "Verified") -> "Verified":
     """Print one pair and hand it on."""
     shown = f"{one.status:8} {one.workload:26} {one.backend:26}"
-    print(f"{shown} {one.reason or f'{one.tasks} tasks on {one.workers} workers'}", flush=True)
+    say(f"{shown} {one.reason or f'{one.tasks} tasks on {one.workers} workers'}")
     return one
 
 
 def show_summary(found: "Summary") -> None:
     """Print the disagreements and the counts."""
     for line in found.disagreements:
-        print(f"disagree {line}")
-    print(
-        f"{found.ok} ok, {found.skipped} skipped, {found.failed} failed, {len(found.disagreements)} scores disagree"
-    )
+        say(f"disagree {line}")
+    say(f"{found.ok} ok, {found.skipped} skipped, {found.failed} failed, {len(found.disagreements)} scores disagree")
 
 
 def show_findings(findings: Sequence["Finding"]) -> int:
@@ -121,15 +125,16 @@ def show_findings(findings: Sequence["Finding"]) -> int:
 
 def _plain(event: Event) -> None:
     if event.kind == "measured":
-        print(_line(event), flush=True)
+        say(_line(event))
     elif event.kind == "quality":
-        print(f"quality pass of {event.text}", flush=True)
+        say(f"quality pass of {event.text}")
     elif event.kind == "stopped":
-        print(event.text, flush=True)
+        say(event.text)
 
 
 def _line(event: Event) -> str:
-    assert event.job is not None and event.measurement is not None
+    assert event.job is not None
+    assert event.measurement is not None
     found = event.measurement
     text = f"{event.done}/{event.total} {found.status:9} {_name(event.job)}"
     if found.status is Status.OK:

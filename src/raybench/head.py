@@ -1,4 +1,4 @@
-"""A Ray head that serves adjacent cells of one block; started in a child process, so that no driver of ours imports ray."""
+"""A Ray head that serves adjacent cells of one block, in a child process: the runner itself never imports ray."""
 
 import json
 import os
@@ -56,13 +56,19 @@ class Head:
             raise
         return self
 
+    @property
+    def pid(self) -> int:
+        """Process that holds the head; its exit status is ours to collect."""
+        return self._process.pid
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._end()
 
     def _hello(self) -> None:
-        assert self._process.stdin is not None and self._process.stdout is not None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         with suppress(BrokenPipeError):
             request = {**self._request, "temp_dir": str(self._folder)}
             self._process.stdin.write((json.dumps(request) + "\n").encode())

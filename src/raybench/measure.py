@@ -5,8 +5,8 @@ import os
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from raybench import processes
 from raybench.backends.base import Backend, Resources
@@ -25,6 +25,8 @@ from raybench.model import (
     WorkerSeen,
 )
 from raybench.workloads.base import Workload, answer_hash
+
+T = TypeVar("T")
 
 MICROSECOND = 6  # decimals kept of stored stamps: the worker's clock is no finer than that
 
@@ -79,18 +81,12 @@ def measure(job: Job, *, interpreter_s: float = 0.0) -> Measurement:
 
 def load_workload(spec: Spec) -> Workload:
     """Build a workload from its YAML; raises BackendFailed naming what cannot be imported."""
-    found = _class(spec)
-    if not issubclass(found, Workload):
-        raise BackendFailed(f"workload {spec.name}: {spec.target} is no Workload; derive it from workloads.base.Workload")
-    return found(**_params(spec))
+    return _class(spec, Workload)(**_params(spec))  # type: ignore[type-abstract]
 
 
 def load_backend(spec: Spec, resources: Resources) -> Backend:
     """Build a backend from its YAML and what the cell grants it."""
-    found = _class(spec)
-    if not issubclass(found, Backend):
-        raise BackendFailed(f"backend {spec.name}: {spec.target} is no Backend; derive it from backends.base.Backend")
-    return found(resources, **_params(spec))
+    return _class(spec, Backend)(resources, **_params(spec))  # type: ignore[type-abstract]
 
 
 def _params(spec: Spec) -> dict[str, Any]:
@@ -98,12 +94,17 @@ def _params(spec: Spec) -> dict[str, Any]:
     return {key: value for key, value in spec.params.items() if key != "flags"}
 
 
-def _class(spec: Spec) -> Any:
+def _class(spec: Spec, contract: type[T]) -> type[T]:
     module, _, name = spec.target.replace(":", ".").rpartition(".")
     try:
-        return getattr(importlib.import_module(module), name)
+        found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
         raise BackendFailed(f"{spec.name}: cannot import {spec.target}: {error}") from error
+    if not (isinstance(found, type) and issubclass(found, contract)):
+        raise BackendFailed(
+            f"{spec.name}: {spec.target} is no {contract.__name__}; derive it from {contract.__module__}"
+        )
+    return found
 
 
 def _take(job: Job, draft: Draft) -> None:
@@ -252,8 +253,3 @@ def _stamp(result: TaskResult, origin: float) -> TaskStamp:
 def _one_line(error: BaseException) -> str:
     text = " ".join(str(error).split())[:500]
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-def with_attempt(job: Job, attempt: int) -> Job:
-    """Queue a disturbed measurement again."""
-    return replace(job, attempt=attempt)

@@ -411,11 +411,16 @@ class Plan:
 
     @property
     def cells(self) -> tuple[Cell, ...]:
-        """Every cell once: those that run, in order of first appearance, then those skipped."""
-        seen: dict[str, Cell] = {}
-        for cell in [*(job.cell for job in self.jobs), *(skip.cell for skip in self.skips)]:
-            seen.setdefault(cell.key, cell)
-        return tuple(seen.values())
+        """Every cell once, skipped ones too: by workload, the loops first, then by cores and backend."""
+        seen = {cell.key: cell for cell in [*(j.cell for j in self.jobs), *(s.cell for s in self.skips)]}
+        return tuple(sorted(seen.values(), key=_reading_order))
+
+
+def _reading_order(cell: Cell) -> tuple[Any, ...]:
+    tags = cell.backend.tags
+    loops = ("serial" not in tags) + ("serial" not in tags and "threads" not in tags)
+    control = "control" in tags
+    return (cell.workload.name, control, loops, cell.gpus, cell.cpus, cell.backend.name, cell.key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -539,12 +544,12 @@ def _rebuild(kind: Any, value: Any) -> Any:
         return tuple(_rebuild(k, v) for k, v in zip(inner, value, strict=True))
     if origin is not None and isinstance(value, Mapping):  # Mapping[str, X]
         return {k: _rebuild(typing.get_args(kind)[1], v) for k, v in value.items()}
-    if dataclasses.is_dataclass(kind):
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         hints = _hints(kind)
         unknown = set(value) - set(hints)
         if unknown:
-            raise TypeError(f"{kind.__name__} has no field {', '.join(sorted(unknown))}")  # type: ignore[union-attr]
-        return kind(**{k: _rebuild(hints[k], v) for k, v in value.items()})  # type: ignore[operator]
+            raise TypeError(f"{kind.__name__} has no field {', '.join(sorted(unknown))}")
+        return kind(**{k: _rebuild(hints[k], v) for k, v in value.items()})
     if isinstance(kind, type) and issubclass(kind, StrEnum):
         return kind(value)
     return value

@@ -73,7 +73,7 @@ def block_jobs(cells: Sequence[Cell], study: Study, machine: Machine, *, block: 
             seed=study.seed,
             limits=study.limits,
             cluster=study.cluster,
-            affinity=machine.cpus_for(min(cell.cpus, machine.usable_cpus)),
+            affinity=machine.cpus_for(min(cell.cpus, machine.usable_cpus)),  # oversubscribed cells share what there is
         )
         for cell, replica in entries
     ]
@@ -137,7 +137,8 @@ def _cells(study: Study, machine: Machine) -> list[Cell]:
 def _of_row(workload: Spec, backend: Spec, row: GridRow, machine: Machine) -> Iterable[Cell]:
     """Lay one pair out over the axes; serial arms exist at P = 1 only, threaded ones at P > 1 only."""
     counts = cpu_counts(row.cpus, machine.usable_cpus)
-    for gpus in row.gpus:
+    own = workload.params.get("gpus") if "gpu" in workload.tags else None  # its tasks queue for a number of its own
+    for gpus in row.gpus if own is None else (own,):
         if "serial" in backend.tags:
             yield Cell(workload=workload, backend=backend, workers=1, gpus=gpus)
             continue

@@ -24,7 +24,8 @@ def pursue(run: Run, settings: Settings, observe: Observer) -> Outcome:
     Returns counts of this pass and why it stopped: `complete` (every planned block and every interval narrow
     enough), `budget`, or `30 blocks`.
     """
-    runner = Runner(run.folder, observe=observe, retry_failed=settings.study.retry_failed)
+    retry_failed, quiet_only = settings.study.retry_failed, run.plan.controls
+    runner = Runner(run.folder, observe=observe, retry_failed=retry_failed, quiet_only=quiet_only)
     if stale := runner.leftovers():
         observe(Event(kind="stopped", text=f"ended {stale} processes that a killed runner had left behind"))
     budget_s = settings.study.budget_min * 60

@@ -1,10 +1,10 @@
 """Open the run of a study: the plan, its folder, and whether an earlier run goes on or a new one begins."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from raybench import environment, store
+from raybench import environment, fingerprint, store
 from raybench.errors import BadStore
 from raybench.model import Environment, Plan, digest
 from raybench.plan import Machine, plan
@@ -45,8 +45,13 @@ def identity(made: Plan) -> dict[str, str]:
     return environment.identity(digest({"plan": replace(made, about="")}))
 
 
-def open_run(settings: Settings, made: Plan, *, command: str) -> Run:
-    """Continue the newest run of this study with the same identity, or begin a new one and say why."""
+def open_run(
+    settings: Settings, made: Plan, *, command: str, collect: Callable[[str, str], Environment] = fingerprint.collect
+) -> Run:
+    """Continue the newest run of this study with the same identity, or begin a new one and say why.
+
+    collect : takes the machine's fingerprint for a new run; it takes seconds.
+    """
     wanted = identity(made)
     study_folder = settings.reports / "raw" / environment.machine_key() / made.study
     earlier = sorted(path.parent for path in study_folder.glob("*/environment.json"))
@@ -61,7 +66,7 @@ def open_run(settings: Settings, made: Plan, *, command: str) -> Run:
             return Run(folder=folder, plan=store.read_plan(folder), resumed=True, note=f"continuing {folder.name}")
         if folder == earlier[-1]:
             reason = f"{' and '.join(changed)} changed since {folder.name}: a new run begins"
-    return _begin(study_folder, made, environment.collect(wanted["plan"], command), reason)
+    return _begin(study_folder, made, collect(wanted["plan"], command), reason)
 
 
 def _begin(study_folder: Path, made: Plan, facts: Environment, reason: str) -> Run:
@@ -91,6 +96,13 @@ def _recent(reports: Path, count: int = 3) -> Sequence[Path]:
     found = store.runs(reports)
     here = [path for path in found if path.parent.parent.name == environment.machine_key()]
     return sorted(here, key=lambda path: path.name)[-count:]
+
+
+def data_missing(settings: Settings) -> list[str]:
+    """List the data files that the study's workloads read and that are not on this machine."""
+    names = {name for row in settings.study.grid for name in row.workloads}
+    wanted = {data for name in names for data in settings.study.workloads[name].requires.data}
+    return [name for name in sorted(wanted) if files.unavailable(name)]
 
 
 def planned(settings: Settings) -> Plan:

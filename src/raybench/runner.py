@@ -20,6 +20,7 @@ from raybench.child import Child, Ending, environment
 from raybench.clock import now
 from raybench.errors import BackendFailed
 from raybench.head import Head
+from raybench.host import sweep
 from raybench.model import (
     Disturbance,
     Job,
@@ -71,12 +72,15 @@ class Runner:
     """Measures what is missing of a plan into one run's folder.
 
     The caller holds the folder's lock. `retry_failed` also repeats measurements that failed or timed out.
+    `quiet_only` sets a measurement aside as disturbed, and repeats it, where the machine was not quiet; without
+    it (a study without verdicts) the disturbance is only recorded.
     """
 
-    def __init__(self, folder: Path, *, observe: Observer, retry_failed: bool = False) -> None:
+    def __init__(self, folder: Path, *, observe: Observer, retry_failed: bool = False, quiet_only: bool = True) -> None:
         self._store = Store(folder / "measurements.jsonl")
         self._observe = observe
         self._retry_failed = retry_failed
+        self._quiet_only = quiet_only
         self._tag = f"raybench-{digest(str(folder.resolve()))[:10]}:"
         self._began = now()
         self._durations: dict[str, float] = {}
@@ -89,7 +93,9 @@ class Runner:
     def leftovers(self) -> int:
         """End what an earlier runner of this folder left behind when it was killed; return how many there were."""
         processes.become_subreaper()
-        return processes.end(self._tag)
+        ended = processes.end(self._tag)
+        sweep(self._tag)
+        return ended
 
     def missing(self, jobs: Iterable[Job]) -> list[Job]:
         """List what is still to measure, in order; a disturbed measurement comes back as its next attempt."""
@@ -130,7 +136,9 @@ class Runner:
                         total += 1
                     left = (now() - began) / measured * (total - measured)
                     self._observe(
-                        Event(kind="measured", job=job, measurement=measurement, done=measured, total=total, left_s=left)
+                        Event(
+                            kind="measured", job=job, measurement=measurement, done=measured, total=total, left_s=left
+                        )
                     )
                 queue = again
             longest = max(longest, now() - block_began)
@@ -212,6 +220,7 @@ class Runner:
         finally:
             child.close()
             processes.end(tag, account=account)
+            processes.reap(keep=[head.pid] if head else ())
             peak = account.peak_bytes()
             account.close()
             shutil.rmtree(folder, ignore_errors=True)
@@ -222,7 +231,7 @@ class Runner:
         elif "ray" in job.cell.backend.requires.packages:
             notes |= {"head": "joined" if job.cluster.address else "own"}
         status, reason = measured.status, measured.reason
-        if status is Status.OK and disturbance.reason:
+        if status is Status.OK and disturbance.reason and self._quiet_only:
             status, reason = Status.DISTURBED, disturbance.reason
         return self._keep(
             replace(
@@ -245,12 +254,9 @@ class Runner:
                 job, Status.TIMED_OUT, f"no result within the cell's {job.limits.cell_timeout_s:g} s; tree ended"
             )
         if ending.over_memory is not None:
-            gib = 2**30
-            return self._blank(
-                job,
-                Status.FAILED,
-                f"out of memory: the process tree held {ending.over_memory / gib:.2f} GiB of {limit / gib:.2f} GiB allowed",
-            )
+            held, allowed = ending.over_memory / 2**30, limit / 2**30
+            reason = f"out of memory: the process tree held {held:.2f} GiB of {allowed:.2f} GiB allowed"
+            return self._blank(job, Status.FAILED, reason)
         if not ending.lines:
             how = f"exit code {ending.returncode}"
             if ending.returncode is not None and ending.returncode < 0:

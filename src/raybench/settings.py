@@ -214,7 +214,8 @@ def _spec(
 
 
 def _requires(node: Mapping[str, Any]) -> Requires:
-    return Requires(**{key: tuple(value) if isinstance(value, list) else value for key, value in node.items()})
+    lists: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in node.items()}
+    return Requires(**lists)
 
 
 def _study(
@@ -272,7 +273,7 @@ def _choice(group: str, overrides: Sequence[str]) -> str:
 
 def _grid_row(row: Mapping[str, Any], whole: Mapping[str, Any], study: str) -> GridRow:
     def axis(name: str, default: Any) -> tuple[Any, ...]:
-        value = whole.get(name) if whole.get(name) is not None else row.get(name, default)
+        value: Any = whole[name] if whole.get(name) is not None else row.get(name, default)
         if isinstance(value, (str, int, float)):
             value = [value]
         return tuple(value)

@@ -1,0 +1,204 @@
+"""The runner: a fresh process per measurement, failures as data, nothing lost, nothing left running."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+from raybench import processes, settings, store
+from raybench.errors import StoreInUse
+from raybench.model import Environment, Measurement, Plan, Status
+from raybench.run import Run, identity, open_run, planned
+from raybench.runner import Event, Runner
+from raybench.runner import planned as in_order
+
+TOYS = Path(__file__).parent / "toys"
+PATHS = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+
+
+def opened(tmp_path: Path, *overrides: str) -> Run:
+    asked = settings.load(
+        ["study=smoke", f"reports={tmp_path}", "cpus=[1]", "backends=[sequential]", *overrides], conf=[TOYS]
+    )
+    made = planned(asked)
+
+    def collect(plan_digest: str, command: str) -> Environment:
+        """Stand in for the fingerprint, which takes seconds and is no part of running."""
+        began = f"run{len(list(tmp_path.rglob('plan.json')))}"
+        return Environment(machine="toy", identity=identity(made), began=began, facts={}, command=command)
+
+    return open_run(asked, made, command="test", collect=collect)
+
+
+def measured(run: Run, **options: bool) -> list[Measurement]:
+    events: list[Event] = []
+    Runner(run.folder, observe=events.append, quiet_only=False, **options).run(in_order(run.plan), budget_s=600)
+    return [event.measurement for event in events if event.measurement is not None]
+
+
+def lines(run: Run) -> tuple[Measurement, ...]:
+    return store.Store(run.folder / "measurements.jsonl").load().measurements
+
+
+def only(found: Sequence[Measurement]) -> Measurement:
+    (one,) = found
+    return one
+
+
+def test_a_good_cell_gives_one_line_with_phases_stamps_and_the_workers_own_facts(tmp_path: Path):
+    run = opened(tmp_path, "workloads=[toy_none]")
+
+    found = only(measured(run))
+
+    assert found.status is Status.OK, found.reason
+    assert found.phases.interpreter > 0
+    assert found.phases.makespan > 0
+    assert [stamp.index for stamp in found.tasks] == [0, 1, 2, 3]
+    assert all(0 <= s.started <= s.ended <= found.phases.makespan for s in found.tasks)
+    assert [(w.affinity, w.omp) for w in found.workers_seen] == [(1, "1")]
+    assert found.cpu_s is not None
+    assert found.cpu_s > 0
+    assert found.peak_rss_bytes is not None
+    assert found.peak_rss_bytes > 2**20
+    assert lines(run) == (found,)
+
+
+@pytest.mark.parametrize(
+    ("mischief", "status", "said"),
+    [
+        ("wrong", Status.FAILED, "WrongAnswer: task 1: 2, expected 1"),
+        ("raises", Status.FAILED, "planted"),
+        ("dies", Status.FAILED, "signal 9"),
+        ("hangs", Status.TIMED_OUT, "no result within the cell's 2 s"),
+        ("eats", Status.FAILED, "out of memory"),
+    ],
+)
+def test_mischief_becomes_a_line_with_its_reason(tmp_path: Path, mischief: str, status: Status, said: str):
+    limit = ["limits.memory_gib=0.5"] if mischief == "eats" else ["limits.cell_timeout_s=2"]
+    run = opened(tmp_path, f"workloads=[toy_{mischief}]", *(limit if mischief in ("eats", "hangs") else []))
+
+    found = only(measured(run))
+
+    assert (found.status, said in found.reason) == (status, True), found.reason
+    assert processes.tagged("raybench-") == []
+
+
+def test_the_study_goes_on_after_a_failure(tmp_path: Path):
+    run = opened(tmp_path, "workloads=[toy_none,toy_raises]", "blocks=2")
+
+    assert Counter(m.status for m in measured(run)) == {Status.OK: 2, Status.FAILED: 2}
+
+
+def test_a_finished_run_measures_nothing_more_and_failures_are_final_unless_asked(tmp_path: Path):
+    run = opened(tmp_path, "workloads=[toy_none,toy_raises]")
+    measured(run)
+
+    assert measured(run) == []
+    again = only(measured(run, retry_failed=True))
+    assert (again.status, again.attempt) == (Status.FAILED, 2)
+
+
+def test_the_same_state_resumes_and_another_plan_begins_a_new_run(tmp_path: Path):
+    first = opened(tmp_path, "workloads=[toy_none]")
+    same = opened(tmp_path, "workloads=[toy_none]")
+    other = opened(tmp_path, "workloads=[toy_none]", "workload.toy_none.n=5")
+
+    assert same.resumed
+    assert same.folder == first.folder
+    assert not other.resumed
+    assert other.folder != first.folder
+    assert "the plan (study, overrides or sizes) changed" in other.note
+
+
+def test_what_is_measured_is_the_plan_that_was_stored(tmp_path: Path):
+    run = opened(tmp_path, "workloads=[toy_none]", "blocks=2")
+
+    stored: Plan = store.read_plan(run.folder)
+
+    assert stored == run.plan
+
+
+def test_whole_blocks_are_measured_and_the_budget_stops_before_the_next(tmp_path: Path):
+    run = opened(tmp_path, "workloads=[toy_none]", "blocks=3")
+    events: list[Event] = []
+
+    outcome = Runner(run.folder, observe=events.append, quiet_only=False).run(in_order(run.plan), budget_s=0.0)
+
+    assert (outcome.measured, outcome.stopped) == (1, "budget")
+
+
+def test_two_runners_on_one_store_are_refused(tmp_path: Path):
+    run = opened(tmp_path, "workloads=[toy_none]")
+
+    with store.lock(run.folder), pytest.raises(StoreInUse), store.lock(run.folder):
+        pass
+
+
+def test_a_runner_killed_at_any_moment_loses_nothing_and_leaves_nothing(tmp_path: Path):
+    """kill -9 in mid-run, then the same command again: every measurement once, no tagged process."""
+    command = [
+        sys.executable, "-m", "raybench.cli", "run", "--no-report", "--conf", str(TOYS), "study=smoke",
+        "workloads=[toy_none]", "backends=[sequential,joblib]", "workload.toy_none.seconds=0.05", "blocks=2",
+        f"reports={tmp_path / 'reports'}",
+    ]  # fmt: skip
+    first = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=PATHS)
+    assert first.stdout is not None
+    wait_for(" ok ", first.stdout)  # killed while the second measurement starts
+    os.kill(first.pid, signal.SIGKILL)
+    first.wait()
+
+    second = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, env=PATHS)
+
+    assert second.returncode == 0, second.stdout + second.stderr
+    assert "continuing" in second.stdout
+    (file,) = (tmp_path / "reports").rglob("measurements.jsonl")
+    keys = Counter(m.key for m in store.Store(file).load().measurements)
+    assert len(keys) == 4
+    assert set(keys.values()) == {1}
+    assert gone("raybench-")
+
+
+def test_ctrl_c_exits_with_130_and_keeps_what_was_measured(tmp_path: Path):
+    command = [
+        sys.executable, "-m", "raybench.cli", "run", "--no-report", "--conf", str(TOYS), "study=smoke",
+        "workloads=[toy_none]", "backends=[sequential,joblib]", "workload.toy_none.seconds=0.2", "blocks=3",
+        f"reports={tmp_path / 'reports'}",
+    ]  # fmt: skip
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=PATHS)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    wait_for(" ok ", process.stdout)
+    process.send_signal(signal.SIGINT)
+    said = process.stderr.read()
+
+    assert process.wait(timeout=60) == 130
+    assert "interrupted; everything measured so far is kept" in said
+    (file,) = (tmp_path / "reports").rglob("measurements.jsonl")
+    assert len(store.Store(file).load().measurements) >= 1
+    assert gone("raybench-")
+
+
+def wait_for(words: str, stream: IO[str]) -> None:
+    """Read until a line holds the words; a stream that ends first is a failure, not a wait."""
+    said = []
+    for line in stream:
+        said.append(line)
+        if words in line:
+            return
+    pytest.fail(f"{words!r} was never said: {said}")
+
+
+def gone(prefix: str) -> bool:
+    """Wait for processes that were told to end; a fixed number of looks, no clock."""
+    for _ in range(200):
+        if not processes.tagged(prefix):
+            return True
+        time.sleep(0.05)
+    return False
