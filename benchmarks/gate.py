@@ -163,9 +163,22 @@ def names_of(probe: str, tree: Path) -> Sequence[str]:
     return [] if isinstance(found, str) else list(found)
 
 
+def nothing_to_compare(base: str, *, equal: bool) -> str:
+    """Say why there is nothing to measure, or ''. A revision that is not here is an error."""
+    try:
+        git("rev-parse", "--verify", "--quiet", f"{base}^{{commit}}")
+    except subprocess.CalledProcessError as error:
+        raise SystemExit(f"gate: revision {base} is not here; fetch more history, or give --base REVISION") from error
+    changed = git("diff", "--name-only", base, "--", *PARTS)
+    return "" if equal or changed else f"nothing that is measured differs from {base}"
+
+
 def measured(arguments: argparse.Namespace) -> int:
     dirty = bool(git("status", "--porcelain", "--", *PARTS).strip())
     base = arguments.base or ("HEAD" if dirty or arguments.equal else "HEAD^")
+    if reason := nothing_to_compare(base, equal=arguments.equal):
+        print(f"gate: {reason}")
+        return 0
     probes = arguments.probes or (QUICK if arguments.short else ALL)
     rounds = arguments.rounds or (6 if arguments.short else 12)
     with tempfile.TemporaryDirectory(prefix="raybench-gate-") as folder:
