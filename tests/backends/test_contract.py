@@ -53,6 +53,7 @@ def distinct() -> list[Any]:
         code = (arm["_target_"], str(arm.get("params")), "serial" in arm["tags"])
         if code not in seen and not tagged(arm, "threads") and not tagged(arm, "control"):
             marks = [pytest.mark.ray] if is_ray(arm) else []
+            marks += [pytest.mark.slow] if is_tune(arm) and tagged(arm, "documented") else []
             arms.append(pytest.param(name, id=name, marks=marks))
         seen.add(code)
     return arms
@@ -92,6 +93,17 @@ def workers_of(results: list[TaskResult]) -> set[int]:
     return {result.seen.pid for result in results if result.seen is not None}
 
 
+def assert_only_an_adaptive_backend_stopped_trials(
+    backend: Backend, budgets: list[int | None], results: list[TaskResult]
+) -> None:
+    whole = [result.steps == budget for budget, result in zip(budgets, results, strict=True)]
+    assert whole[0], "the best trial is never stopped"
+    # the fourth's loss is above the first three's at each rung, and with two workers it cannot be the first to report
+    assert whole[3] is not backend.adaptive
+    assert all(result.points[-1].steps == result.steps for result in results)
+    assert all(result.steps in (1, 3) for result, done in zip(results, whole, strict=True) if not done)
+
+
 def test_every_task_comes_back_once_in_order_from_all_workers_with_the_data_brought_once(
     entered: tuple[str, Backend], tmp_path: Path
 ) -> None:
@@ -112,27 +124,14 @@ def test_every_task_comes_back_once_in_order_from_all_workers_with_the_data_brou
     workload.check(tasks, results, 0)
     assert all(r.error == "" and r.started <= r.ended for r in results)
     assert np.array_equal(data["x"], before)
+    assert backend.adaptive == bool(arm.get("stepped"))
+    if isinstance(workload, bags.Steps):
+        assert_only_an_adaptive_backend_stopped_trials(backend, [task.steps for task in tasks], results)
     if not tagged(arm, "documented"):
         answered = results if name == "optuna_parallel" else warm + results  # Optuna: new threads in each study
         assert len(workers_of(answered)) == wanted(name)
         assert len({r.pid for r in answered}) == wanted(name)
         assert len(list(tmp_path.glob("prepared-*"))) == (1 if tagged(arm, "threads_pool") else wanted(name))
-
-
-def test_only_an_adaptive_backend_stops_a_trial_early(entered: tuple[str, Backend], tmp_path: Path) -> None:
-    name, backend = entered
-    if "hpo" not in ARMS[name].get("requires", {}).get("tags", []):
-        pytest.skip("runs plain tasks")
-    workload = bags.Steps(n=4, folder=str(tmp_path), seconds=0.05)
-    tasks = workload.tasks(0)
-    results = backend.run(workload, tasks, workload.data(0))
-    whole = [result.steps == task.steps for task, result in zip(tasks, results, strict=True)]
-    assert backend.adaptive == bool(ARMS[name].get("stepped"))
-    assert whole[0], "the best trial is never stopped"
-    # the last one's loss is above all others at each rung, and it cannot be the first to report
-    assert whole[3] is not backend.adaptive
-    assert all(result.points[-1].steps == result.steps for result in results)
-    assert all(result.steps in (1, 3) for result, done in zip(results, whole, strict=True) if not done)
 
 
 def test_a_task_that_raises_fails_the_bag_and_is_named(entered: tuple[str, Backend], tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from raybench.backends.asha import rungs_of
 from raybench.backends.base import Backend, Resources, finished, in_order
 from raybench.backends.bundle import Brought, Bundle, failed, of_thread, prepared
 from raybench.clock import now
+from raybench.errors import RaybenchError
 from raybench.model import Point, Progress, Task, TaskResult
 from raybench.workloads.base import Workload
 
@@ -48,16 +49,24 @@ class OptunaParallel(Backend):
         for place in range(len(tasks)):
             study.enqueue_trial({"place": place})
         results: dict[int, TaskResult] = {}
+        failures: list[RaybenchError] = []  # an error in a thread of Optuna's would be logged and lost
 
         def objective(trial: optuna.Trial) -> float:
             task = tasks[trial.suggest_int("place", 0, max(1, len(tasks) - 1))]
-            result = of_thread(pruned(workload, task, context, trial))
+            try:
+                result = of_thread(pruned(workload, task, context, trial))
+            except RaybenchError as error:
+                failures.append(error)
+                study.stop()
+                raise optuna.TrialPruned from error
             results[task.index] = result
             if task.steps is not None and result.steps < task.steps and not result.error:
                 raise optuna.TrialPruned
             return float("inf") if result.loss is None else result.loss
 
         study.optimize(objective, n_trials=len(tasks), n_jobs=self.resources.workers)
+        if failures:
+            raise failures[0]
         return in_order(tasks, results)
 
 

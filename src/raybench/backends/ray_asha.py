@@ -52,7 +52,7 @@ class RayAsha(Backend):
         flow = in_flight(
             lambda task: remote.remote(handle, task, rule, rungs),
             tasks,
-            # a task that waits for the rule gives back its core meanwhile: with more in flight a further worker would start
+            # A task that waits for the rule lends out its core: with more in flight a further worker would start.
             window=ray_session.slots(self.resources, workload),
         )
         return in_order(tasks, {task.index: received(workload, task, outcome) for task, outcome in flow})
