@@ -7,6 +7,7 @@ five good controls judged one by one would condemn a fifth of all good studies.
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,7 @@ from raybench.stats import MIN_BLOCKS, Resampler, drift, holm, insufficient, int
 Floats = npt.NDArray[np.float64]
 MISS = 0.02  # a smaller miss is no failure, however certain it is
 ALPHA = 0.05
+Side = Literal["two-sided", "less", "greater"]
 AA, SLEEP, OVERHEAD, CEILING = "A/A", "sleep ideal", "injected overhead", "hardware ceiling"
 
 
@@ -143,7 +145,7 @@ def _whole_bag(m: Measurement) -> float | None:
 
 
 def _ratio_row(
-    kind: str, cell: Cell, top: Floats, bottom: Floats, resampler: Resampler, *, alternative: str = "two-sided"
+    kind: str, cell: Cell, top: Floats, bottom: Floats, resampler: Resampler, *, alternative: Side = "two-sided"
 ) -> ControlRow:
     estimate = ratio(top, bottom, resampler).estimate(edges=())
     return ControlRow(
@@ -195,7 +197,7 @@ def _overhead(data: Ledger, key: str, base: str, resampler: Resampler) -> Iterat
     )
 
 
-def _t_test(values: Floats, expected: float, alternative: str) -> float:
+def _t_test(values: Floats, expected: float, alternative: Side) -> float:
     """Give the p value of a mean; values without any spread are compared directly."""
     if len(values) < 2:
         return 1.0
@@ -223,11 +225,10 @@ def _reasons(plan: Plan, rows: Sequence[ControlRow]) -> Iterator[str]:
         return
     for row in rows:
         if row.verdict == "missed":
-            unit = f" {row.unit}" if row.unit else ""
+            unit, e = f" {row.unit}" if row.unit else "", row.estimate
             yield (
-                f"{row.kind} of {row.cell.workload.name} on {row.cell.backend.name}: expected {row.expected:.4g}{unit}, "
-                f"found {row.estimate.point:.4g} [{row.estimate.low:.4g}, {row.estimate.high:.4g}], "
-                f"n={row.estimate.n}, p={row.p:.2g}"
+                f"{row.kind} of {row.cell.workload.name} on {row.cell.backend.name}: expected "
+                f"{row.expected:.4g}{unit}, found {e.point:.4g} [{e.low:.4g}, {e.high:.4g}], n={e.n}, p={row.p:.2g}"
             )
     for kind in (AA, OVERHEAD):
         verdicts = [row.verdict for row in rows if row.kind == kind]

@@ -1,0 +1,169 @@
+"""Controls: good studies are trusted, broken ones are not, and chance alone condemns nobody."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from made_study import CEILING, INJECTED, POOL, WORKLOAD, cell, measured, noisy, planned, series, stamps
+from raybench.controls import ControlReport, judge_controls, normality, residuals
+from raybench.model import Measurement
+from raybench.stats import Resampler
+
+BASE, SLOWED, POOL2, BARE = cell(), cell(INJECTED), cell(POOL, 2), cell(CEILING, 2)
+SLEEPING = replace(WORKLOAD, name="sleep", params={"n": 10, "seconds": 0.1}, tags=("io",))
+SLEEP_LOOP, SLEEP_POOL = cell(workload=SLEEPING), cell(POOL, 4, workload=SLEEPING)
+DRAWS = Resampler(resamples=999)
+EIGHT, TEN = stamps([(1, i, i + 1.0) for i in range(8)]), stamps([(1, i, i + 1.0) for i in range(10)])
+CELLS = [BASE, SLOWED, BARE, SLEEP_LOOP, SLEEP_POOL]
+
+
+def study(n: int = 10, **seconds: float) -> list[Measurement]:
+    """Make a good study, one keyword per time that is to be broken."""
+    found = {"second": 8.0, "injected": 8.4, "copy": 8.8, "sleep": 1.0005, "pool": 0.32} | seconds
+    data = series(BASE, noisy(8.0, n, seed=1), tasks=EIGHT)
+    data += [replace(m, replica=2) for m in series(BASE, noisy(found["second"], n, seed=2), tasks=EIGHT)]
+    data += series(SLOWED, noisy(found["injected"], n, seed=3, cov=0.005), tasks=EIGHT)
+    data += [measured(BARE, b, s, notes={"copies_s": [s, s]}) for b, s in enumerate(noisy(found["copy"], n, seed=4))]
+    data += series(SLEEP_LOOP, noisy(found["sleep"], n, seed=5, cov=1e-4), tasks=TEN)
+    data += series(SLEEP_POOL, noisy(found["pool"], n, seed=6), tasks=TEN)
+    return data
+
+
+def judged(data: list[Measurement], **changes: object) -> ControlReport:
+    return judge_controls(planned(CELLS, **changes), data, DRAWS)
+
+
+def test_a_good_study_is_trusted_and_has_a_noise_floor() -> None:
+    found = judged(study())
+    assert found.trusted, found.reasons
+    assert [row.kind for row in found.rows] == [
+        "A/A",
+        "injected overhead",
+        "hardware ceiling",
+        "sleep ideal",
+        "sleep ideal",
+    ]
+    assert {row.verdict for row in found.rows} == {"found"}
+    assert set(found.floor) == {"work"}
+    assert 0 < found.floor["work"] < 0.05
+
+
+def test_the_injected_overhead_is_recovered_within_its_interval() -> None:
+    """Each block has its level, from 7.84 to 8.16 s; 8 tasks of 50 ms more are 0.4 s in each of them."""
+    level = np.linspace(7.84, 8.16, 10)
+    wobble = 0.01 * np.array([1, -1, 1, -1, 1, -1, 1, -1, 1, -1])
+    data = series(BASE, level, tasks=EIGHT) + series(SLOWED, level + 0.4 + wobble, tasks=EIGHT)
+    (row,) = judge_controls(planned([BASE, SLOWED]), data, DRAWS).rows
+    assert row.estimate.low < 0.05 < row.estimate.high
+    assert row.estimate.point == pytest.approx(0.05, abs=2e-3)
+    assert (row.expected, row.unit, row.verdict) == (0.05, "s per task", "found")
+
+
+@pytest.mark.parametrize(
+    ("broken", "kind"),
+    [
+        ({"second": 9.0}, "A/A"),
+        ({"injected": 9.2}, "injected overhead"),
+        ({"copy": 7.0}, "hardware ceiling"),
+        ({"sleep": 1.1}, "sleep ideal"),
+        ({"sleep": 0.9}, "sleep ideal"),
+        ({"pool": 0.2}, "sleep ideal"),
+    ],
+)
+def test_a_broken_harness_is_not_trusted(broken: dict[str, float], kind: str) -> None:
+    """Ten waits of 0.1 s take 1 s alone and 3 rounds, 0.3 s, on four workers: less is impossible."""
+    found = judged(study(**broken))
+    assert not found.trusted
+    assert [row.kind for row in found.rows if row.verdict == "missed"] == [kind]
+    assert found.reasons[0].startswith(kind)
+
+
+def test_a_backend_may_be_slower_than_the_ideal_but_the_loop_may_not() -> None:
+    assert judged(study(pool=0.5)).trusted
+    assert not judged(study(sleep=1.5)).trusted
+
+
+def test_a_certain_miss_below_2_percent_is_no_failure() -> None:
+    """Sleep that takes 1 % too long in every block: p is tiny, the miss too small."""
+    found = judged(study(sleep=1.01))
+    (row,) = [r for r in found.rows if r.kind == "sleep ideal" and r.cell == SLEEP_LOOP]
+    assert row.p < 0.001
+    assert row.miss == pytest.approx(0.01, abs=1e-3)
+    assert found.trusted
+
+
+def test_the_family_is_adjusted_as_one() -> None:
+    """The A/A replica is off so that alone p is about 0.03; five controls ask for less."""
+    data = study()
+    base = np.array([m.phases.makespan for m in data[:10]])
+    wobble = np.random.default_rng(0).normal(size=10)
+    wobble = (wobble - wobble.mean()) / wobble.std(ddof=1)
+    logs = 0.0255 + 0.0315 * wobble  # t = 2.56 on 9 degrees of freedom
+    again = [
+        replace(m, phases=replace(m.phases, makespan=float(s)))
+        for m, s in zip(data[10:20], base * np.exp(-logs), strict=True)
+    ]
+    found = judged(data[:10] + again + data[20:])
+    (row,) = [r for r in found.rows if r.kind == "A/A"]
+    assert row.miss > 0.015
+    assert 0.05 < row.p < 0.2
+    assert found.trusted
+
+
+def test_a_study_without_its_controls_is_not_trusted() -> None:
+    assert judged(study(), controls=False).reasons == ("this study has no controls",)
+    bare = judge_controls(planned([POOL2]), series(POOL2, noisy(4, 10, seed=0)), DRAWS)
+    assert bare.reasons == ("A/A: not measured", "injected overhead: not measured")
+
+
+def test_too_few_blocks_judge_nothing() -> None:
+    found = judged(study(n=4), blocks=4)
+    assert not found.trusted
+    assert "A/A: 4 blocks, needs 6" in found.reasons
+    assert found.floor == {}
+
+
+def test_an_overhead_lost_in_the_noise_is_not_called_found() -> None:
+    data = [m for m in study() if m.cell != SLOWED.key]
+    data += series(SLOWED, noisy(8.4, 10, seed=30, cov=0.3), tasks=EIGHT)
+    found = judged(data)
+    assert [r.verdict for r in found.rows if r.kind == "injected overhead"] == ["too noisy to find it"]
+    assert found.reasons == ("injected overhead: too noisy to find it",)
+
+
+def test_chance_alone_condemns_few_good_studies() -> None:
+    """Sixty good studies with 5 % noise: at 5 % for the whole family at most a handful fail."""
+    condemned = 0
+    small = Resampler(resamples=99)
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        data = series(BASE, 8 * np.exp(0.05 * rng.normal(size=10)), tasks=EIGHT)
+        data += [replace(m, replica=2) for m in series(BASE, 8 * np.exp(0.05 * rng.normal(size=10)), tasks=EIGHT)]
+        data += series(SLOWED, (8 + 8 * 0.05) * np.exp(0.01 * rng.normal(size=10)), tasks=EIGHT)
+        report = judge_controls(planned([BASE, SLOWED]), data, small)
+        condemned += any(row.verdict == "missed" for row in report.rows)
+    assert condemned <= 8  # 60 x 0.05 = 3 expected; 9 or more has a chance below 0.5 %
+
+
+def test_drift_over_the_study_is_told() -> None:
+    slow = [
+        replace(m, began=float(m.block), phases=replace(m.phases, makespan=m.phases.makespan * 1.03**m.block))
+        for m in study()
+    ]
+    assert judged(slow).drift.flag == "drift"
+    steady = [replace(m, began=float(m.block)) for m in study()]
+    assert judged(steady).drift.flag == ""
+
+
+def test_residuals_stand_in_the_order_of_the_run() -> None:
+    data = [measured(POOL2, b, s, index=5 - b) for b, s in enumerate([1.0, 2.0, 4.0])]
+    found = residuals(planned([POOL2]), data)
+    assert [(r.index, round(r.value, 4)) for r in found] == [(3, 0.6931), (4, 0.0), (5, -0.6931)]
+
+
+def test_normality_is_stored_for_every_ratio() -> None:
+    data = series(BASE, noisy(8, 10, seed=0)) + series(POOL2, noisy(4, 10, seed=1))
+    found = normality(planned([BASE, POOL2]), data)
+    assert set(found) == {POOL2.key}
+    assert 0 < found[POOL2.key] <= 1

@@ -1,0 +1,240 @@
+"""Estimators: each value worked out by hand, or by scipy's own bootstrap."""
+
+import ast
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.stats
+
+from raybench import stats
+from raybench.model import Estimate, VerdictKind
+from raybench.stats import Resampler, band_verdict, family_verdict, median_rank_ci, ratio, ratio_of_medians
+
+ANALYSIS = ("stats", "ledger", "scaling", "metg", "accounting", "hpo", "anytime", "controls", "laws")
+DRAWS = Resampler()
+
+
+def estimate(low: float, high: float, flag: str = "") -> Estimate:
+    return Estimate(point=math.sqrt(low * high), low=low, high=high, n=10, flag=flag)
+
+
+@pytest.mark.parametrize(
+    ("n", "low", "high", "flag"),
+    [(5, 1, 5, "low-n"), (6, 1, 6, ""), (8, 1, 8, ""), (9, 2, 8, ""), (10, 2, 9, ""), (15, 4, 12, ""), (20, 6, 15, "")],
+)
+def test_rank_interval_of_the_median_is_the_tabulated_one(n: int, low: int, high: int, flag: str) -> None:
+    """Ranks from the table of Le Boudec 2010, appendix A; n = 5 reaches 93.75 % only."""
+    found = median_rank_ci(np.random.default_rng(n).permutation(np.arange(1.0, n + 1)))
+    assert (found.low, found.high, found.flag) == (low, high, flag)
+    assert found.point == (n + 1) / 2
+
+
+@pytest.mark.parametrize("n", [6, 7, 10, 31])
+def test_medians_of_resamples_equal_numpys(n: int) -> None:
+    x = np.random.default_rng(n).integers(0, 5, size=n).astype(float)  # with ties
+    assert np.array_equal(DRAWS.medians(x), np.median(x[DRAWS.indices(n)], axis=1))
+
+
+def test_interval_equals_that_of_scipys_paired_percentile_bootstrap() -> None:
+    """Within Monte-Carlo error: bounds of two seeds of either differ by less than 1 % here."""
+    rng = np.random.default_rng(4)
+    top, bottom = 10 * np.exp(0.1 * rng.normal(size=12)), 5 * np.exp(0.1 * rng.normal(size=12))
+
+    def statistic(a: np.ndarray, b: np.ndarray, axis: int) -> np.ndarray:
+        return np.median(a, axis=axis) / np.median(b, axis=axis)
+
+    theirs = scipy.stats.bootstrap(
+        (top, bottom), statistic, paired=True, vectorized=True, method="percentile", n_resamples=9_999, rng=rng
+    ).confidence_interval
+    ours = ratio_of_medians(top, bottom, DRAWS)
+    assert ours.low == pytest.approx(theirs.low, rel=0.01)
+    assert ours.high == pytest.approx(theirs.high, rel=0.01)
+
+
+def test_blocks_are_resampled_together() -> None:
+    """A level shared by a block leaves the ratio alone: with equal shapes it is exactly 2 in every resample."""
+    level = np.exp(np.random.default_rng(0).normal(size=10))
+    found = ratio_of_medians(2 * level, level, DRAWS)
+    assert (found.low, found.high) == (pytest.approx(2), pytest.approx(2))
+    assert found.flag == "quantised timer"
+
+
+def test_fewer_than_six_blocks_give_an_infinite_interval_not_an_error() -> None:
+    found = ratio_of_medians([4.0] * 5, [2.0] * 5, DRAWS)
+    assert (found.point, found.low, found.high, found.n, found.flag) == (2, -math.inf, math.inf, 5, "insufficient")
+    assert ratio_of_medians([], [], DRAWS).flag == "insufficient"
+
+
+def test_a_time_of_zero_gives_no_interval_but_a_flag() -> None:
+    found = ratio_of_medians([0.0] + [1.0] * 9, [1.0] * 10, DRAWS)
+    assert (found.flag, found.high) == ("not positive", math.inf)
+
+
+def test_blocks_that_are_not_aligned_are_our_own_mistake() -> None:
+    with pytest.raises(AssertionError):
+        ratio([1.0] * 6, [1.0] * 7, DRAWS)
+
+
+def test_cross_check_that_disagrees_about_one_is_flagged_and_decides_nothing() -> None:
+    """Nine ratios lie near 1.1 and one at 0.2: the median leaves 1 behind, the mean of logs does not."""
+    top = np.array([1.1] * 9 + [0.2]) * (1 + 1e-4 * np.arange(10))
+    found = ratio_of_medians(top, np.ones(10), DRAWS)
+    t = scipy.stats.ttest_1samp(np.log(top), 0).confidence_interval(0.95)
+    assert found.low > 1
+    assert t.low < 0 < t.high
+    assert found.flag == "cross-check disagrees"
+    assert band_verdict(found, 1.0, 2.0) is VerdictKind.INCONCLUSIVE
+    assert stats.direction(found, 0.0) == ""
+
+
+def test_efficiency_scales_the_same_resamples() -> None:
+    rng = np.random.default_rng(8)
+    found = ratio(8 + rng.random(10), 1 + rng.random(10), DRAWS)
+    speedup, efficiency = found.estimate(), found.estimate(lambda s: s / 4)
+    assert efficiency.low == pytest.approx(speedup.low / 4)
+    assert efficiency.high == pytest.approx(speedup.high / 4)
+
+
+def test_the_same_raw_data_always_give_the_same_numbers() -> None:
+    top, bottom = np.arange(1.0, 11), np.arange(2.0, 12)
+    assert ratio_of_medians(top, bottom, Resampler()) == ratio_of_medians(top, bottom, Resampler())
+
+
+def test_infinite_resamples_leave_the_interval_open_and_not_undefined() -> None:
+    assert stats.interval([1.0] * 90 + [math.inf] * 10) == (1.0, math.inf)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "kind"),
+    [
+        (0.71, 0.79, VerdictKind.SUPPORTED),
+        (0.70, 0.80, VerdictKind.SUPPORTED),
+        (0.69, 0.75, VerdictKind.INCONCLUSIVE),
+        (0.75, 0.81, VerdictKind.INCONCLUSIVE),
+        (0.60, 0.90, VerdictKind.INCONCLUSIVE),
+        (0.60, 0.69, VerdictKind.REFUTED),
+        (0.60, 0.70, VerdictKind.INCONCLUSIVE),
+        (0.81, 0.95, VerdictKind.REFUTED),
+    ],
+)
+def test_a_band_is_judged_by_containment_alone(low: float, high: float, kind: VerdictKind) -> None:
+    assert band_verdict(estimate(low, high), 0.7, 0.8) is kind
+
+
+def test_extrapolated_numbers_are_predicted_and_never_supported() -> None:
+    assert band_verdict(estimate(0.71, 0.79), 0.7, 0.8, extrapolated=True) is VerdictKind.PREDICTED
+
+
+@pytest.mark.parametrize("flag", ["insufficient", "low-n", "cross-check disagrees"])
+def test_a_flagged_estimate_decides_nothing(flag: str) -> None:
+    assert band_verdict(estimate(0.71, 0.79, flag), 0.7, 0.8) is VerdictKind.INCONCLUSIVE
+
+
+def test_a_claim_over_many_cells_needs_all_of_them() -> None:
+    inside, wide = estimate(0.72, 0.78), estimate(0.5, 0.9)
+    assert family_verdict([inside] * 3, 0.7, 0.8) is VerdictKind.SUPPORTED
+    assert family_verdict([inside, wide], 0.7, 0.8) is VerdictKind.INCONCLUSIVE
+    assert family_verdict([inside, estimate(0.3, 0.35)], 0.7, 0.8) is VerdictKind.REFUTED
+    assert family_verdict([], 0.7, 0.8) is VerdictKind.UNTESTABLE
+
+
+def test_one_cell_barely_outside_among_many_refutes_nothing() -> None:
+    """Alone p = 0.04 refutes; among ten cells Holm asks for 0.005."""
+    barely = estimate(0.60, 0.699)
+    assert stats.outside_p(barely, 0.7, 0.8) == pytest.approx(0.047, abs=0.01)
+    assert family_verdict([barely], 0.7, 0.8) is VerdictKind.REFUTED
+    assert family_verdict([barely] + [estimate(0.72, 0.78)] * 9, 0.7, 0.8) is VerdictKind.INCONCLUSIVE
+
+
+def test_holm_multiplies_the_smallest_by_the_size_of_the_family() -> None:
+    assert stats.holm([0.01, 0.04, 0.03]) == pytest.approx((0.03, 0.06, 0.06))
+    assert stats.holm([]) == ()
+
+
+def test_noise_floor_is_the_far_end_of_the_interval_of_two_equal_cells() -> None:
+    assert stats.noise_floor(estimate(0.97, 1.02)) == pytest.approx(0.03)
+    assert stats.direction(estimate(1.02, 1.08), 0.03) == ""
+    assert stats.direction(estimate(1.04, 1.08), 0.03) == "above"
+    assert stats.direction(estimate(0.90, 0.96), 0.03) == "below"
+
+
+def test_half_width_is_that_of_the_log_ratio() -> None:
+    assert stats.half_width(estimate(1 / 1.05, 1.05)) == pytest.approx(math.log(1.05))
+    assert stats.half_width(stats.insufficient(1.0, 3)) == math.inf
+
+
+def test_outliers_are_counted_and_kept() -> None:
+    """Quartiles of 1 ... 9, 100 are 3.25 and 7.75: beyond 14.5 lies one value, and it stays in the median."""
+    values = [1.0, 2, 3, 4, 5, 6, 7, 8, 9, 100]
+    assert stats.tukey_outliers(values) == 1
+    assert median_rank_ci(values).n == 10
+    assert stats.tukey_outliers([1.0, 2, 50]) == 0
+
+
+def test_pyperf_would_warn_of_wide_or_extreme_values() -> None:
+    assert stats.unstable([0.85, 1.15, 0.85, 1.15])
+    assert stats.unstable([1.0] * 50 + [1.6])
+    assert not stats.unstable([0.99, 1.0, 1.01])
+    assert not stats.unstable([1.0])
+
+
+def test_drift_is_found_over_cells_of_any_length() -> None:
+    """Two cells of 1 s and 100 s that both grow by 10 % over the study: growth exp(0.0953) - 1."""
+    at = np.arange(40.0)
+    cells = ["a", "b"] * 20
+    values = np.where(at % 2 == 0, 1.0, 100.0) * np.exp(math.log(1.1) * at / 39)
+    found = stats.drift(cells, at, values, floor=0.02)
+    assert found.flag == "drift"
+    assert found.point == pytest.approx(0.1, abs=0.01)
+    assert stats.drift(cells, at, values, floor=0.2).flag == ""
+
+
+def test_a_steady_study_shows_no_drift() -> None:
+    rng = np.random.default_rng(1)
+    values = np.exp(0.05 * rng.normal(size=2_000))
+    found = stats.drift(["a"] * 2_000, np.arange(2_000.0), values, floor=0.01)
+    assert found.low < 0 < found.high
+    assert found.flag == ""
+
+
+def test_drift_of_too_few_values_is_insufficient() -> None:
+    assert stats.drift(["a"] * 3, [0, 1, 2], [1, 1, 1], floor=0).flag == "insufficient"
+    assert stats.drift(list("abcdefgh"), range(8), [1.0] * 8, floor=0).flag == "insufficient"
+
+
+def test_shapiro_is_silent_on_constant_or_few_values() -> None:
+    assert stats.shapiro_p([1.0, 1.0, 1.0]) is None
+    assert stats.shapiro_p([1.0, 2.0]) is None
+    assert stats.shapiro_p(np.random.default_rng(0).exponential(size=100)) < 1e-6
+
+
+def test_index_over_ratios_is_the_geometric_mean() -> None:
+    assert stats.geomean_index([0.5, 2.0]) == pytest.approx(1.0)
+
+
+def test_p_value_outside_a_band_follows_from_the_interval() -> None:
+    """A bound 1.96 standard errors away has p = 0.05; inside the band p is 1; without spread it is 0."""
+    edge = Estimate(point=1.0, low=math.exp(-0.1), high=math.exp(0.1), n=10)
+    assert stats.outside_p(edge, math.exp(0.1), 9.0) == pytest.approx(0.05, abs=1e-3)
+    assert stats.outside_p(edge, 0.5, 2.0) == 1.0
+    assert stats.outside_p(replace(edge, low=1.0, high=1.0), 2.0, 3.0) == 0.0
+    negative = Estimate(point=-0.1, low=-0.2, high=0.0, n=10)
+    assert stats.outside_p(negative, 0.0, 1.0) == pytest.approx(0.05, abs=1e-3)
+
+
+@pytest.mark.parametrize("module", ANALYSIS)
+def test_no_ratio_or_rate_is_averaged(module: str) -> None:
+    """No mean is taken of anything named a ratio, a speedup, an efficiency or a rate (Hoefler & Belli, rules 3, 4)."""
+    path = Path(stats.__file__).with_name(f"{module}.py")
+    forbidden = ("ratio", "speedup", "efficienc", "_per_s", "rates")
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr in ("mean", "average")
+        ):
+            told = ast.unparse(node)
+            assert not any(word in told for word in forbidden), f"{module}:{node.lineno} averages {told}"
