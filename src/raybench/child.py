@@ -61,7 +61,7 @@ def environment(spec: Spec, *, threads: int, tag: str, job: Job | None = None) -
     kept |= {name: str(threads) for name in THREAD_VARIABLES}
     kept |= {str(k): str(v) for k, v in spec.params.get("flags", {}).items()}
     kept["no_proxy"] = kept["NO_PROXY"] = "*"
-    kept["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(path for path in sys.path if path))
+    kept["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(os.path.abspath(path) for path in sys.path if path))
     kept[processes.TAG] = tag
     if job is not None:
         kept["PYTHONHASHSEED"] = str(job.hash_seed)

@@ -288,7 +288,7 @@ class Runner:
         tag = f"{self._tag}quality:"
         threads = len(os.sched_getaffinity(0))
         folder = Path(tempfile.mkdtemp(prefix="rb", dir=self._work))
-        child = Child("raybench.worker", env=environment(spec, threads=threads, tag=tag), cwd=folder)
+        child = Child("raybench.quality_worker", env=environment(spec, threads=threads, tag=tag), cwd=folder)
         lines: list[Quality] = []
         try:
             child.send({"quality": to_json(spec), "pairs": pairs, "seed": seed})

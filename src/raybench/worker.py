@@ -9,7 +9,7 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import psutil
@@ -17,16 +17,24 @@ import psutil
 from raybench import processes
 from raybench.backends.base import Resources
 from raybench.clock import now
-from raybench.measure import load_workload, measure
-from raybench.model import Job, Limits, Spec, from_json, to_json
-from raybench.quality import quality_pass
+from raybench.measure import measure
+from raybench.model import Job, Limits, Measurement, Spec, from_json, to_json
 from raybench.verify import Verified, verify_backend
 
 RESULT_FD = "RAYBENCH_RESULT_FD"
 
 
 def main() -> int:
-    """Serve one request of the runner; the exit code says only whether it was understood."""
+    """Serve one request of the runner: a job to measure, or pairs to verify."""
+    return serve(_answers)
+
+
+def serve(answers: Callable[[Mapping[str, Any], float], Iterator[Any]]) -> int:
+    """Read the request, write what `answers` yields, line by line; end with the runner.
+
+    answers : takes the request and when this process began (`clock.now`).
+    The exit code says only whether the request was understood.
+    """
     first_line = now()
     request: dict[str, Any] = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_the_runner, daemon=True).start()
@@ -34,20 +42,17 @@ def main() -> int:
         os.sched_setaffinity(0, request["affinity"])
     os.set_inheritable(int(os.environ[RESULT_FD]), False)  # a daemon that held it would keep the runner waiting
     with os.fdopen(int(os.environ[RESULT_FD]), "w", encoding="utf-8") as out:
-        if "job" in request:
-            job = from_json(Job, request["job"])
-            measured = measure(job, interpreter_s=first_line - request["spawned"])
-            out.write(json.dumps(to_json(measured)) + "\n")
-        elif "verify" in request:
-            for one in _verified(request):
-                out.write(json.dumps(to_json(one)) + "\n")
-                out.flush()
-        else:
-            spec = from_json(Spec, request["quality"])
-            for line in quality_pass(spec.name, load_workload(spec), pairs=request["pairs"], seed=request["seed"]):
-                out.write(json.dumps(to_json(line)) + "\n")
-                out.flush()
+        for line in answers(request, first_line):
+            out.write(json.dumps(to_json(line)) + "\n")
+            out.flush()
     return 0
+
+
+def _answers(request: Mapping[str, Any], began: float) -> Iterator[Measurement | Verified]:
+    if "job" in request:
+        yield measure(from_json(Job, request["job"]), interpreter_s=began - request["spawned"])
+    else:
+        yield from _verified(request)
 
 
 def _verified(request: Mapping[str, Any]) -> Iterator[Verified]:

@@ -1,0 +1,24 @@
+"""The child process of the quality pass; apart from `worker`, so that no measurement pays for its imports."""
+
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from raybench.measure import load_workload
+from raybench.model import Quality, Spec, from_json
+from raybench.quality import quality_pass
+from raybench.worker import serve
+
+
+def main() -> int:
+    """Serve one request of the runner: the quality pass of one workload."""
+    return serve(_answers)
+
+
+def _answers(request: Mapping[str, Any], began: float) -> Iterator[Quality]:
+    spec = from_json(Spec, request["quality"])
+    yield from quality_pass(spec.name, load_workload(spec), pairs=request["pairs"], seed=request["seed"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
