@@ -36,9 +36,16 @@ def test_long_tasks_go_one_by_one() -> None:
 
 def test_no_batch_takes_more_than_a_quarter_of_what_is_left_for_two_slots() -> None:
     sizes = Sizes(2)
-    sizes.size = 1000
+    sizes.size = 8
     cuts = [len(batch) for batch in sizes.batches(TASKS[:16])]
     assert cuts == [4, 3, 3, 2, 1, 1, 1, 1]  # ceil(16 / 4), ceil(12 / 4), ceil(9 / 4) ...
+
+
+def test_at_the_end_of_a_bag_a_batch_is_an_eighth_of_a_full_one_at_least() -> None:
+    sizes = Sizes(2)
+    sizes.size = 16
+    cuts = [len(batch) for batch in sizes.batches(TASKS[:16])]
+    assert cuts == [4, 3, 3, 2, 2, 2]
 
 
 def test_every_task_is_in_one_batch() -> None:

@@ -31,7 +31,10 @@ work_remotely = ray.remote(max_calls=0)(work)
 
 
 class Sizes:
-    """Choose the next batch: as many tasks as fill BATCH_S, at most an even share of what is left."""
+    """Choose the next batch: as many tasks as fill BATCH_S, at most an even share of what is left.
+
+    At the end of a bag not less than an eighth of that: halving on to single tasks would cost more than it evens out.
+    """
 
     def __init__(self, slots: int) -> None:
         self._slots = slots
@@ -42,7 +45,7 @@ class Sizes:
         at = 0
         while at < len(tasks):
             share = math.ceil((len(tasks) - at) / (2 * self._slots))
-            cut = tuple(tasks[at : at + min(self.size, share)])
+            cut = tuple(tasks[at : at + min(self.size, max(share, math.ceil(self.size / 8)))])
             yield cut
             at += len(cut)
 
