@@ -1,6 +1,7 @@
 """All analyses of a run, gathered for the report. A study without the cells of an analysis has an empty part."""
 
 from raybench import accounting, anytime, controls, hpo, metg, scaling
+from raybench.report import stamps
 from raybench.report.findings import Findings, Run
 from raybench.stats import Resampler
 
@@ -19,4 +20,6 @@ def analyse(run: Run) -> Findings:
         anytime=tuple(anytime.curves(plan, lines)),
         targets=tuple(anytime.times_to_target(plan, lines, draws)),
         residuals=tuple(controls.residuals(plan, lines)),
+        durations=stamps.durations(run),
+        timelines=stamps.timelines(run),
     )

@@ -9,6 +9,7 @@ from typing import Any
 from raybench.model import Cell, Measurement, Row, Status
 from raybench.report import cells, units
 from raybench.report.findings import Findings, Run
+from raybench.report.stamps import ending, middle
 
 SAMPLE_FIELDS = (
     "block", "replica", "attempt", "status", "order", "data", "start-up", "warm-up", "makespan", "shutdown", "cold",
@@ -46,7 +47,8 @@ def repeat_command(run: Run, cell: Cell) -> str:
 
 def _detail(run: Run, row: Row, lines: Sequence[Measurement]) -> dict[str, Any]:
     cell = row.cell
-    shown = _middle(lines)
+    good = [m for m in lines if m.status is Status.OK]
+    shown = middle(good) or next(iter(good), None)
     return {
         "title": f"{cell.workload.name} on {cell.backend.name}, P = {cells.cores(cell)}",
         "about": [text for text in (cell.workload.about, cell.backend.about) if text],
@@ -96,13 +98,6 @@ def _sample(m: Measurement) -> list[Any]:
     return [*head, *(round(s, 4) for s in seconds), cpu, mib, reason]
 
 
-def _middle(lines: Sequence[Measurement]) -> Measurement | None:
-    """Choose the good measurement with the median makespan: a chart of the best one would flatter."""
-    good = sorted((m for m in lines if m.status is Status.OK), key=lambda m: (m.phases.makespan, m.key))
-    stamped = [m for m in good if m.tasks] or good
-    return stamped[len(stamped) // 2] if stamped else None
-
-
 def _chart(m: Measurement) -> dict[str, Any]:
     workers = {worker: lane for lane, worker in enumerate(sorted({task.worker for task in m.tasks}))}
     most = max(task.steps for task in m.tasks)
@@ -114,15 +109,10 @@ def _chart(m: Measurement) -> dict[str, Any]:
         "lanes": len(workers),
         "left out": max(0, len(tasks) - MOST_TASKS),
         "tasks": [
-            [t.index, workers[t.worker], round(t.started, 5), round(t.ended, 5), _kind(t.error, t.steps, most), t.tries]
+            [t.index, workers[t.worker], round(t.started, 5), round(t.ended, 5), ending(t, most), t.tries]
             for t in tasks[:MOST_TASKS]
         ],
     }
-
-
-def _kind(error: str, steps: int, most: int) -> str:
-    """Say how a task ended: searches of unequal budgets show as `done` unless nothing but a rung can explain it."""
-    return "failed" if error else "done" if steps == most else "fewer steps"
 
 
 def _finite(value: Any) -> Any:

@@ -8,7 +8,7 @@ from raybench.anytime import Anytime, TimeToTarget
 from raybench.controls import ControlReport, Residual
 from raybench.hpo import Delta, Split
 from raybench.metg import Curve
-from raybench.model import Environment, Estimate, Measurement, Plan, Quality, Row, VerdictKind
+from raybench.model import Cell, Environment, Estimate, Measurement, Plan, Quality, Row, VerdictKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +43,30 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Durations:
+    """The sorted times of a cell's tasks in seconds, of all good blocks. n : blocks."""
+
+    cell: Cell
+    n: int
+    seconds: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeline:
+    """The stamps of the measurement with the median makespan. before : start-up and warm-up, in seconds.
+
+    tasks : (lane, started, ended, how it ended), seconds since the first dispatch.
+    """
+
+    cell: Cell
+    block: int
+    before: float
+    makespan: float
+    lanes: int
+    tasks: tuple[tuple[int, float, float, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
     """All analyses of a run.
 
@@ -59,6 +83,8 @@ class Findings:
     anytime: tuple[Anytime, ...] = ()
     targets: tuple[TimeToTarget, ...] = ()
     residuals: tuple[Residual, ...] = ()
+    durations: tuple[Durations, ...] = ()
+    timelines: tuple[Timeline, ...] = ()
     claims: tuple[ClaimLine, ...] = ()
     documented: Mapping[str, float] = field(default_factory=dict)
     aside: Mapping[str, str] = field(default_factory=dict)

@@ -1,8 +1,36 @@
-"""The figures: one module each with `series(findings) -> data` and `draw(data, axes)`, listed here in reading order."""
+"""The figures: one module each with `series(findings) -> data` and `draw(data, figure)`, listed in reading order."""
 
 from typing import Any
 
-from raybench.report.plots import deltas, heatmap, speedup
+from raybench.report.plots import (
+    anytime,
+    deltas,
+    durations,
+    gantt,
+    granularity,
+    heatmap,
+    karp_flatt,
+    losses,
+    order,
+    speedup,
+    start_up,
+    times,
+    verdicts,
+)
 from raybench.report.plots.canvas import Plot
 
-PLOTS: tuple[Plot[Any], ...] = (speedup.PLOT, heatmap.PLOT, deltas.PLOT)
+PLOTS: tuple[Plot[Any], ...] = (
+    verdicts.PLOT,
+    speedup.PLOT,
+    heatmap.PLOT,
+    times.PLOT,
+    karp_flatt.PLOT,
+    granularity.PLOT,
+    losses.PLOT,
+    gantt.PLOT,
+    durations.PLOT,
+    start_up.PLOT,
+    deltas.PLOT,
+    anytime.PLOT,
+    order.PLOT,
+)

@@ -3,7 +3,7 @@
 import io
 import re
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -11,9 +11,11 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter
 
 from raybench.model import Estimate
 from raybench.report.findings import Findings
+from raybench.report.units import duration
 
 D = TypeVar("D")
 
@@ -22,6 +24,9 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 DASHES = ((), (4, 2), (1, 1.5), (6, 2, 1, 2), (3, 1), (8, 3), (2, 3), (5, 1, 1, 1, 1, 1))
 HATCHES = ("", "///", "\\\\\\", "...", "xxx", "++", "oo", "---")
+ROUND_SECONDS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 60.0, 600.0, 3600.0, 36000.0)
+FITTED = 6  # panels; with more, fitting margins to labels costs more time than all drawing
+TOP_INCH = 0.55  # for the legend
 FOOTER_CHARS = 19  # letters per inch at the size of the footer
 STYLE = {
     "font.family": "DejaVu Sans",  # shipped with matplotlib: the same glyphs on every machine
@@ -73,8 +78,16 @@ def _footer(figure: Figure, caption: str) -> None:
     """Set the caption below the figure: a picture that travels alone keeps its n, base and interval."""
     width, height = figure.get_size_inches()
     lines = textwrap.wrap(plain_text(caption), width=int(width * FOOTER_CHARS))
-    figure.set_size_inches(width, height + 0.12 * len(lines))
-    figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=6.5, color="#555555")
+    words = {"x": 0.01, "ha": "left", "fontsize": 6.5, "color": "#555555"}
+    added = 0.12 * len(lines)
+    if figure.get_layout_engine() is not None:
+        figure.set_size_inches(width, height + added)
+        figure.supxlabel("\n".join(lines), **words)
+        return
+    now, high = figure.subplotpars, height + added
+    figure.set_size_inches(width, high)
+    figure.subplots_adjust(bottom=(now.bottom * height + added) / high, top=(now.top * height + added) / high)
+    figure.text(s="\n".join(lines), y=0.05 / high, va="bottom", **words)
 
 
 def look(index: int) -> dict[str, Any]:
@@ -98,7 +111,14 @@ def panels(
     """Lay out one axes per title in a grid, sized so that text stays readable."""
     columns = min(columns, len(titles))
     rows = -(-len(titles) // columns)
-    figure.set_size_inches(max(width * columns, 4.6), height * rows + 0.5)
+    wide, high = max(width * columns, 4.6), height * rows + TOP_INCH
+    figure.set_size_inches(wide, high)
+    if len(titles) > FITTED:
+        figure.set_layout_engine("none")
+        figure.subplots_adjust(
+            left=0.6 / wide, right=1 - 0.1 / wide, top=1 - (TOP_INCH + 0.2) / high, bottom=0.5 / high,
+            wspace=0.75 / (width - 0.75), hspace=0.85 / (height - 0.85),
+        )  # fmt: skip
     grid = figure.subplots(rows, columns, squeeze=False)
     axes = [grid[i // columns][i % columns] for i in range(rows * columns)]
     for extra in axes[len(titles) :]:
@@ -106,6 +126,24 @@ def panels(
     for place, title in zip(axes, titles, strict=False):
         place.set_title(title, fontsize=9, loc="left", fontweight="bold")
     return axes[: len(titles)]
+
+
+def legend(figure: Figure, handles: Mapping[str, Any], *, columns: int = 3) -> None:
+    """Set the legend above the panels."""
+    fitted = figure.get_layout_engine() is not None
+    place = {"loc": "outside upper center"} if fitted else {"loc": "upper center", "bbox_to_anchor": (0.5, 1.0)}
+    columns = columns if fitted else 2 * columns
+    figure.legend(list(handles.values()), list(handles), ncols=columns, fontsize=8, **place)
+
+
+def seconds_axis(place: Axes, side: str) -> None:
+    """Label a logarithmic axis (`x` or `y`) of seconds as the tables do: 10 ms, 1 s, 5 min; after drawing."""
+    axis = place.xaxis if side == "x" else place.yaxis
+    low, high = place.get_xlim() if side == "x" else place.get_ylim()
+    within = [tick for tick in ROUND_SECONDS if low <= tick <= high]
+    axis.set_major_locator(FixedLocator(within) if len(within) > 2 else MaxNLocator(4, steps=[1, 2, 5, 10]))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: duration(value)))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def sample_sizes(counts: list[int]) -> str:

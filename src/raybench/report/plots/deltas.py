@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from raybench.hpo import Delta
 from raybench.report.findings import Findings
-from raybench.report.plots.canvas import COLOURS, Plot, panels, plain_text
+from raybench.report.plots.canvas import COLOURS, Plot, legend, panels, plain_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,7 @@ def draw(data: Series, figure: Figure) -> None:
     )
     place.set_ylim(len(names) - 0.5, -0.5)
     place.set_xlabel("error of the tuned model below the baseline's, %")
-    figure.legend(list(handles.values()), list(handles), loc="outside upper center", ncols=4, fontsize=8)
+    legend(figure, handles, columns=4)
 
 
 def caption(data: Series) -> str:

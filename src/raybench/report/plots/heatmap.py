@@ -11,7 +11,7 @@ from raybench.model import Estimate, Row, VerdictKind
 from raybench.report import units
 from raybench.report.cells import is_loop, status
 from raybench.report.findings import Findings
-from raybench.report.plots.canvas import Plot, panels, plain_text, sample_sizes
+from raybench.report.plots.canvas import Plot, legend, panels, plain_text, sample_sizes
 
 FAILED, SKIPPED, OTHER = "failed or timed out", "skipped", "less work: no efficiency"
 HATCH = {FAILED: "xxx", SKIPPED: "///", OTHER: "..."}
@@ -119,7 +119,7 @@ def draw(data: Series, figure: Figure) -> None:
         Patch(facecolor="#f7f7f7", edgecolor="#999999", hatch=HATCH[why], label=why) for why in HATCH if why in seen
     ]
     if patches:
-        figure.legend(handles=patches, loc="outside upper center", ncols=3, fontsize=8)
+        legend(figure, {str(patch.get_label()): patch for patch in patches})
 
 
 def caption(data: Series) -> str:

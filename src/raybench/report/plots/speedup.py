@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from raybench.model import Estimate, Row
 from raybench.report.findings import Findings
-from raybench.report.plots.canvas import Plot, errors, look, panels, plain_text, sample_sizes
+from raybench.report.plots.canvas import Plot, errors, legend, look, panels, plain_text, sample_sizes
 from raybench.scaling import BAND
 
 
@@ -78,7 +78,7 @@ def draw(data: Series, figure: Figure) -> None:
         place.set_ylim(bottom=0)
         place.set_xlabel("cores P")
         place.set_ylabel("speedup")
-    figure.legend(list(handles.values()), list(handles), loc="outside upper center", ncols=3, fontsize=8)
+    legend(figure, handles)
 
 
 def caption(data: Series) -> str:

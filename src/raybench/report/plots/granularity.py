@@ -1,0 +1,73 @@
+"""Efficiency against task length for every backend with a ladder; METG is where a curve crosses a level."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from raybench.metg import Curve
+from raybench.report.findings import Findings
+from raybench.report.plots.canvas import Plot, errors, legend, look, panels, plain_text, sample_sizes, seconds_axis
+
+LEVELS = (0.5, 0.7, 0.8)
+DOCUMENTED = ((0.01, "Ray's documentation: 10 ms"), (1.0, "documented rule: 1 s"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """The curves with rungs, by P."""
+
+    panels: tuple[tuple[int, tuple[Curve, ...]], ...]
+
+
+def series(findings: Findings) -> Series | None:
+    """Take every curve that has rungs; one panel per P."""
+    curves = [curve for curve in findings.curves if curve.rungs]
+    counts = sorted({curve.cell.cpus for curve in curves})
+    made = tuple((cpus, tuple(c for c in curves if c.cell.cpus == cpus)) for cpus in counts)
+    return Series(panels=made) if made else None
+
+
+def draw(data: Series, figure: Figure) -> None:
+    """Draw curves over the task's own length, with a tick where each crosses a level."""
+    axes = panels(figure, [f"P = {cpus}" for cpus, _ in data.panels], columns=2, width=5.4, height=3.6)
+    handles: dict[str, Any] = {}
+    for place, (_, curves) in zip(axes, data.panels, strict=True):
+        for level in LEVELS:
+            place.axhline(level, color="#777777", linewidth=0.7, linestyle=(0, (1, 2)))
+            place.annotate(
+                f"{level:.0%}", (1.0, level), xycoords=("axes fraction", "data"), fontsize=7, va="bottom", ha="right"
+            )
+        for length, _ in DOCUMENTED:
+            place.axvline(length, color="#999999", linewidth=0.9, linestyle="--")
+        for at, curve in enumerate(curves):
+            style = look(at)
+            rungs = sorted(curve.rungs, key=lambda rung: rung.work_s)
+            handles[plain_text(f"{curve.cell.backend.name} ({curve.cell.workload.name})")] = place.errorbar(
+                [rung.work_s for rung in rungs], [rung.efficiency.point for rung in rungs],
+                yerr=errors([rung.efficiency for rung in rungs]), markersize=4, linewidth=1, capsize=2, **style,
+            )  # fmt: skip
+            for found in curve.metg:
+                if not found.mark and found.level in LEVELS:
+                    place.plot([found.work.point], [found.level], marker="|", markersize=14, color=style["color"])
+        place.set_xscale("log")
+        seconds_axis(place, "x")
+        place.set_ylim(0, 1.1)
+        place.set_xlabel("task length (work)")
+        place.set_ylabel("efficiency")
+    legend(figure, handles)
+
+
+def caption(data: Series) -> str:
+    counts = [curve.n for _, curves in data.panels for curve in curves]
+    marks = "; ".join(text for _, text in DOCUMENTED)
+    return (
+        "Efficiency against task length, warm, fixed work, constant number of tasks; base: the bare loop on one core. "
+        f"95 % intervals, {sample_sizes(counts)}. Long ticks: METG at 50, 70 and 80 %. Dashed lines: {marks}."
+    )
+
+
+PLOT = Plot(
+    name="granularity", title="Efficiency against task length", section="metg", series=series, draw=draw,
+    caption=caption,
+)  # fmt: skip
