@@ -37,6 +37,13 @@ def test_each_rung_keeps_its_own_losses() -> None:
     assert not rule.decide(1, 2.0)
 
 
+def test_another_bag_begins_without_losses() -> None:
+    rule = StoppingAsha((1,))
+    assert rule.decide(1, 1.0)
+    rule.forget((2,))
+    assert rule.decide(2, 100.0)
+
+
 def test_with_a_factor_of_two_the_median_decides() -> None:
     # the median of 1, 2, 3, 10 is 2.5
     assert survives([1.0, 2.0, 3.0, 10.0], 2.5, reduction_factor=2)

@@ -23,6 +23,10 @@ class StoppingAsha:
         self.reduction_factor = reduction_factor
         self._losses: dict[int, list[float]] = {rung: [] for rung in rungs}
 
+    def forget(self, rungs: Sequence[int]) -> None:
+        """Begin another bag, with these rungs."""
+        self._losses = {rung: [] for rung in rungs}
+
     def decide(self, rung: int, loss: float) -> bool:
         """Record the loss at this rung and say whether the trial goes on."""
         earlier = self._losses[rung]

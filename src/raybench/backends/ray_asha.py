@@ -10,9 +10,10 @@ from raybench.backends import ray_session
 from raybench.backends.asha import StoppingAsha, rungs_of, tried
 from raybench.backends.base import Backend, Resources, in_order
 from raybench.backends.bundle import Brought
-from raybench.backends.ray_session import Handle
+from raybench.backends.ray_session import Handle, fetched
 from raybench.backends.ray_tasks import received
 from raybench.backends.ray_window import in_flight
+from raybench.clock import now
 from raybench.model import Task, TaskResult
 from raybench.workloads.base import Workload
 
@@ -35,6 +36,7 @@ class RayAsha(Backend):
         super().__init__(resources)
         self.reduction_factor = reduction_factor
         self._brought = Brought[Handle](ray_session.put)
+        self._rule: Any = None
 
     def version(self) -> str:
         return f"{ray_session.version()} with an own stopping ASHA"
@@ -42,15 +44,19 @@ class RayAsha(Backend):
     def __enter__(self) -> Self:
         ray_session.begin(self.resources, self.start_parts)
         ray_session.meet_workers(self.resources, self.start_parts)
+        began = now()
+        self._rule = ray.remote(num_cpus=0)(StoppingAsha).remote((), reduction_factor=self.reduction_factor)
+        fetched(self._rule.forget.remote(()))
+        self.start_parts["rule"] = now() - began
         return self
 
     def run(self, workload: Workload, tasks: Sequence[Task], data: Any) -> list[TaskResult]:
         rungs = rungs_of(workload, tasks, reduction_factor=self.reduction_factor)
         handle = self._brought(workload, data)
-        rule = ray.remote(num_cpus=0)(StoppingAsha).remote(rungs, reduction_factor=self.reduction_factor)
+        fetched(self._rule.forget.remote(rungs))
         remote = work_remotely.options(**ray_session.options(self.resources, workload))
         flow = in_flight(
-            lambda task: remote.remote(handle, task, rule, rungs),
+            lambda task: remote.remote(handle, task, self._rule, rungs),
             tasks,
             # A task that waits for the rule lends out its core: with more in flight a further worker would start.
             window=ray_session.slots(self.resources, workload),
