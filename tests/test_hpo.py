@@ -82,6 +82,18 @@ def test_interval_over_pairs_and_rows_is_wider_than_over_rows_alone() -> None:
     assert found.relative.low < found.relative.point < found.relative.high
 
 
+def test_a_pair_drawn_twice_has_its_rows_drawn_twice() -> None:
+    """Ten pairs alike differ by their rows only: then both intervals are equally wide (shared rows: 1.38 times)."""
+    rng = np.random.default_rng(3)
+    base, tuned = rng.exponential(4.0, size=100), rng.exponential(3.0, size=100)
+    alike = {"baseline_test": np.sqrt(base.mean()), "tuned_test": np.sqrt(tuned.mean()), "tuned_validation": 1.0}
+    alike |= {"baseline_errors": tuple(base), "tuned_errors": tuple(tuned)}
+    made = [Quality(**{**_fields(q), **alike}) for q in lines([1.0] * 10, [1.0] * 10)]
+    (found,) = deltas(made, Resampler())
+    both, rows = (e.high - e.low for e in (found.relative, found.relative_rows))
+    assert both == pytest.approx(rows, rel=0.1)
+
+
 def test_row_interval_equals_that_of_a_plain_bootstrap() -> None:
     """One pair, rows resampled by the book with other random numbers: bounds within Monte-Carlo error."""
     rng = np.random.default_rng(2)

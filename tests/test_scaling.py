@@ -118,6 +118,13 @@ def test_blocks_that_lack_one_side_are_left_out_of_the_ratio_only() -> None:
     assert row.makespan.n == 10
 
 
+def test_a_missing_block_shifts_no_pair() -> None:
+    """Levels differ by block and cancel in each pair: a ratio without width only if block 3 meets block 3."""
+    data = [m for m in series(BASE, 8 * LEVEL) if m.block != 2] + [m for m in series(POOL2, 4 * LEVEL) if m.block != 6]
+    speedup = by_cell([BASE, POOL2], data)["pool", 2].speedup
+    assert (speedup.low, speedup.high, speedup.n) == (pytest.approx(2), pytest.approx(2), 8)
+
+
 def test_work_done_in_part_gives_a_time_to_score_and_no_speedup() -> None:
     arm = cell(ASHA, 2)
     data = series(BASE, 8 * LEVEL, steps_asked=1000, steps_done=1000) + series(

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from raybench.ledger import Ledger, cold, ledger, makespan
 from raybench.model import Cell, Estimate, Measurement, Plan, TaskStamp
-from raybench.stats import MIN_BLOCKS, Resampler, insufficient, interval, median_rank_ci
+from raybench.stats import MIN_BLOCKS, Resampler, insufficient, median_rank_ci
 
 Floats = npt.NDArray[np.float64]
 OTHER_SHARE = 0.05  # of P x T: more unexplained than that is a flagged row
@@ -103,7 +103,10 @@ def accounts(plan: Plan, measurements: Sequence[Measurement], resampler: Resampl
 
 def lost(cell: Cell, m: Measurement, base: Measurement, *, inclusive: bool = False) -> Lost:
     """Split P x T of one measurement, T the makespan or (inclusive) the cold time; `base` is of the same block."""
-    line = timeline(cell, m)
+    return _lost(cell, timeline(cell, m), m, base, inclusive=inclusive)
+
+
+def _lost(cell: Cell, line: Timeline, m: Measurement, base: Measurement, *, inclusive: bool) -> Lost:
     cpus, threads = cell.cpus, line.threads
     started = m.phases.cold - m.phases.makespan - m.phases.shutdown if inclusive else 0.0
     stopped = m.phases.shutdown if inclusive else 0.0
@@ -186,9 +189,10 @@ def _account(data: Ledger, key: str, resampler: Resampler) -> Account | None:
     both = [(m, s) for m, s in both if m.tasks and s.tasks and makespan(m)]
     if not both:
         return None
-    warm = _shares([lost(cell, m, s) for m, s in both], resampler)
-    started = [lost(cell, m, s, inclusive=True) for m, s in both if cold(m) is not None]
     lines = [timeline(cell, m) for m, _ in both]
+    told = list(zip(lines, both, strict=True))
+    warm = _shares([_lost(cell, line, m, s, inclusive=False) for line, (m, s) in told], resampler)
+    started = [_lost(cell, line, m, s, inclusive=True) for line, (m, s) in told if cold(m) is not None]
     bounds = np.array([graham([t.ended - t.started for t in s.tasks], cell.workers) for _, s in both])
     flags = [("other above 5 %", abs(warm["other"].point) > OTHER_SHARE)]
     return Account(
@@ -207,19 +211,20 @@ def _account(data: Ledger, key: str, resampler: Resampler) -> Account | None:
 
 def _shares(found: Sequence[Lost], resampler: Resampler) -> dict[str, Estimate]:
     """Estimate each part's share: sum of the part / sum of P x T, blocks resampled together."""
-    totals = np.array([one.total for one in found])
     n = len(found)
-    drawn = resampler.indices(n) if n >= MIN_BLOCKS else None
-    shares = {}
-    for name in PARTS:
-        parts = np.array([getattr(one, name) for one in found])
-        point = float(parts.sum() / totals.sum())
-        if drawn is None:
-            shares[name] = insufficient(point, n)
-            continue
-        low, high = interval(parts[drawn].sum(axis=1) / totals[drawn].sum(axis=1))
-        shares[name] = Estimate(point=point, low=low, high=high, n=n)
-    return shares
+    parts = np.array([[getattr(one, name) for one in found] for name in PARTS])
+    totals = np.array([one.total for one in found])
+    points = parts.sum(axis=1) / totals.sum()
+    if n < MIN_BLOCKS:
+        return {name: insufficient(float(point), n) for name, point in zip(PARTS, points, strict=True)}
+    counts = resampler.counts(n).astype(np.float64)
+    low, high = np.zeros((2, len(PARTS)))
+    told = parts.any(axis=1)  # a part that does not exist needs no draws
+    low[told], high[told] = np.quantile((parts[told] @ counts) / (totals @ counts), [0.025, 0.975], axis=1)
+    return {
+        name: Estimate(point=float(points[i]), low=float(low[i]), high=float(high[i]), n=n)
+        for i, name in enumerate(PARTS)
+    }
 
 
 def _pop(lines: Sequence[Timeline], useful: Sequence[float]) -> Pop:

@@ -125,6 +125,20 @@ class Ledger:
         return "; ".join(told)
 
 
+def _keys(plan: Plan) -> list[str]:
+    """Give the cell key of each job, hashing equal cells once: a plan read back repeats each cell for every block."""
+    known: dict[tuple[str, str, int, int], list[tuple[Cell, str]]] = {}
+    keys = []
+    for cell in (job.cell for job in plan.jobs):
+        alike = known.setdefault((cell.workload.name, cell.backend.name, cell.workers, cell.cpus_per_task), [])
+        key = next((key for other, key in alike if other is cell or other == cell), "")
+        if not key:
+            key = cell.key
+            alike.append((cell, key))
+        keys.append(key)
+    return keys
+
+
 def pair(
     top: Mapping[int, Measurement], bottom: Mapping[int, Measurement], metric: Metric
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
@@ -136,7 +150,8 @@ def pair(
 
 def ledger(plan: Plan, measurements: Sequence[Measurement]) -> Ledger:
     """Arrange the lines of one run by cell and block."""
-    keys = [job.key[:3] for job in plan.jobs]  # hashing a cell is what costs here: once a job
+    names = _keys(plan)
+    keys = [(name, job.block, job.replica) for name, job in zip(names, plan.jobs, strict=True)]
     skips = {skip.cell.key: skip for skip in plan.skips}
     cells: dict[str, Cell] = {}
     for planned, job in zip(keys, plan.jobs, strict=True):
