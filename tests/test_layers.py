@@ -18,7 +18,7 @@ LAYERS = (  # a module may import from rows above its own, and from its own pack
     "measure doctor settings child head",
     "quality verify run",
     "worker runner verify_all",
-    "pursue console",
+    "quality_worker pursue console",
     "cli",
 )
 LIBRARIES = {  # library: the only modules that may import it
