@@ -75,8 +75,7 @@ def report(session: nox.Session) -> None:
     install(session, "run")
     before = generated()
     session.run("raybench", "report", env=environment())
-    after = generated()
-    changed = sorted(path for path in before.keys() | after.keys() if before.get(path) != after.get(path))
+    changed = sorted({path for path, _ in before.items() ^ generated().items()})
     if changed:
         session.error(f"not what the raw data give, commit what `raybench report` wrote: {', '.join(changed)}")
     session.run("raybench", "check", env=environment())
@@ -102,7 +101,8 @@ def asv(session: nox.Session) -> None:
     name = f"{platform.machine()}-{os.cpu_count()}c"  # not the host's name: results are public
     session.run("asv", "machine", "--yes", "--machine", name)
     words = session.posargs or ("continuous", "--interleave-rounds", "--show-stderr", "HEAD^", "HEAD")
-    session.run("asv", words[0], "--machine", name, *words[1:], env=environment())
+    here = ("--machine", name) if words[0] in ("run", "continuous") else ()
+    session.run("asv", words[0], *here, *words[1:], env=environment())
 
 
 @nox.session(name="asv-publish")

@@ -1,6 +1,5 @@
 """What the analysis costs on ten thousand measurements: no ray, no workload, made data."""
 
-import tempfile
 from pathlib import Path
 
 from raybench import scaling, store
@@ -27,10 +26,6 @@ class Analysis:
         self.folder = folder
         self.plan = store.read_plan(folder)
         self.lines = store.Store(folder / store.MEASUREMENTS).load().measurements
-        self.root = tempfile.TemporaryDirectory(prefix="raybench-asv-")
-
-    def teardown(self, reports: str) -> None:
-        self.root.cleanup()
 
     def time_planning(self, reports: str) -> None:
         made_run.made_plan(MEASUREMENTS)
@@ -42,7 +37,7 @@ class Analysis:
         scaling.rows(self.plan, self.lines)
 
     def time_report(self, reports: str) -> None:
-        build.rebuild(Path(reports), self.folder, Path(self.root.name))
+        build.rebuild(Path(reports), self.folder, Path(reports).parent)
 
     def peakmem_rows(self, reports: str) -> None:
         scaling.rows(self.plan, self.lines)

@@ -3,7 +3,7 @@
 from raybench.model import Measurement
 from suites.measured import measure, own_cost_s, per_task_s
 
-BACKENDS = ["sequential", "joblib", "ray_tasks"]
+BACKENDS = ["sequential", "joblib", "ray_tasks", "ray_tasks_cold"]
 BLOCKS = 3
 Found = dict[str, list[Measurement]]
 
