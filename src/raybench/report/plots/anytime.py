@@ -56,8 +56,8 @@ def caption(data: Series) -> str:
     counts = [curve.n for _, curves in data.panels for curve in curves]
     return (
         "Best validation loss so far against the wall clock, cold: start-up and warm-up included, a shared head's "
-        f"start too. Median with 95 % rank interval, {sample_sizes(counts)}; base: the loops beside it. Lines end where "
-        "the search ends."
+        f"start too. Median with 95 % rank interval, {sample_sizes(counts)}; base: the loops beside it. Lines end "
+        "where the search ends."
     )
 
 

@@ -78,7 +78,7 @@ def _footer(figure: Figure, caption: str) -> None:
     """Set the caption below the figure: a picture that travels alone keeps its n, base and interval."""
     width, height = figure.get_size_inches()
     lines = textwrap.wrap(plain_text(caption), width=int(width * FOOTER_CHARS))
-    words = {"x": 0.01, "ha": "left", "fontsize": 6.5, "color": "#555555"}
+    words: dict[str, Any] = {"x": 0.01, "ha": "left", "fontsize": 6.5, "color": "#555555"}
     added = 0.12 * len(lines)
     if figure.get_layout_engine() is not None:
         figure.set_size_inches(width, height + added)
@@ -114,7 +114,7 @@ def panels(
     wide, high = max(width * columns, 4.6), height * rows + TOP_INCH
     figure.set_size_inches(wide, high)
     if len(titles) > FITTED:
-        figure.set_layout_engine("none")
+        figure.set_layout_engine(None)  # before subplots_adjust, which it would refuse
         figure.subplots_adjust(
             left=0.6 / wide, right=1 - 0.1 / wide, top=1 - (TOP_INCH + 0.2) / high, bottom=0.5 / high,
             wspace=0.75 / (width - 0.75), hspace=0.85 / (height - 0.85),
