@@ -7,6 +7,7 @@ from raybench.model import Estimate
 from raybench.report import cells, evidence, search, units
 from raybench.report.decision import Advice, Decision, decide
 from raybench.report.findings import Findings, Run
+from raybench.report.pivot import pivot
 from raybench.report.section import Figure, Section
 from raybench.report.tables import Entry, Table, code, number, word
 from raybench.report.threats import threats
@@ -169,7 +170,7 @@ def _cells(run: Run, findings: Findings) -> Section:
         id="cells",
         title="Cells",
         tables=tuple(table for table in parts if table.rows),
-        brief={"warm": cells.shortened(warm, rows)},
+        brief={"warm": ((cells.shortened(warm, rows),), pivot(rows))},
     )
 
 

@@ -12,30 +12,30 @@ from raybench.report.section import Paragraph
 from raybench.report.tables import code_span, escape, markdown, one_line
 
 LINES = 400  # RESULTS.md stays below
-LEFT_OUT_FIRST = (
-    "resources",
-    "scores",
-    "S_rel",
-    "time to target",
-    "lost core-seconds, cold",
-    "cold",
-    "lost core-seconds, warm",
-    "machine",
-)  # what the page has anyway
+# What the page has anyway, the most dispensable first; at last the cells take their short form.
+LEFT_OUT = (
+    "resources", "scores", "S_rel", "time to target", "lost core-seconds, cold", "cold", "lost core-seconds, warm",
+    "machine", "early stopping", "gain",
+)  # fmt: skip
+KEPT_LONG = 8  # of these, before the cells are shortened
 
 
 def results(document: Document, *, reports: str, others: Sequence[str]) -> str:
-    """Write RESULTS.md. reports : path of the reports folder from it; others : runs to link, relative to that."""
-    dropped: list[str] = []
-    while True:
-        text = _render(document, reports, others, dropped)
-        waiting = [name for name in LEFT_OUT_FIRST if name not in dropped]
-        if text.count("\n") < LINES or not waiting:
+    """Write RESULTS.md. reports : path of the reports folder from it; others : runs to link, relative to that.
+
+    While it is too long, one more table is left to the page; at last the cells take their short form.
+    """
+    text = ""
+    steps = [(count, False) for count in range(KEPT_LONG + 1)]
+    for count, short in [*steps, *((count, True) for count in range(KEPT_LONG, len(LEFT_OUT) + 1))]:
+        text = _render(document, (reports, others), LEFT_OUT[:count], short=short)
+        if text.count("\n") < LINES:
             return text
-        dropped.append(waiting[0])
+    return text
 
 
-def _render(document: Document, reports: str, others: Sequence[str], dropped: Sequence[str]) -> str:
+def _render(document: Document, links: tuple[str, Sequence[str]], dropped: Sequence[str], *, short: bool) -> str:
+    reports, others = links
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("raybench.report"),
         undefined=jinja2.StrictUndefined,
@@ -48,6 +48,7 @@ def _render(document: Document, reports: str, others: Sequence[str], dropped: Se
         "md": escape,
         "span": code_span,
         "table": markdown,
+        "forms": lambda section, table: section.brief.get(table.name, ((table,),))[-1 if short else 0],
         "paragraph": paragraph,
         "comment": _comment,
         "fenced": _fenced,

@@ -21,7 +21,7 @@ class Figure:
 class Section:
     """A part of the report, in the order: paragraphs, tables, bullets, command, figures.
 
-    brief : shorter forms of tables, by name, for RESULTS.md.
+    brief : by the name of a table, its forms for RESULTS.md, the longest first; each form is one or more tables.
     """
 
     id: str
@@ -31,4 +31,4 @@ class Section:
     figures: tuple[Figure, ...] = ()
     bullets: tuple[Paragraph, ...] = ()
     command: str = ""
-    brief: Mapping[str, Table] = field(default_factory=dict)
+    brief: Mapping[str, tuple[tuple[Table, ...], ...]] = field(default_factory=dict)
