@@ -46,8 +46,8 @@ def verify_all(settings: Settings) -> Iterator[Verified]:
                 yield Verified(workload=workload.name, backend=backend.name, status=Status.SKIPPED, reason=reason)
             else:
                 suited.append(workload)
-        if suited:
-            yield from _on_backend(backend, suited, seed=study.seed)
+        for gpus in sorted({_gpus(spec) for spec in suited}):
+            yield from _on_backend(backend, [s for s in suited if _gpus(s) == gpus], gpus=gpus, seed=study.seed)
 
 
 def summary(verified: Sequence[Verified]) -> Summary:
@@ -76,10 +76,18 @@ def _reason(workload: Spec, backend: Spec) -> str:
         for name in spec.requires.data:
             if reason := here.missing_data(name):
                 return reason
+    wanted = max(_gpus(workload), workload.requires.gpus)
+    if wanted > here.gpus and "logical_gpu" not in workload.tags:
+        return f"asks for {wanted:g} GPU, this machine has {here.gpus}"
     return ""
 
 
-def _on_backend(backend: Spec, workloads: Sequence[Spec], *, seed: int) -> Iterator[Verified]:
+def _gpus(workload: Spec) -> float:
+    """GPUs, real or logical, that the workload's tasks queue for."""
+    return float(workload.params.get("gpus", 0)) if "gpu" in workload.tags else 0.0
+
+
+def _on_backend(backend: Spec, workloads: Sequence[Spec], *, gpus: float, seed: int) -> Iterator[Verified]:
     serial = "serial" in backend.tags
     threads = "threads" in backend.tags
     cpus = min(WORKERS, environment.usable_cpus())
@@ -97,6 +105,7 @@ def _on_backend(backend: Spec, workloads: Sequence[Spec], *, seed: int) -> Itera
                     "workloads": to_json(list(workloads)),
                     "workers": workers,
                     "cpus_per_task": each,
+                    "gpus": gpus,
                     "limits": to_json(limits),
                     "seed": seed,
                     "affinity": list(environment.cpus_for(workers * each)),

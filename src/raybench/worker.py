@@ -59,6 +59,7 @@ def _verified(request: Mapping[str, Any]) -> Iterator[Verified]:
     resources = Resources(
         workers=request["workers"],
         cpus_per_task=request["cpus_per_task"],
+        gpus=request["gpus"],
         limits=from_json(Limits, request["limits"]),
     )
     workloads = [from_json(Spec, spec) for spec in request["workloads"]]
