@@ -28,6 +28,7 @@ from raybench.stats import (
 BAND = (0.7, 0.8)  # the documented "rule" of parallel efficiency
 FULL_WORK = 0.999  # less than that of the steps asked for is other work: no speedup, a time to score
 SAME_SCORE = 1e-9
+LABELS = {"chosen"}  # an index among the scores: compared between backends, but no quantity
 
 
 def rows(plan: Plan, measurements: Sequence[Measurement], resampler: Resampler | None = None) -> list[Row]:
@@ -178,7 +179,7 @@ def _median(values: npt.NDArray[np.float64]) -> Estimate | None:
 
 def _scores(good: Mapping[int, Measurement]) -> dict[str, Estimate]:
     """Estimate each score over blocks; a deterministic one has the interval [point, point] at any n."""
-    names = sorted({name for m in good.values() for name in m.scores})
+    names = sorted({name for m in good.values() for name in m.scores} - LABELS)
     found = {}
     for name in names:
         estimate = median_rank_ci([m.scores[name] for _, m in sorted(good.items()) if name in m.scores])
