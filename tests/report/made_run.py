@@ -137,9 +137,10 @@ def stamp(index: int, workers: list[int], makespan: float, *, steps: int) -> Tas
     length = makespan / rounds
     started = (index // len(workers)) * length
     at = round(started + 0.9 * length, 6)
+    last = [(100, 2.5, at)] if steps == 100 else []
     return TaskStamp(
         index=index, started=round(started, 6), ended=at, worker=workers[index % len(workers)], steps=steps, loss=2.5,
-        points=((40, 3.0 - 0.05 * index, round(started + 0.4 * length, 6)), *([(100, 2.5, at)] if steps == 100 else [])),
+        points=((40, 3.0 - 0.05 * index, round(started + 0.4 * length, 6)), *last),
     )  # fmt: skip
 
 

@@ -59,20 +59,25 @@ def rebuild(reports: Path, folder: Path, root: Path, *, conf: Sequence[Path] = (
     for name, (plot, data) in drawn.items():
         captions.setdefault(plot.section, []).append(Figure(name=name, title=plot.title, caption=plot.caption(data)))
     whole = document(run, findings, captions)
-    others = [f"raw/{path.relative_to(reports / 'raw').as_posix()}" for path in store.runs(reports)]
     below = PurePosixPath(reports.resolve().relative_to(root.resolve()).as_posix())
     files = {
-        root / RESULTS: results(whole, reports=str(below), others=[o for o in others if o != run.folder]),
+        root / RESULTS: results(whole, reports=str(below), others=others(reports, run)),
         reports / PAGE: page(whole, run, findings, pictures),
         **{reports / FIGURES / f"{name}.svg": picture for name, picture in pictures.items()},
     }
     changed = [path for path, text in files.items() if _write(path, text)]
-    stale = [path for path in (reports / FIGURES).glob("*.svg") if path not in files]
+    stale = sorted(path for path in (reports / FIGURES).glob("*.svg") if path not in files)
     for path in stale:  # a figure of an earlier run would be taken for one of this
         path.unlink()
     parts = {"headline": headline(whole, findings)}
     documents = (root / name for name in SPLICED)
     return changed + stale + [path for path in documents if path.is_file() and splice_file(path, parts)]
+
+
+def others(reports: Path, run: Run) -> list[str]:
+    """List the other runs, to be linked: their data are never pooled with this one's."""
+    found = [path.resolve().relative_to(reports.resolve()).as_posix() for path in store.runs(reports)]
+    return [name for name in found if name != run.folder]
 
 
 def unchanged(reports: Path, folder: Path, root: Path) -> bool:

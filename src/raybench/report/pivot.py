@@ -9,8 +9,8 @@ from raybench.report.tables import Entry, Table, code, number, word
 
 CAPTION = (
     "Every planned cell, warm, in short; the page has base, time, efficiency and verdict of each. A ratio: speedup "
-    "against the base time in the same row (the one-thread loop), median [95 % interval], n blocks; with a share of steps: "
-    "base / time, no speedup; a time: no base to compare with. Numbers in parentheses: reasons "
+    "against the base time in the same row (the one-thread loop), median [95 % interval], n blocks; with a share of "
+    "steps: base / time, no speedup; a time: no base to compare with. Numbers in parentheses: reasons "
     "below. Empty: not planned."
 )
 

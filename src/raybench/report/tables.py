@@ -9,7 +9,7 @@ from dataclasses import dataclass
 MARKDOWN = str.maketrans(
     {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "\\|", "`": "\\`", "*": "\\*", "~": "\\~", "\\": "\\\\"}
 )
-UNDERSCORES = re.compile(r"(?<!\w)_|_(?!\w)")  # within a word they mean nothing
+UNDERSCORES = re.compile(r"(?<![^\W_])_+|_+(?![^\W_])")  # within a word they mean nothing
 BREAKS = re.compile(r"\s*[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+\s*")
 CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 
@@ -65,7 +65,7 @@ def one_line(text: str) -> str:
 def escape(text: str) -> str:
     """Make raw text harmless in Markdown, inside tables too: no markup, no link, no line break."""
     plain = one_line(text).translate(MARKDOWN).replace("](", "]\\(")
-    return UNDERSCORES.sub(r"\\_", plain)
+    return UNDERSCORES.sub(lambda run: "\\_" * len(run.group()), plain)
 
 
 def code_span(text: str) -> str:

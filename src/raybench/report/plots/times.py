@@ -69,7 +69,7 @@ def caption(data: Series) -> str:
     counts = [e.n for _, _, lines in data.panels for line in lines.values() for _, e in line]
     return (
         "Time against cores, warm, both axes logarithmic. Points: median makespan with 95 % rank interval, "
-        f"{sample_sizes(counts)}. Line: the one-thread sequential loop, divided by P."
+        f"{sample_sizes(counts)}. Line: the base, the one-thread sequential loop, divided by P."
     )
 
 

@@ -1,0 +1,116 @@
+"""Figures: right numbers, the same bytes, captions that name n, interval and base, no text from data as mathematics."""
+
+import math
+import re
+
+import pytest
+
+from raybench.report import build
+from raybench.report.analysis import analyse
+from raybench.report.plots import PLOTS, granularity, heatmap, karp_flatt, speedup, start_up
+from raybench.report.plots.canvas import COLOURS, DASHES, MARKERS, look, svg
+from report import made_run
+
+
+@pytest.fixture(scope="module")
+def findings(tmp_path_factory):
+    reports = tmp_path_factory.mktemp("plots") / "reports"
+    return analyse(build.read(made_run.write(reports), reports))
+
+
+def drawn(findings) -> dict:
+    return {plot.name: (plot, data) for plot in PLOTS if (data := plot.series(findings)) is not None}
+
+
+def test_every_figure_that_has_data_is_drawn(findings):
+    assert set(drawn(findings)) == {
+        "speedup", "efficiency", "time", "karp-flatt", "granularity", "core-seconds", "timeline", "durations",
+        "start-up", "anytime", "order",
+    }  # fmt: skip
+
+
+def test_names_and_places_of_figures_are_unique_and_real():
+    assert len({plot.name for plot in PLOTS}) == len(PLOTS)
+    assert {plot.section for plot in PLOTS} <= {"claims", "cells", "metg", "losses", "deltas", "controls"}
+
+
+@pytest.mark.parametrize("name", [plot.name for plot in PLOTS if plot.name not in ("rmse-delta", "verdicts")])
+def test_a_figure_has_the_same_bytes_each_time_and_no_date(findings, name):
+    plot, data = drawn(findings)[name]
+    text = svg(plot, data)
+    assert text == svg(plot, data)
+    assert "<dc:date>" not in text
+    assert "matplotlib.org" not in re.sub(r"xmlns[^>]*", "", text)
+    assert "<script" not in text
+
+
+@pytest.mark.parametrize("name", [plot.name for plot in PLOTS if plot.name not in ("rmse-delta", "verdicts")])
+def test_a_caption_names_n_base_and_cold_or_warm(findings, name):
+    plot, data = drawn(findings)[name]
+    caption = plot.caption(data).lower()
+    assert re.search(r"\bn = \d+", caption)
+    assert "base" in caption
+    assert re.search(r"\b(warm|cold)\b", caption)
+    assert "interval" in caption
+
+
+def test_empty_findings_draw_nothing(tmp_path):
+    folder = made_run.write(tmp_path / "reports", keep=slice(0, 0))
+    assert drawn(analyse(build.read(folder, tmp_path / "reports"))) == {}
+
+
+def test_speedups_are_those_of_the_law_and_leave_out_less_work(findings):
+    ((workload, lines, ceiling),) = speedup.series(findings).panels
+    assert workload == "friedman"
+    assert ceiling == ()
+    measured = {line.backend: dict(zip(line.cpus, line.speedup, strict=True)) for line in lines}
+    assert set(measured) == {"sequential_threads", "joblib", "ray_tasks"}
+    for backend, points in measured.items():
+        for cpus, estimate in points.items():
+            assert estimate.point == pytest.approx(made_run.SPEEDUPS[(backend, cpus)], rel=0.03)
+
+
+def test_the_map_hatches_what_failed_was_skipped_or_did_less_work(findings):
+    data = heatmap.series(findings)
+    by_count = dict(data.maps)
+    whys = {
+        (data.workloads[s.workload][:8], data.backends[s.backend], cpus): s.why
+        for cpus, squares in by_count.items()
+        for s in squares
+    }
+    assert whys[("friedman", "joblib", 2)] == ""
+    assert whys[("friedman", "ray_tune_asha", 2)] == heatmap.OTHER
+    assert whys[("pipe|nam", "joblib", 2)] == heatmap.FAILED
+    assert whys[("friedman", "joblib", 4)] == heatmap.SKIPPED
+
+
+def test_karp_flatt_is_the_serial_fraction_of_the_law(findings):
+    ((_, lines),) = karp_flatt.series(findings).panels
+    ((cpus, estimate),) = lines["ray_tasks"]
+    assert cpus == 2
+    assert estimate.point == pytest.approx((1 / 1.5 - 1 / 2) / (1 - 1 / 2), abs=0.03)
+
+
+def test_start_up_takes_the_least_of_each_backend_and_no_loop(findings):
+    starts = {(backend, cpus): start.point for backend, cpus, start in start_up.series(findings).starts}
+    assert starts == {("joblib", 2): 0.4, ("ray_tasks", 2): 6.0, ("ray_tune_asha", 2): 6.5}
+
+
+def test_the_ladder_is_drawn_from_the_bare_loop(findings):
+    ((cpus, (curve,)),) = granularity.series(findings).panels
+    assert cpus == 2
+    longest = max(curve.rungs, key=lambda rung: rung.work)
+    assert longest.efficiency.point == pytest.approx(256 / 258, rel=0.01)
+
+
+def test_looks_repeat_late_and_differ_without_colour():
+    looks = [look(index) for index in range(len(COLOURS) * len(MARKERS))]
+    assert len({(one["color"], one["marker"]) for one in looks}) == len(looks)
+    first = looks[: len(MARKERS)]
+    assert len({one["marker"] for one in first}) == len({one["dashes"] for one in first}) == len(MARKERS) == len(DASHES)
+
+
+def test_anytime_never_gets_worse(findings):
+    for curve in findings.anytime:
+        points = [e.point for e in curve.loss if math.isfinite(e.point)]
+        assert points == sorted(points, reverse=True)
