@@ -15,7 +15,7 @@ LINES = 400  # RESULTS.md stays below
 # What the page has anyway, the most dispensable first; at last the cells take their short form.
 LEFT_OUT = (
     "resources", "scores", "S_rel", "time to target", "lost core-seconds, cold", "cold", "lost core-seconds, warm",
-    "machine", "early stopping", "gain",
+    "machine", "early stopping", "gain", "time to score", "controls",
 )  # fmt: skip
 KEPT_LONG = 8  # of these, before the cells are shortened
 

@@ -1,0 +1,68 @@
+"""In a real browser, from disk: the page sorts, filters, shows a cell, fits a phone, and reports no error."""
+
+import html
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from conftest import BROWSERS
+from raybench.report import build
+from report import made_run
+
+pytestmark = pytest.mark.browser
+
+# The page runs in a frame of the wanted width; the driver works it from outside and writes what it saw.
+DRIVER = Path(__file__).with_name("driver.html")
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    root = tmp_path_factory.mktemp("browser")
+    build.rebuild(root / "reports", made_run.write(root / "reports"), root)
+    return root
+
+
+def browse(root, profile, *, width: int) -> dict:
+    """Open the page in a headless browser without network and give back what the driver saw."""
+    (root / "driver.html").write_text(DRIVER.read_text().replace("@WIDTH@", str(width)))
+    browser = next(path for name in BROWSERS if (path := shutil.which(name)))
+    done = subprocess.run(
+        [
+            browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+            "--disable-background-networking", "--disable-component-update", "--disable-sync",
+            "--disable-dev-shm-usage", "--allow-file-access-from-files", "--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={profile}",
+            "--window-size=1600,1000", "--virtual-time-budget=20000", "--dump-dom", (root / "driver.html").as_uri(),
+        ],
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    return json.loads(html.unescape(re.search(r'<pre id="seen">(.*?)</pre>', done.stdout, re.S).group(1)))
+
+
+@pytest.mark.parametrize("width", [400, 1400])
+def test_the_page_works_at_this_width(root, tmp_path, width):
+    seen = browse(root, tmp_path, width=width)
+    assert seen["errors"] == []
+    assert abs(seen["width"] - width) <= 20  # a scroll bar
+    assert seen["overflow"] <= 0, "the page itself must not scroll sideways"
+    numbers = [float(text.split("x")[0]) for text in seen["up"] if text != "–"]
+    assert numbers == sorted(numbers)
+    assert len(numbers) == 5
+    assert [float(text.split("x")[0]) for text in seen["down"] if text != "–"] == numbers[::-1]
+    assert sorted(seen["up"]) == sorted(seen["before"])
+    assert seen["up"][-1] == seen["down"][-1] == "–"  # what has no number stays at the end
+    assert set(seen["filtered"]) == {"joblib"}
+    assert seen["count"].startswith(f"{len(seen['filtered'])} of ")
+    assert seen["closed"]
+    assert seen["open"]
+    assert seen["shut"]
+    assert seen["title"].startswith("friedman on joblib")
+    assert seen["charts"] == 2
+    assert seen["samples"] == made_run.BLOCKS
+    assert seen["dialog"] <= width
+    assert seen["images"]
+    assert seen["decoded"] == [True] * len(seen["decoded"])
+    assert len(seen["decoded"]) == 11
