@@ -34,7 +34,8 @@ def browse(root, profile, *, width: int) -> dict:
         [
             browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
             "--disable-background-networking", "--disable-component-update", "--disable-sync",
-            "--disable-dev-shm-usage", "--allow-file-access-from-files", "--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={profile}",
+            "--disable-dev-shm-usage", "--allow-file-access-from-files", "--host-resolver-rules=MAP * ~NOTFOUND",
+            f"--user-data-dir={profile}",
             "--window-size=1600,1000", "--virtual-time-budget=20000", "--dump-dom", (root / "driver.html").as_uri(),
         ],
         capture_output=True, text=True, timeout=120, check=True,
