@@ -60,10 +60,13 @@ def plan(study: Study, machine: Machine) -> Plan:
 
 
 def block_jobs(cells: Sequence[Cell], study: Study, machine: Machine, *, block: int) -> list[Job]:
-    """Draw one block: these cells in random order, each base twice where the study has controls."""
+    """Draw one block: these cells in random order, each base twice where the study has controls (A/A).
+
+    The sleep workload has none: its control is the known ideal.
+    """
     entries = [(cell, 1) for cell in cells]
     if study.controls:
-        entries += [(cell, 2) for cell in cells if is_base(cell)]
+        entries += [(cell, 2) for cell in cells if is_base(cell) and "sleep" not in cell.workload.tags]
     pattern = [
         Job(
             cell=cell,

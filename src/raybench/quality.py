@@ -3,7 +3,7 @@
 Split, search seed and model seeds vary together from pair to pair. Analysis (ratios, intervals) is not here: `hpo.py`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -50,16 +50,21 @@ class Pair:
         return float(np.sqrt(mean)) if self.metric == "rmse" else mean
 
 
-def quality_pass(name: str, workload: Workload, pairs: int, seed: int) -> Iterator[Quality]:
+def quality_pass(
+    name: str, workload: Workload, pairs: int, seed: int, *, only: Collection[int] | None = None
+) -> Iterator[Quality]:
     """Yield the lines of each pair, every arm against the workload's baseline on the same rows.
 
     name : of the workload's Spec. Yields nothing for a workload without a baseline.
     Arms: `tuned` (every configuration in full); and of a Search: `asha` (the stopping rule replayed on the recorded
     rungs, tasks in order, the winner trained in full), `mean` (predicts the training mean), those of
     `Search.named`, and `random_split` (the lucky one of several splits of the baseline model; no errors by row).
+    only : the pairs to take, where several processes share them; a pair's seeds do not depend on it.
     Raises WrongAnswer where a workload's own check fails.
     """
     for number, child in enumerate(spawn_seeds(seed, pairs, stream=PAIRS)):
+        if only is not None and number not in only:
+            continue  # another process takes it
         yield from _pair(name, workload, number, _whole(child))
 
 

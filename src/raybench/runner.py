@@ -285,21 +285,30 @@ class Runner:
         return measurement
 
     def _quality(self, spec: Spec, *, pairs: int, seed: int) -> int:
+        """Take the pairs in one child per core; nothing is timed, so they may run at once."""
         tag = f"{self._tag}quality:"
-        threads = len(os.sched_getaffinity(0))
         folder = Path(tempfile.mkdtemp(prefix="rb", dir=self._work))
-        child = Child("raybench.quality_worker", env=environment(spec, threads=threads, tag=tag), cwd=folder)
+        env = environment(spec, threads=1, tag=tag)
+        cores = min(pairs, len(os.sched_getaffinity(0)))
+        shares = [list(range(pairs))[core::cores] for core in range(cores)]
+        children = [Child("raybench.quality_worker", env=env, cwd=folder) for _ in shares]
         lines: list[Quality] = []
+        words = ""
         try:
-            child.send({"quality": to_json(spec), "pairs": pairs, "seed": seed})
-            lines = [from_json(Quality, json.loads(text)) for text in child.lines()]
-            words = child.last_words()
+            for child, share in zip(children, shares, strict=True):
+                child.send({"quality": to_json(spec), "pairs": share, "seed": seed})
+            for child in children:
+                lines += [from_json(Quality, json.loads(text)) for text in child.lines()]
+                words = child.last_words()
         finally:
-            child.close()
+            for child in children:
+                child.close()
             processes.end(tag)
             shutil.rmtree(folder, ignore_errors=True)
-        if not lines:
-            self._observe(Event(kind="stopped", text=f"quality pass of {spec.name} gave nothing: {words}"))
+        if len({line.pair for line in lines}) < pairs:
+            text = f"quality pass of {spec.name}: {len({line.pair for line in lines})} of {pairs} pairs came: {words}"
+            self._observe(Event(kind="stopped", text=text))
+        lines.sort(key=lambda line: line.pair)
         fresh = [line for line in lines if line.key not in self._qualities]
         for line in fresh:
             self._store.append(line)
