@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from raybench.errors import RaybenchError
 
 if TYPE_CHECKING:
+    from raybench.run import Run
     from raybench.settings import Settings
 
 USER_ERROR = 2
@@ -109,20 +110,32 @@ def _plan(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from raybench import console, pursue, run, store
+    from raybench import run, store
 
     asked = _settings(arguments)
     _fetch(run.data_missing(asked))
     made = run.planned(asked)
     opened = run.open_run(asked, made, command=f"raybench run {' '.join(arguments.overrides)}".strip())
     print(f"run {opened.folder}: {opened.note}")
-    with store.lock(opened.folder), console.progress() as observe:
-        outcome = pursue.pursue(opened, asked, observe)
-    console.show_outcome(outcome, opened)
+    failed = 0
+    if (why := run.finished(opened)) and not asked.study.retry_failed:
+        print(f"nothing left to measure: {why}")
+    else:
+        failed = _pursue(opened, asked)
     if not arguments.no_report and opened.plan.verdicts:
         store.set_current(asked.reports, opened.folder)
         _rebuild(asked.reports, opened.folder, arguments, always=False)
-    return 1 if outcome.failed else 0
+    return 1 if failed else 0
+
+
+def _pursue(opened: "Run", asked: "Settings") -> int:
+    from raybench import console, pursue, run, store
+
+    with store.lock(opened.folder), console.progress() as observe:
+        outcome = pursue.pursue(opened, asked, observe)
+        run.note_stop(opened, outcome.stopped)
+    console.show_outcome(outcome, opened)
+    return outcome.failed
 
 
 def _fetch(names: Sequence[str]) -> None:
@@ -159,11 +172,13 @@ def _report(arguments: argparse.Namespace) -> int:
 
 
 def _rebuild(reports: Path, folder: Path, arguments: argparse.Namespace, *, always: bool) -> None:
-    from raybench.report import build
+    from raybench.report import stale
 
-    if not always and build.unchanged(reports, folder, arguments.root):
+    if not always and stale.unchanged(reports, folder, arguments.root):
         print(f"report of {folder}: unchanged")
         return
+    from raybench.report import build
+
     written = build.rebuild(reports, folder, arguments.root, conf=arguments.conf)
     print(f"report of {folder}: {', '.join(str(path) for path in written) or 'unchanged'}")
 

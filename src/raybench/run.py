@@ -1,5 +1,6 @@
 """Open the run of a study: the plan, its folder, and whether an earlier run goes on or a new one begins."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from raybench.plan import Machine, plan
 from raybench.settings import Settings
 from raybench.workloads import files
 
+STOPPED = "stopped.json"
 PARTS = {
     "source": "the code that measures",
     "lock": "the lock file",
@@ -38,6 +40,27 @@ def machine() -> Machine:
         gpus=len(environment.gpus()),
         missing_data=files.unavailable,
     )
+
+
+def note_stop(run: Run, reason: str) -> None:
+    """Record beside the raw data why a pass ended, and how many lines there were then."""
+    path = run.folder / STOPPED
+    path.write_text(json.dumps({"reason": reason, "lines": _lines(run.folder)}) + "\n", encoding="utf-8")
+
+
+def finished(run: Run) -> str:
+    """Say why nothing is left to measure (`complete`, `30 blocks`), or '' where something may be."""
+    path = run.folder / STOPPED
+    if not path.is_file():
+        return ""
+    stopped = json.loads(path.read_text(encoding="utf-8"))
+    final = stopped["reason"] not in ("budget", "") and stopped["lines"] == _lines(run.folder)
+    return str(stopped["reason"]) if final else ""
+
+
+def _lines(folder: Path) -> int:
+    path = folder / store.MEASUREMENTS
+    return path.read_bytes().count(b"\n") if path.is_file() else 0
 
 
 def identity(made: Plan) -> dict[str, str]:

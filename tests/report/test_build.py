@@ -12,10 +12,11 @@ import pandas as pd
 import pytest
 
 from raybench import store
-from raybench.model import Plan
-from raybench.report import build
+from raybench.model import Estimate, Plan, Quality, VerdictKind
+from raybench.report import build, stale
 from raybench.report.analysis import analyse
 from raybench.report.document import document
+from raybench.report.findings import ClaimLine
 from raybench.report.results import LINES
 from raybench.report.results import results as markdown
 from report import made_run
@@ -248,9 +249,9 @@ def test_threats_are_told_with_the_actual_limits(made):
 
 def test_unchanged_raw_data_are_recognised(made, tmp_path):
     root, folder, _ = made
-    assert build.unchanged(root / "reports", folder, root)
+    assert stale.unchanged(root / "reports", folder, root)
     other = made_run.write(tmp_path / "reports", keep=slice(0, 12))
-    assert not build.unchanged(tmp_path / "reports", other, root)
+    assert not stale.unchanged(tmp_path / "reports", other, root)
 
 
 def test_a_figure_of_an_earlier_run_is_removed(made):
@@ -321,3 +322,56 @@ def test_a_study_of_many_cells_stays_readable_and_complete(tmp_path):
         two = shown[(shown["workload"] == f"w{index}") & (shown["P"] == "2")].iloc[0]
         assert two["joblib"].startswith("1.")
         assert "70 % of steps" in two["ray_tune_asha"] or two["ray_tune_asha"] == ""
+
+
+def test_claims_are_listed_with_verdict_value_and_note(tmp_path):
+    lines = (
+        ClaimLine(
+            id="C01",
+            source="S0",
+            statement="distributing is 2.1x faster | <b>really</b>",
+            band="at least 2.1x",
+            verdict=VerdictKind.REFUTED,
+            value=Estimate(point=1.5, low=1.4, high=1.6, n=6),
+            unit="x",
+        ),
+        ClaimLine(
+            id="C08", source="S1", statement="s", band="b", verdict=VerdictKind.UNTESTABLE, note="selects no cell"
+        ),
+    )
+    folder = made_run.write(tmp_path / "reports")
+    asked = []
+    build.rebuild(
+        tmp_path / "reports",
+        folder,
+        tmp_path,
+        conf=[tmp_path],
+        judge=lambda run, findings, conf: asked.append((run.plan.study, len(findings.rows), list(conf))) or lines,
+    )
+    assert asked == [("made", 15, [tmp_path])]
+    shown = table(results(tmp_path), "SUPPORTED: the whole interval").set_index("id")
+    assert shown.loc["C01", "measured"] == "1.50x [1.40, 1.60], n=6"
+    assert shown.loc["C01", "verdict"] == "REFUTED"
+    assert shown.loc["C01", "the documents say"] == "distributing is 2.1x faster \\| &lt;b&gt;really&lt;/b&gt;"
+    assert (shown.loc["C08", "measured"], shown.loc["C08", "note"]) == ("–", "selects no cell")
+    assert "verdicts.svg" in results(tmp_path)
+
+
+def test_the_quality_pass_becomes_a_table_and_a_forest(tmp_path):
+    """12 pairs with baseline 2.0 and tuned about 1.8: 10 % lower; the documented value stands beside it."""
+    folder = made_run.write(tmp_path / "reports", keep=slice(0, 0))
+    writer = store.Store(folder / store.MEASUREMENTS)
+    for pair in range(12):
+        tuned = 1.8 + 0.01 * (pair % 3 - 1)
+        writer.append(
+            Quality(
+                workload="friedman", arm="tuned", pair=pair, metric="rmse", baseline="named", baseline_test=2.0,
+                tuned_validation=tuned - 0.1, tuned_test=tuned,
+            )
+        )  # fmt: skip
+    build.rebuild(tmp_path / "reports", folder, tmp_path)
+    row = table(results(tmp_path), "Delta: 1 - mean").iloc[0]
+    assert row["delta"].startswith("+10.00 %") or row["delta"].startswith("+10.0 %")
+    assert row["delta"].endswith("n=12")
+    assert row["optimism"].startswith("0.100")
+    assert "rmse-delta.svg" in results(tmp_path)

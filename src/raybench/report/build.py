@@ -1,22 +1,24 @@
 """A run's folder in; RESULTS.md, figures and the HTML page out: a pure function of raw data, the same bytes."""
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from raybench import store
 from raybench.report.analysis import analyse
 from raybench.report.document import Document, decision_table, decisions, document
-from raybench.report.findings import Findings, Run
+from raybench.report.findings import ClaimLine, Findings, Run
 from raybench.report.page import page
 from raybench.report.plots import PLOTS
 from raybench.report.plots.canvas import svg
 from raybench.report.results import results
 from raybench.report.section import Figure
 from raybench.report.splice import splice_file
+from raybench.report.stale import RESULTS, data_hash
 from raybench.report.tables import Table, code_span, escape, markdown
 
-RESULTS, FIGURES, PAGE = "RESULTS.md", "figures", "index.html"
+FIGURES, PAGE = "figures", "index.html"
+Judge = Callable[[Run, Findings, Sequence[Path]], Sequence[ClaimLine]]
 SPLICED = ("README.md", "METHODOLOGY.md")
 HEADLINE = ("workload", "advice", "backend", "P", "gain, warm", "gain, cold")
 
@@ -36,23 +38,18 @@ def read(run: Path, reports: Path) -> Run:
     )
 
 
-def data_hash(run: Path) -> str:
-    """Hash a run's raw files: what a report is made from."""
-    sha = hashlib.sha256()
-    for name in (store.PLAN, store.ENVIRONMENT, store.MEASUREMENTS):
-        path = run / name
-        sha.update(path.read_bytes() if path.is_file() else b"")
-        sha.update(name.encode())
-    return sha.hexdigest()
-
-
-def rebuild(reports: Path, folder: Path, root: Path, *, conf: Sequence[Path] = ()) -> list[Path]:
+def rebuild(
+    reports: Path, folder: Path, root: Path, *, conf: Sequence[Path] = (), judge: Judge | None = None
+) -> list[Path]:
     """Write RESULTS.md into `root`, figures and page into `reports`, and splice the headline into `root`'s documents.
 
-    conf : further folders in which claims are looked for. Returns the files whose bytes changed.
+    judge : gives the verdicts of the documented claims; `conf` are its further folders with claims.
+    Returns the files whose bytes changed.
     """
     run = read(folder, reports)
     findings = analyse(run)
+    if judge is not None:
+        findings = replace(findings, claims=tuple(judge(run, findings, conf)))
     drawn = {plot.name: (plot, data) for plot in PLOTS if (data := plot.series(findings)) is not None}
     pictures = {name: svg(plot, data) for name, (plot, data) in drawn.items()}
     captions: dict[str, list[Figure]] = {}
@@ -78,12 +75,6 @@ def others(reports: Path, run: Run) -> list[str]:
     """List the other runs, to be linked: their data are never pooled with this one's."""
     found = [path.resolve().relative_to(reports.resolve()).as_posix() for path in store.runs(reports)]
     return [name for name in found if name != run.folder]
-
-
-def unchanged(reports: Path, folder: Path, root: Path) -> bool:
-    """Tell whether RESULTS.md was made from exactly this run's raw data, so that a rebuild may be skipped."""
-    path = root / RESULTS
-    return path.is_file() and f" data {data_hash(folder)[:12]} " in path.read_text(encoding="utf-8")[:2000]
 
 
 def headline(whole: Document, findings: Findings) -> str:

@@ -1,0 +1,24 @@
+"""Whether RESULTS.md is still that of a run; apart from `build`, so that a finished study resumes in no time."""
+
+import hashlib
+from pathlib import Path
+
+from raybench import store
+
+RESULTS = "RESULTS.md"
+
+
+def data_hash(run: Path) -> str:
+    """Hash a run's raw files: what a report is made from."""
+    sha = hashlib.sha256()
+    for name in (store.PLAN, store.ENVIRONMENT, store.MEASUREMENTS):
+        path = run / name
+        sha.update(path.read_bytes() if path.is_file() else b"")
+        sha.update(name.encode())
+    return sha.hexdigest()
+
+
+def unchanged(reports: Path, folder: Path, root: Path) -> bool:
+    """Tell whether RESULTS.md was made from exactly this run's raw data, so that a rebuild may be skipped."""
+    path = root / RESULTS
+    return path.is_file() and f" data {data_hash(folder)[:12]} " in path.read_text(encoding="utf-8")[:2000]
