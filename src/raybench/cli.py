@@ -23,6 +23,8 @@ VERBS = {
     "verify": "run every workload on every backend once, check the answers, time nothing",
     "report": "rebuild RESULTS.md, figures and page from raw data alone",
     "doctor": "look at this machine: cores, quota, load, memory, GPUs, data; start, check and stop a Ray cluster",
+    "export": "write a run's raw data as parquet or csv, and the JSON schema of a raw line",
+    "trace": "write a cell's measurement as a Chrome trace, for Perfetto",
     "cell": "take one measurement in this process and print it as JSON",
 }
 
@@ -68,14 +70,21 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     for verb, about in VERBS.items():
         sub = verbs.add_parser(verb, help=about, description=about)
-        sub.add_argument("overrides", nargs="*", help="Hydra overrides: study=NAME, workloads=[...], cpus=[...] ...")
+        what = "key of a cell" if verb == "trace" else "Hydra overrides: study=NAME, workloads=[...], cpus=[...] ..."
+        sub.add_argument("overrides", nargs="*", help=what)
         sub.add_argument("--conf", action="append", default=[], type=Path, help="a further configuration folder")
-        if verb in ("report",):
+        if verb in ("report", "export", "trace"):
             sub.add_argument("--run", type=Path, help="a run's folder; without it the one named in reports/current")
         if verb in ("run", "report"):
             sub.add_argument("--root", type=Path, default=Path(), help="where RESULTS.md and README.md are")
         if verb == "run":
             sub.add_argument("--no-report", action="store_true", help="measure only")
+        if verb == "export":
+            sub.add_argument("--format", choices=("parquet", "csv"), default="parquet")
+            sub.add_argument("--out", type=Path, default=Path(), help="folder to write to")
+        if verb == "trace":
+            sub.add_argument("--block", type=int, help="block; without it the one nearest to the median makespan")
+            sub.add_argument("--out", type=Path, help="file to write; without it trace-CELL.json")
         if verb == "doctor":
             sub.add_argument("--no-ray", action="store_true", help="do not start a Ray cluster")
             sub.add_argument("--address", help="show the status of this existing cluster instead of starting one")
@@ -160,14 +169,48 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 
 def _report(arguments: argparse.Namespace) -> int:
+    _rebuild(arguments.root / "reports", _chosen(arguments), arguments, always=True)
+    return 0
+
+
+def _chosen(arguments: argparse.Namespace) -> Path:
+    """Find the run that is meant: --run, else the one named in reports/current."""
     from raybench import store
     from raybench.errors import BadSettings
 
-    reports = arguments.root / "reports"
-    folder = arguments.run or store.current(reports)
+    reports = getattr(arguments, "root", Path()) / "reports"
+    folder: Path | None = arguments.run or store.current(reports)
     if folder is None:
         raise BadSettings(f"{reports}/current names no run; measure one with `raybench run study=quick`, or give --run")
-    _rebuild(reports, folder, arguments, always=True)
+    return folder
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from raybench import export, store
+
+    folder = _chosen(arguments)
+    plan, loaded = store.read_plan(folder), store.Store(folder / store.MEASUREMENTS).load()
+    written = export.write(plan, loaded.measurements, arguments.out / f"{folder.name}.{arguments.format}")
+    print(f"{written}: {len(loaded.measurements)} measurements; columns.json and schema.json beside it say what they mean")
+    return 0
+
+
+def _trace(arguments: argparse.Namespace) -> int:
+    from raybench import store
+    from raybench.errors import BadSettings
+    from raybench.report import trace
+
+    folder = _chosen(arguments)
+    if len(arguments.overrides) != 1:
+        raise BadSettings(
+            f"{len(arguments.overrides)} cells given; expected one key, as `raybench plan` prints it"
+        )
+    plan, loaded = store.read_plan(folder), store.Store(folder / store.MEASUREMENTS).load()
+    found = trace.choose(plan, loaded.measurements, arguments.overrides[0], arguments.block)
+    cell = next(cell for cell in plan.cells if cell.key == found.cell)
+    out = arguments.out or Path(f"trace-{cell.key}.json")
+    out.write_text(trace.text(cell, found), encoding="utf-8")
+    print(f"{out}: block {found.block} of {cell.workload.name} x {cell.backend.name}; open it in Perfetto")
     return 0
 
 
@@ -236,6 +279,8 @@ _DO: dict[str, Callable[[argparse.Namespace], int]] = {
     "run": _run,
     "verify": _verify,
     "report": _report,
+    "export": _export,
+    "trace": _trace,
     "doctor": _doctor,
     "cell": _cell,
 }
