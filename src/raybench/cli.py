@@ -191,7 +191,7 @@ def _export(arguments: argparse.Namespace) -> int:
     folder = _chosen(arguments)
     plan, loaded = store.read_plan(folder), store.Store(folder / store.MEASUREMENTS).load()
     written = export.write(plan, loaded.measurements, arguments.out / f"{folder.name}.{arguments.format}")
-    print(f"{written}: {len(loaded.measurements)} measurements; columns.json and schema.json beside it say what they mean")
+    print(f"{written}: {len(loaded.measurements)} measurements, explained by columns.json and schema.json")
     return 0
 
 
