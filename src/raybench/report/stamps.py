@@ -6,7 +6,7 @@ from raybench.ledger import CONTROL, ledger
 from raybench.model import Measurement, TaskStamp
 from raybench.report.findings import Durations, Run, Timeline
 
-MOST_VALUES = 2000  # of one curve; more are thinned evenly
+MOST_VALUES = 300  # of one curve; more are thinned evenly
 
 
 def ending(task: TaskStamp, most: int) -> str:

@@ -1,5 +1,6 @@
 """Best validation loss so far against the wall clock, from before the backend starts."""
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -7,14 +8,16 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from raybench.anytime import Anytime, Axis
+from raybench.model import Estimate
 from raybench.report.findings import Findings
-from raybench.report.plots.canvas import Plot, legend, look, panels, plain_text, sample_sizes
+from raybench.report.plots.canvas import MOST_PANELS, Plot, beyond, legend, look, panels, plain_text, sample_sizes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
     """By workload, the curves of its cells."""
 
+    workloads: int  # all there are, also those beyond the panels
     panels: tuple[tuple[str, tuple[Anytime, ...]], ...]
 
 
@@ -25,7 +28,7 @@ def series(findings: Findings) -> Series | None:
         if curve.axis is Axis.WALL and any(math.isfinite(e.point) for e in curve.loss):
             found.setdefault(curve.cell.workload.name, []).append(curve)
     made = tuple((name, tuple(curves)) for name, curves in found.items())
-    return Series(panels=made) if made else None
+    return Series(workloads=len(made), panels=made[:MOST_PANELS]) if made else None
 
 
 def draw(data: Series, figure: Figure) -> None:
@@ -35,7 +38,7 @@ def draw(data: Series, figure: Figure) -> None:
     for place, (_, curves) in zip(axes, data.panels, strict=True):
         for at, curve in enumerate(curves):
             style = look(at)
-            shown = [(x, e) for x, e in zip(curve.spent, curve.loss, strict=True) if math.isfinite(e.point)]
+            shown = _changes(curve)
             x, estimates = [x for x, _ in shown], [e for _, e in shown]
             name = plain_text(f"{curve.cell.backend.name}, P={curve.cell.cpus}")
             handles[name] = place.plot(
@@ -52,12 +55,19 @@ def draw(data: Series, figure: Figure) -> None:
     legend(figure, handles)
 
 
+def _changes(curve: Anytime) -> list[tuple[float, Estimate]]:
+    """Keep the points at which something changes, and the last: a step holds in between."""
+    points = [(x, e) for x, e in zip(curve.spent, curve.loss, strict=True) if math.isfinite(e.point)]
+    kept = [points[0]] + [now for before, now in itertools.pairwise(points) if now[1] != before[1]]
+    return kept if kept[-1] == points[-1] else [*kept, points[-1]]
+
+
 def caption(data: Series) -> str:
     counts = [curve.n for _, curves in data.panels for curve in curves]
     return (
         "Best validation loss so far against the wall clock, cold: start-up and warm-up included, a shared head's "
         f"start too. Median with 95 % rank interval, {sample_sizes(counts)}; base: the loops beside it. Lines end "
-        "where the search ends."
+        "where the search ends." + beyond(data.workloads)
     )
 
 

@@ -26,6 +26,7 @@ DASHES = ((), (4, 2), (1, 1.5), (6, 2, 1, 2), (3, 1), (8, 3), (2, 3), (5, 1, 1, 
 HATCHES = ("", "///", "\\\\\\", "...", "xxx", "++", "oo", "---")
 ROUND_SECONDS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 60.0, 600.0, 3600.0, 36000.0)
 FITTED = 6  # panels; with more, fitting margins to labels costs more time than all drawing
+MOST_PANELS = 30  # of one figure: more could not be read, and every panel costs 30 ms
 TOP_INCH = 0.55  # for the legend
 FOOTER_CHARS = 19  # letters per inch at the size of the footer
 STYLE = {
@@ -144,6 +145,11 @@ def seconds_axis(place: Axes, side: str) -> None:
     axis.set_major_locator(FixedLocator(within) if len(within) > 2 else MaxNLocator(4, steps=[1, 2, 5, 10]))
     axis.set_major_formatter(FuncFormatter(lambda value, _: duration(value)))
     axis.set_minor_formatter(NullFormatter())
+
+
+def beyond(workloads: int) -> str:
+    """Say in a caption that not every workload has a panel; '' where all have."""
+    return f" The first {MOST_PANELS} of {workloads} workloads; the tables have all." if workloads > MOST_PANELS else ""
 
 
 def sample_sizes(counts: list[int]) -> str:

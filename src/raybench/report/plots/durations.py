@@ -7,13 +7,24 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from raybench.report.findings import Durations, Findings
-from raybench.report.plots.canvas import Plot, legend, look, panels, plain_text, sample_sizes, seconds_axis
+from raybench.report.plots.canvas import (
+    MOST_PANELS,
+    Plot,
+    beyond,
+    legend,
+    look,
+    panels,
+    plain_text,
+    sample_sizes,
+    seconds_axis,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
     """By workload, the sorted task times of its cells."""
 
+    workloads: int  # all there are, also those beyond the panels
     panels: tuple[tuple[str, tuple[Durations, ...]], ...]
 
 
@@ -23,7 +34,7 @@ def series(findings: Findings) -> Series | None:
     for line in findings.durations:
         found.setdefault(line.cell.workload.name, []).append(line)
     made = tuple((name, tuple(lines)) for name, lines in found.items() if len(lines) > 1)
-    return Series(panels=made) if made else None
+    return Series(workloads=len(made), panels=made[:MOST_PANELS]) if made else None
 
 
 def draw(data: Series, figure: Figure) -> None:
@@ -56,6 +67,7 @@ def caption(data: Series) -> str:
     return (
         "Share of tasks that took at most so long, warm, stamped in the workers; all blocks together "
         f"({sample_sizes(counts)}; no interval: these are the raw values). Base: the sequential loop."
+        + beyond(data.workloads)
     )
 
 

@@ -7,13 +7,24 @@ from matplotlib.figure import Figure
 
 from raybench.model import Estimate
 from raybench.report.findings import Findings
-from raybench.report.plots.canvas import Plot, errors, legend, look, panels, plain_text, sample_sizes
+from raybench.report.plots.canvas import (
+    MOST_PANELS,
+    Plot,
+    beyond,
+    errors,
+    legend,
+    look,
+    panels,
+    plain_text,
+    sample_sizes,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
     """By workload and backend: points (P, serial fraction)."""
 
+    workloads: int  # all there are, also those beyond the panels
     panels: tuple[tuple[str, dict[str, tuple[tuple[int, Estimate], ...]]], ...]
     backends: tuple[str, ...]
 
@@ -27,7 +38,7 @@ def series(findings: Findings) -> Series | None:
             lines.setdefault(row.cell.backend.name, []).append((row.cell.cpus, row.karp_flatt))
     backends = tuple(dict.fromkeys(backend for lines in found.values() for backend in lines))
     made = tuple((name, {b: tuple(points) for b, points in lines.items()}) for name, lines in found.items())
-    return Series(panels=made, backends=backends) if made else None
+    return Series(workloads=len(made), panels=made[:MOST_PANELS], backends=backends) if made else None
 
 
 def draw(data: Series, figure: Figure) -> None:
@@ -56,7 +67,7 @@ def caption(data: Series) -> str:
     return (
         "Serial fraction by Karp and Flatt, warm; base: the one-thread sequential loop; 95 % interval, "
         f"{sample_sizes(counts)}. A constant fraction is a serial part, one that rises with P is overhead, below 0 is "
-        "superlinear."
+        "superlinear." + beyond(data.workloads)
     )
 
 

@@ -7,7 +7,17 @@ from matplotlib.figure import Figure
 
 from raybench.model import Estimate, Row
 from raybench.report.findings import Findings
-from raybench.report.plots.canvas import Plot, errors, legend, look, panels, plain_text, sample_sizes
+from raybench.report.plots.canvas import (
+    MOST_PANELS,
+    Plot,
+    beyond,
+    errors,
+    legend,
+    look,
+    panels,
+    plain_text,
+    sample_sizes,
+)
 from raybench.scaling import BAND
 
 
@@ -24,6 +34,7 @@ class Line:
 class Series:
     """One panel per workload. ceiling : (P, hardware ceiling as a speedup)."""
 
+    workloads: int  # all there are, also those beyond the panels
     panels: tuple[tuple[str, tuple[Line, ...], tuple[tuple[int, Estimate], ...]], ...]
     backends: tuple[str, ...]
 
@@ -46,7 +57,7 @@ def series(findings: Findings) -> Series | None:
             lines.append(Line(backend=backend, cpus=tuple(r.cell.cpus for r in points), speedup=estimates))
         ceiling = {row.cell.cpus: row.ceiling for row in mine if row.ceiling is not None}
         found.append((workload, tuple(lines), tuple(sorted(ceiling.items(), key=lambda item: item[0]))))
-    return Series(panels=tuple(found), backends=backends)
+    return Series(workloads=len(found), panels=tuple(found[:MOST_PANELS]), backends=backends)
 
 
 def draw(data: Series, figure: Figure) -> None:
@@ -87,7 +98,7 @@ def caption(data: Series) -> str:
         "Speedup against cores, warm; base: the one-thread sequential loop of the same workload. "
         f"Points: ratio of medians with 95 % interval, {sample_sizes(counts)}. Line: ideal; grey band: documented "
         "efficiency 0.7 to 0.8; bar: hardware ceiling from bare processes, where measured. Cells that did less work "
-        "than the loop are not shown."
+        "than the loop are not shown." + beyond(data.workloads)
     )
 
 

@@ -8,13 +8,25 @@ from matplotlib.ticker import NullFormatter
 
 from raybench.model import Estimate, Row
 from raybench.report.findings import Findings
-from raybench.report.plots.canvas import Plot, errors, legend, look, panels, plain_text, sample_sizes, seconds_axis
+from raybench.report.plots.canvas import (
+    MOST_PANELS,
+    Plot,
+    beyond,
+    errors,
+    legend,
+    look,
+    panels,
+    plain_text,
+    sample_sizes,
+    seconds_axis,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
     """One panel per workload: base seconds, and by backend the points (P, seconds)."""
 
+    workloads: int  # all there are, also those beyond the panels
     panels: tuple[tuple[str, Estimate, dict[str, tuple[tuple[int, Estimate], ...]]], ...]
     backends: tuple[str, ...]
 
@@ -35,7 +47,7 @@ def series(findings: Findings) -> Series | None:
                 points.setdefault(row.cell.backend.name, []).append((row.cell.cpus, row.makespan))
         base = next(row.base for row in mine if row.base is not None)
         found.append((name, base, {backend: tuple(line) for backend, line in points.items()}))
-    return Series(panels=tuple(found), backends=backends) if found else None
+    return Series(workloads=len(found), panels=tuple(found[:MOST_PANELS]), backends=backends) if found else None
 
 
 def draw(data: Series, figure: Figure) -> None:
@@ -70,6 +82,7 @@ def caption(data: Series) -> str:
     return (
         "Time against cores, warm, both axes logarithmic. Points: median makespan with 95 % rank interval, "
         f"{sample_sizes(counts)}. Line: the base, the one-thread sequential loop, divided by P."
+        + beyond(data.workloads)
     )
 
 
