@@ -3,7 +3,7 @@
 import pytest
 
 from raybench.errors import RaybenchError
-from raybench.report.splice import Span, spans, splice, splice_file
+from raybench.report.splice import Span, spans, splice, spliced
 
 TEXT = """# Title
 <!-- raybench:headline -->
@@ -67,9 +67,9 @@ def test_a_generated_part_may_hold_a_code_block():
     assert spans(text, where="f.md") == [Span(name="x", first=1, last=5)]
 
 
-def test_a_file_says_whether_it_changed(tmp_path):
+def test_a_file_gets_the_parts_whose_markers_it_has(tmp_path):
     path = tmp_path / "README.md"
     path.write_text(TEXT)
-    assert splice_file(path, {"headline": "new", "elsewhere": "text"})
-    assert not splice_file(path, {"headline": "new"})
-    assert "\nnew\n" in path.read_text()
+    new = spliced(path, {"headline": "new", "elsewhere": "text"})
+    assert "\nnew\n" in new
+    assert path.read_text() == TEXT

@@ -1,8 +1,9 @@
 """A run's folder in; RESULTS.md, figures and the HTML page out: a pure function of raw data, the same bytes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from raybench import store
 from raybench.report.analysis import analyse
@@ -13,7 +14,7 @@ from raybench.report.plots import PLOTS
 from raybench.report.plots.canvas import svg
 from raybench.report.results import results
 from raybench.report.section import Figure
-from raybench.report.splice import splice_file
+from raybench.report.splice import spliced
 from raybench.report.stale import RESULTS, data_hash
 from raybench.report.tables import Table, code_span, escape, markdown
 
@@ -46,19 +47,12 @@ def rebuild(
     judge : gives the verdicts of the documented claims; `conf` are its further folders with claims.
     Returns the files whose bytes changed.
     """
-    run = read(folder, reports)
-    findings = analyse(run)
-    if judge is not None:
-        findings = replace(findings, claims=tuple(judge(run, findings, conf)))
-    drawn = {plot.name: (plot, data) for plot in PLOTS if (data := plot.series(findings)) is not None}
+    run, findings = judged(read(folder, reports), conf=conf, judge=judge)
+    drawn = _drawn(findings)
+    whole = _whole(run, findings, drawn)
     pictures = {name: svg(plot, data) for name, (plot, data) in drawn.items()}
-    captions: dict[str, list[Figure]] = {}
-    for name, (plot, data) in drawn.items():
-        captions.setdefault(plot.section, []).append(Figure(name=name, title=plot.title, caption=plot.caption(data)))
-    whole = document(run, findings, captions)
-    below = PurePosixPath(reports.resolve().relative_to(root.resolve()).as_posix())
     files = {
-        root / RESULTS: results(whole, reports=str(below), others=others(reports, run)),
+        **_texts(whole, run, findings, reports, root),
         reports / PAGE: page(whole, run, findings, pictures),
         **{reports / FIGURES / f"{name}.svg": picture for name, picture in pictures.items()},
     }
@@ -66,9 +60,38 @@ def rebuild(
     stale = sorted(path for path in (reports / FIGURES).glob("*.svg") if path not in files)
     for path in stale:  # a figure of an earlier run would be taken for one of this
         path.unlink()
+    return changed + stale
+
+
+def judged(run: Run, *, conf: Sequence[Path] = (), judge: Judge | None = None) -> tuple[Run, Findings]:
+    """Analyse a run, the documented claims included."""
+    findings = analyse(run)
+    return run, findings if judge is None else replace(findings, claims=tuple(judge(run, findings, conf)))
+
+
+def texts(run: Run, findings: Findings, reports: Path, root: Path) -> dict[Path, str]:
+    """Give what RESULTS.md and the spliced documents must say; nothing is drawn or written."""
+    return _texts(_whole(run, findings, _drawn(findings)), run, findings, reports, root)
+
+
+def _drawn(findings: Findings) -> dict[str, tuple[Any, Any]]:
+    return {plot.name: (plot, data) for plot in PLOTS if (data := plot.series(findings)) is not None}
+
+
+def _whole(run: Run, findings: Findings, drawn: Mapping[str, tuple[Any, Any]]) -> Document:
+    captions: dict[str, list[Figure]] = {}
+    for name, (plot, data) in drawn.items():
+        captions.setdefault(plot.section, []).append(Figure(name=name, title=plot.title, caption=plot.caption(data)))
+    return document(run, findings, captions)
+
+
+def _texts(whole: Document, run: Run, findings: Findings, reports: Path, root: Path) -> dict[Path, str]:
+    below = PurePosixPath(reports.resolve().relative_to(root.resolve()).as_posix())
     parts = {"headline": headline(whole, findings)}
-    documents = (root / name for name in SPLICED)
-    return changed + stale + [path for path in documents if path.is_file() and splice_file(path, parts)]
+    return {
+        root / RESULTS: results(whole, reports=str(below), others=others(reports, run)),
+        **{root / name: spliced(root / name, parts) for name in SPLICED if (root / name).is_file()},
+    }
 
 
 def others(reports: Path, run: Run) -> list[str]:

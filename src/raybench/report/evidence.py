@@ -29,7 +29,7 @@ HASH_CHARS = 12
 
 def claims(findings: Findings) -> Section:
     """List every documented sentence with its verdict, value and interval."""
-    columns = ("id", "source", "the documents say", "test", "measured", "verdict", "note")
+    columns = ("id", "source", "the documents say", "test", "measured", "verdict", "cells", "note")
     table = Table(
         name="claims",
         columns=columns,
@@ -41,14 +41,17 @@ def claims(findings: Findings) -> Section:
                 word(line.band),
                 number(units.by_unit(line.value, line.unit), line.value.point if line.value else None),
                 word(line.verdict),
+                Entry(str(len(line.cells)), sort=len(line.cells), ref=f"cell-{line.cells[0]}" if line.cells else ""),
                 word(line.note or units.ABSENT),
             )
             for line in findings.claims
         ),
-        numeric=frozenset({"measured"}),
+        numeric=frozenset({"measured", "cells"}),
         caption=(
             "SUPPORTED: the whole interval lies inside what the sentence says; REFUTED: wholly outside; INCONCLUSIVE: "
-            "neither; PREDICTED and UNTESTABLE: not measured here, for the reason given."
+            "neither, or different from 1x by less than the noise floor; PREDICTED and UNTESTABLE: not measured here, "
+            "for the reason given. About many cells: REFUTED where one is, after Holm's adjustment; the one that "
+            "decides is measured and named first. Cells: how many are behind it."
         ),
     )
     return section("claims", "What the documents claim", [table], findings, "no claims were put to this run")

@@ -63,11 +63,8 @@ def splice(text: str, parts: Mapping[str, str], *, where: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def splice_file(path: Path, parts: Mapping[str, str]) -> bool:
-    """Splice a file in place; say whether it changed. Only parts whose markers it has are put in."""
+def spliced(path: Path, parts: Mapping[str, str]) -> str:
+    """Give a file's text with its generated parts renewed. Only parts whose markers it has are put in."""
     text = path.read_text(encoding="utf-8")
     present = {span.name for span in spans(text, where=str(path))}
-    new = splice(text, {name: part for name, part in parts.items() if name in present}, where=str(path))
-    if new != text:
-        path.write_text(new, encoding="utf-8")
-    return new != text
+    return splice(text, {name: part for name, part in parts.items() if name in present}, where=str(path))

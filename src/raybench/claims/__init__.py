@@ -1,0 +1,1 @@
+"""Documented sentences put to the test: YAML in (`reading`), numbers (`quantities`), verdicts out (`judge`)."""

@@ -1,0 +1,155 @@
+"""Quantities from stamps, counts and CPU seconds: how busy, how many, what became of planted failures."""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from raybench.claims.asked import Asked, Sample, exactly
+from raybench.ledger import makespan
+from raybench.model import Measurement, Status, TaskStamp
+from raybench.report import units
+from raybench.stats import Floats, median_rank_ci, ratio
+
+ENDED = (Status.OK, Status.FAILED, Status.TIMED_OUT)  # disturbed and skipped ones say nothing about an outcome
+GROWTH_FROM = 4  # tasks: the first few ends tell about single tasks, not about growth
+
+
+def utilisation(asked: Asked) -> Iterator[Sample]:
+    """Give CPU seconds of the process tree in the makespan / (P x makespan)."""
+    for key in asked.keys:
+        found = asked.row(key).utilisation
+        if found is not None:
+            yield asked.sample(key, found)
+
+
+def utilisation_ratio(asked: Asked) -> Iterator[Sample]:
+    """Give the cores that the cell keeps busy / those that the one-thread loop does."""
+    for key in asked.keys:
+        base = asked.data.base(key)
+        found = asked.ratio(key, base, _busy_cores) if base != key else None
+        if found:
+            yield asked.sample(key, found.estimate(edges=asked.edges), other=base or "")
+
+
+def seconds_per_task(asked: Asked) -> Iterator[Sample]:
+    """Give the time of the bag / its tasks: what an empty task costs."""
+    for key in asked.keys:
+        found = [
+            seconds / len(m.tasks)
+            for _, m in sorted(asked.data.ok(key).items())
+            if m.tasks and (seconds := asked.seconds(m))
+        ]
+        if found:
+            yield asked.sample(key, median_rank_ci(found))
+
+
+def tasks(asked: Asked) -> Iterator[Sample]:
+    """Count the tasks of the bag."""
+    for key in asked.keys:
+        row = asked.row(key)
+        if row.tasks:
+            yield asked.sample(key, exactly(row.tasks, row.n))
+
+
+def search_share(asked: Asked) -> Iterator[Sample]:
+    """Give the search's share of everything that the one-thread loop does, loading of libraries and data included."""
+    for key in dict.fromkeys(asked.data.base(k) for k in asked.keys):
+        good = [m for _, m in sorted(asked.data.ok(key).items()) if makespan(m)] if key else []
+        if key and good:
+            search = np.array([m.phases.makespan for m in good])
+            whole = np.array([m.phases.cold + m.phases.data for m in good])
+            yield asked.sample(key, ratio(search, whole, asked.material.draws).estimate(edges=asked.edges))
+
+
+def gpu_share_at_once(asked: Asked) -> Iterator[Sample]:
+    """Give the most GPUs that tasks held at once / the GPUs there are; the tasks' stamps say so."""
+    for key in asked.keys:
+        params, good = asked.data.cells[key].workload.params, asked.data.ok(key)
+        if good and "gpus_per_task" in params and params.get("gpus"):
+            held = max(_most_at_once(m.tasks) for m in good.values()) * params["gpus_per_task"]
+            kinds = {str(m.notes["devices"]) for m in good.values() if "devices" in m.notes}
+            note = f"{', '.join(sorted(kinds))} GPUs" if kinds else ""
+            yield asked.sample(key, exactly(held / params["gpus"], len(good)), note=note)
+
+
+def failures_handled(asked: Asked) -> Iterator[Sample]:
+    """Give the share of measurements with planted failures in which nothing was lost.
+
+    Each planted failure came back as an error that names its task; or was tried again until it was made good.
+    """
+    for key in asked.keys:
+        params = asked.data.cells[key].workload.params
+        ended = [m for m in asked.data.lines.get(key, ()) if m.status in ENDED]
+        if ended and any(m.notes.get("planted") for m in ended):
+            handled = sum(m.status is Status.OK and _handled(m, int(params.get("retries", 0))) for m in ended)
+            planted = next(m.notes["planted"] for m in ended if m.notes.get("planted"))
+            told = ", ".join(f"{count} x {kind}" for kind, count in sorted(planted.items()))
+            yield asked.sample(key, exactly(handled / len(ended), len(ended)), note=f"planted: {told}")
+
+
+def fit_ratio(asked: Asked, *, at_least: float) -> Iterator[Sample]:
+    """Give one task / another with fewer steps, both in the one-thread loop: how far a "speedup" of two fits can go.
+
+    The fit with the most steps / that with the fewest; the note counts the pairs of fits that differ `at_least` so.
+    """
+    for key in dict.fromkeys(asked.data.base(k) for k in asked.keys):
+        good = [m for _, m in sorted(asked.data.ok(key).items()) if len({t.steps for t in m.tasks}) > 1] if key else []
+        if not key or not good:
+            continue
+        longest = max(good[0].tasks, key=lambda t: (t.steps, -t.index))
+        shortest = min(good[0].tasks, key=lambda t: (t.steps, t.index))
+        spans = np.array([[seconds[longest.index], seconds[shortest.index]] for seconds in map(_seconds, good)])
+        share = float(np.mean([_pairs_that_differ(m, at_least) for m in good]))
+        top, bottom = np.median(spans, axis=0)
+        yield asked.sample(
+            key,
+            ratio(spans[:, 0], spans[:, 1], asked.material.draws).estimate(edges=asked.edges),
+            note=(
+                f"{longest.steps} steps in {units.duration(float(top))}, {shortest.steps} in "
+                f"{units.duration(float(bottom))}; {units.plain(100 * share)} % of all pairs of two fits differ by "
+                f"{units.plain(at_least)}x or more"
+            ),
+        )
+
+
+def growth(asked: Asked) -> Iterator[Sample]:
+    """Give the power of k with which the time until k tasks are finished grows within a bag; 1 is proportional."""
+    for key in asked.keys:
+        slopes = [_slope(m) for _, m in sorted(asked.data.ok(key).items()) if len(m.tasks) >= 2 * GROWTH_FROM]
+        if slopes:
+            yield asked.sample(key, median_rank_ci(slopes))
+
+
+def _slope(m: Measurement) -> float:
+    ends = np.sort([t.ended for t in m.tasks])[GROWTH_FROM - 1 :]
+    count = np.arange(GROWTH_FROM, GROWTH_FROM + len(ends))
+    return float(np.polyfit(np.log(count), np.log(ends), 1)[0])
+
+
+def _busy_cores(m: Measurement) -> float | None:
+    return m.cpu_makespan_s / m.phases.makespan if m.cpu_makespan_s and makespan(m) else None
+
+
+def _most_at_once(stamps: tuple[TaskStamp, ...]) -> int:
+    """Count the most tasks at the same time; one that ends as another starts is not at the same time."""
+    events = sorted([(t.started, 1) for t in stamps] + [(t.ended, -1) for t in stamps])
+    return int(np.max(np.cumsum([step for _, step in events]), initial=0))
+
+
+def _handled(m: Measurement, retries: int) -> bool:
+    planted, errors = sum(m.notes.get("planted", {}).values()), m.notes.get("errors")
+    if not retries:
+        return bool(errors == planted)
+    return bool(errors == 0 and m.notes.get("tries", 0) >= len(m.tasks) + planted)
+
+
+def _seconds(m: Measurement) -> dict[int, float]:
+    return {t.index: t.ended - t.started for t in m.tasks}
+
+
+def _pairs_that_differ(m: Measurement, factor: float) -> float:
+    """Give the share of unordered pairs of tasks whose times differ by that factor at least."""
+    seconds: Floats = np.sort(list(_seconds(m).values()))
+    far = sum(int(np.count_nonzero(seconds[i + 1 :] >= factor * seconds[i])) for i in range(len(seconds)))
+    return far / math.comb(len(seconds), 2)

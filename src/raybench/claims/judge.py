@@ -1,0 +1,215 @@
+"""Verdicts: every claim's numbers against its band.
+
+Containment of the whole interval decides. One exception on top: where an edge is 1x, "faster" and "slower" must
+differ from 1 by more than the noise floor of the A/A control, since no smaller effect may be called a difference.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from raybench.claims import reading
+from raybench.claims.asked import Sample, most_cpus
+from raybench.claims.claim import Claim, Part
+from raybench.claims.quantities import QUANTITIES, Material, samples
+from raybench.ledger import ledger
+from raybench.model import VerdictKind
+from raybench.report import units
+from raybench.report.findings import ClaimLine, Findings, Run
+from raybench.stats import Resampler, band_verdict, holm, outside_p
+
+ALPHA = 0.05
+SHOWN = 2  # further numbers named one by one in a note; the rest are counted
+RANK = (VerdictKind.REFUTED, VerdictKind.INCONCLUSIVE, VerdictKind.SUPPORTED, VerdictKind.PREDICTED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """One number beside its band. p : that the true value lies inside, before adjustment."""
+
+    part: Part
+    sample: Sample
+    kind: VerdictKind
+    p: float
+
+    @property
+    def unit(self) -> str:
+        """Give the unit of the number."""
+        return QUANTITIES[self.part.quantity].unit
+
+    @property
+    def side(self) -> str:
+        """Say on which side of its band a refuted number lies."""
+        if self.kind is not VerdictKind.REFUTED:
+            return ""
+        return "above the band" if self.sample.estimate.low > self.part.high else "below the band"
+
+    @property
+    def margin(self) -> float:
+        """Give the distance of the interval from leaving the band; below 0 it has left."""
+        e, part = self.sample.estimate, self.part
+        sides = [e.low - part.low] * math.isfinite(part.low) + [part.high - e.high] * math.isfinite(part.high)
+        return min((side for side in sides if not math.isnan(side)), default=0.0)
+
+    def words(self) -> str:
+        """Write the number with what it is about."""
+        about = "; ".join(filter(None, [self.sample.about, self.sample.note]))
+        return f"{units.by_unit(self.sample.estimate, self.unit)} ({about})"
+
+
+def judge(run: Run, findings: Findings, conf: Sequence[Path] = ()) -> tuple[ClaimLine, ...]:
+    """Judge the project's own claims and those of further configuration folders."""
+    return verdicts(run, findings, reading.read(conf))
+
+
+def verdicts(run: Run, findings: Findings, claims: Sequence[Claim]) -> tuple[ClaimLine, ...]:
+    """Judge every claim by a run and its analyses; none at all by a study that gives no verdicts."""
+    if not run.plan.verdicts or not claims:
+        return ()
+    rows = {row.cell.key: row for row in findings.rows}
+    material = Material(
+        run=run,
+        findings=findings,
+        data=ledger(run.plan, run.measurements),
+        draws=Resampler(),
+        rows={cell.key: rows[cell.key] for cell in run.plan.cells},
+    )
+    return tuple(_line(material, claim) for claim in claims)
+
+
+def _line(material: Material, claim: Claim) -> ClaimLine:
+    judged, aside, missing = _numbers(material, claim)
+    verdict = _verdict(claim, judged)
+    main = [one for one in judged if one.part is claim.parts[0]] if claim.parts else []
+    shown = min(main, key=lambda one: (RANK.index(one.kind), one.margin), default=None)
+    notes = [f"the documents: {claim.documented}"] if claim.documented else []
+    if verdict is VerdictKind.UNTESTABLE:
+        notes += [claim.untestable or missing or _only_aside(aside), *([claim.needs] if claim.needs else [])]
+    elif missing:
+        notes.append(missing)
+    notes += [*_about(judged, shown), *_set_aside(aside), *_beside(material, claim), claim.note]
+    return ClaimLine(
+        id=claim.id,
+        source=claim.source,
+        statement=claim.statement,
+        band="; and ".join(_test(part) for part in claim.parts) or units.ABSENT,
+        verdict=verdict,
+        value=shown.sample.estimate if shown else None,
+        unit=shown.unit if shown else "",
+        note="; ".join(filter(None, notes)),
+        cells=tuple(dict.fromkeys(key for one in [*([shown] if shown else []), *judged] for key in one.sample.keys)),
+    )
+
+
+def _numbers(material: Material, claim: Claim) -> tuple[list[Judged], list[Sample], str]:
+    """Find the numbers of all parts: those judged, those only shown, and what is missing."""
+    judged: list[Judged] = []
+    aside: list[Sample] = []
+    missing = []
+    for part in claim.parts:
+        asked, found = samples(material, part)
+        counted = [sample for sample in found if not sample.aside]
+        judged += [_judged(material, part, sample) for sample in counted]
+        aside += [sample for sample in found if sample.aside]
+        if not counted and not found:
+            missing.append(_nothing(material, part, asked.keys))
+    return judged, aside, "; ".join(missing)
+
+
+def _judged(material: Material, part: Part, sample: Sample) -> Judged:
+    if sample.predicted:
+        return Judged(part=part, sample=sample, kind=VerdictKind.PREDICTED, p=1.0)
+    timed = QUANTITIES[part.quantity].unit == "x" and sample.workload
+    floor = material.findings.controls.floor.get(sample.workload, material.findings.floor) if timed else 0.0
+    inner, outer = _moved(part, floor), _moved(part, -floor)
+    kind = band_verdict(sample.estimate, *inner)
+    if kind is not VerdictKind.SUPPORTED:
+        kind = band_verdict(sample.estimate, *outer)
+        kind = VerdictKind.INCONCLUSIVE if kind is VerdictKind.SUPPORTED else kind
+    return Judged(part=part, sample=sample, kind=kind, p=outside_p(sample.estimate, *outer))
+
+
+def _moved(part: Part, floor: float) -> tuple[float, float]:
+    """Move an edge that is 1 into the band by the noise floor (or out of it, where the floor is negative)."""
+    return (part.low + floor if part.low == 1 else part.low, part.high - floor if part.high == 1 else part.high)
+
+
+def _verdict(claim: Claim, judged: Sequence[Judged]) -> VerdictKind:
+    """Join the verdicts: supported if all are, refuted if any is after Holm's adjustment, else undecided."""
+    parts = {id(one.part) for one in judged}
+    if not claim.parts or id(claim.parts[0]) not in parts:
+        return VerdictKind.UNTESTABLE
+    if any(one.kind is VerdictKind.PREDICTED for one in judged):
+        return VerdictKind.PREDICTED
+    adjusted = holm([one.p for one in judged])
+    if any(one.kind is VerdictKind.REFUTED and p < ALPHA for one, p in zip(judged, adjusted, strict=True)):
+        return VerdictKind.REFUTED
+    complete = len(parts) == len(claim.parts) and all(one.kind is VerdictKind.SUPPORTED for one in judged)
+    return VerdictKind.SUPPORTED if complete else VerdictKind.INCONCLUSIVE
+
+
+def _test(part: Part) -> str:
+    """Write what is demanded of which quantity."""
+    given = ", ".join(
+        f"{name} {value}"
+        for name, value in part.given.items()
+        if isinstance(value, str | float | int) and not isinstance(value, bool) and "{" not in str(value)
+    )
+    words = part.quantity.replace("_", " ") + (f" ({given})" if given else "") + (", cold" if part.cold else "")
+    return f"{words}: {part.band(QUANTITIES[part.quantity].unit)}"
+
+
+def _about(judged: Sequence[Judged], shown: Judged | None) -> Iterator[str]:
+    """Name what the value is about, and count the others."""
+    if shown is None:
+        return
+    told = ["; ".join(filter(None, [shown.sample.about, shown.sample.note]))]
+    if shown.kind is VerdictKind.REFUTED:
+        told.append(shown.side)
+    if shown.kind is VerdictKind.PREDICTED:
+        said = band_verdict(shown.sample.estimate, shown.part.low, shown.part.high)
+        told.append(f"from a model, not measured; taken at its word: {said}")
+    if shown.sample.estimate.flag:
+        told.append(shown.sample.estimate.flag)
+    yield ", ".join(told)
+    others = [one for one in judged if one.part is shown.part]
+    if len(others) > 1:
+        counts = Counter(f"{one.kind} {one.side}".strip() for one in others)
+        yield f"of {len(others)}: " + ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
+    for one in judged:
+        if one.part is not shown.part:
+            yield f"{one.part.say or one.part.quantity.replace('_', ' ')}: {one.words()} {one.kind}"
+
+
+def _set_aside(aside: Sequence[Sample]) -> Iterator[str]:
+    if aside:
+        told = [f"{sample.about} ({sample.aside})" for sample in aside[:SHOWN]]
+        more = f" and {len(aside) - SHOWN} more" if len(aside) > SHOWN else ""
+        yield f"not judged: {', '.join(told)}{more}"
+
+
+def _beside(material: Material, claim: Claim) -> Iterator[str]:
+    """Show further numbers beside the verdict, the documents' own way of measuring among them."""
+    for part in claim.beside:
+        _, found = samples(material, part)
+        unit = QUANTITIES[part.quantity].unit
+        told = [
+            f"{units.by_unit(s.estimate, unit)} ({'; '.join(filter(None, [s.about, s.note, s.aside]))})" for s in found
+        ]
+        more = [f"{len(told) - SHOWN} more"] if len(told) > SHOWN else []
+        yield f"{part.say}: {', '.join([*told[:SHOWN], *more]) or 'not measured'}"
+
+
+def _nothing(material: Material, part: Part, keys: Sequence[str]) -> str:
+    """Say why a part has no number: no cell, or cells without data."""
+    if not keys:
+        return f"no cell selected by: {part.select.words()}; the largest P measured here is {most_cpus(material)}"
+    reasons = list(dict.fromkeys(filter(None, (material.rows[key].reason for key in keys))))
+    why = f": {reasons[0]}" if reasons else " for it"
+    return f"{len(keys)} cells selected by {part.select.words()} give no {part.quantity.replace('_', ' ')}{why}"
+
+
+def _only_aside(aside: Sequence[Sample]) -> str:
+    return "no cell fit to judge it" if aside else "nothing to judge"

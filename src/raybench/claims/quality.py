@@ -1,0 +1,61 @@
+"""Quantities about what a search found, from the quality pass and from early stopping."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from raybench.claims.asked import Asked, Sample, changed
+from raybench.model import Estimate
+from raybench.report import units
+from raybench.stats import MIN_BLOCKS, insufficient, interval
+
+
+def rmse_delta(asked: Asked, *, arm: str) -> Iterator[Sample]:
+    """Give by which share the arm's error on untouched rows lies below the baseline's; above 0 is better."""
+    for delta in asked.material.findings.deltas:
+        if delta.arm == arm and delta.workload in asked.workloads:
+            absolute = f"{units.plain(delta.baseline_test.point)} to {units.plain(delta.tuned_test.point)}"
+            yield Sample(
+                about=f"{delta.workload}, {arm} against {delta.baseline}",
+                estimate=delta.relative if delta.n >= MIN_BLOCKS else insufficient(delta.relative.point, delta.n),
+                note="; ".join([f"{delta.metric} {absolute}", *delta.flags]),
+            )
+
+
+def arm_error(asked: Asked, *, arm: str) -> Iterator[Sample]:
+    """Give the arm's mean error on untouched rows, in units of the error."""
+    for delta in asked.material.findings.deltas:
+        if delta.arm == arm and delta.workload in asked.workloads:
+            yield Sample(about=f"{delta.metric} of {delta.workload}, {arm}", estimate=delta.tuned_test)
+
+
+def arm_ratio(asked: Asked, *, arm: str, against: str) -> Iterator[Sample]:
+    """Give the mean error of an arm / that of another one, on the same untouched rows, paired."""
+    by_arm: dict[tuple[str, str], dict[int, float]] = {}
+    for line in asked.material.run.qualities:
+        by_arm.setdefault((line.workload, line.arm), {})[line.pair] = line.tuned_test
+    for workload in sorted(asked.workloads):
+        mine, theirs = by_arm.get((workload, arm), {}), by_arm.get((workload, against), {})
+        pairs = sorted(mine.keys() & theirs.keys())
+        if pairs:
+            both = np.array([(mine[p], theirs[p]) for p in pairs])
+            yield Sample(about=f"{workload}, {arm} against {against}", estimate=_ratio_of_means(asked, both))
+
+
+def steps_saved(asked: Asked) -> Iterator[Sample]:
+    """Give the share of the steps (boosting rounds, trees) that were asked for and not done."""
+    for split in asked.material.findings.splits:
+        key = split.cell.key
+        if key in asked.keys:
+            yield asked.sample(key, changed(split.saving_steps, lambda saving: 1 - 1 / saving if saving else 0.0))
+
+
+def _ratio_of_means(asked: Asked, both: "np.ndarray[tuple[int, int], np.dtype[np.float64]]") -> Estimate:
+    n = len(both)
+    top, bottom = both.mean(axis=0)
+    point = float(top / bottom) if bottom > 0 else float("nan")
+    if n < MIN_BLOCKS or not bottom > 0:
+        return insufficient(point, n)
+    drawn = both[asked.material.draws.indices(n)].mean(axis=1)
+    low, high = interval(drawn[:, 0] / drawn[:, 1])
+    return Estimate(point=point, low=low, high=high, n=n)

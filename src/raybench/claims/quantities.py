@@ -1,0 +1,55 @@
+"""The quantities that a claim may name. Each is a pure function of selected cells; its keyword-only parameters are
+what the claim gives behind `with`."""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from raybench.claims import checks, models, quality, times
+from raybench.claims.asked import Asked, Sample, ask
+from raybench.claims.asked import Material as Material  # what `samples` needs, for callers
+from raybench.claims.claim import Part
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quantity:
+    """A function from selected cells to samples. unit : of its numbers, as `report.units.by_unit` knows it."""
+
+    function: Callable[..., Iterator[Sample]]
+    unit: str
+
+    @property
+    def wanted(self) -> Mapping[str, Any]:
+        """Give the type of each parameter, by name; all of them are required."""
+        parameters = inspect.signature(self.function).parameters.values()
+        return {p.name: p.annotation for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
+
+
+def _named(unit: str, *functions: Callable[..., Iterator[Sample]]) -> dict[str, Quantity]:
+    return {function.__name__: Quantity(function=function, unit=unit) for function in functions}
+
+
+QUANTITIES: Mapping[str, Quantity] = MappingProxyType(
+    {
+        **_named("x", times.speedup, times.search_speedup, times.gain, times.relative, times.speedup_with_data),
+        **_named("x", times.alternative_ratio, times.workload_ratio, times.graham_limit),
+        **_named("x", checks.utilisation_ratio, checks.fit_ratio, quality.arm_ratio),
+        **_named("share", times.efficiency, times.serial_fraction, checks.utilisation, checks.search_share),
+        **_named("share", checks.gpu_share_at_once, checks.failures_handled, models.start_up_share),
+        **_named("share", quality.steps_saved),
+        **_named("%", times.estimate_error, quality.rmse_delta),
+        **_named("s", checks.seconds_per_task, models.start_up_s, models.break_even_s, models.sequential_s_for),
+        **_named("s", models.metg_work),
+        **_named("B", models.bytes_per_second),
+        **_named("tasks", checks.tasks),
+        **_named("", checks.growth, quality.arm_error),
+    }
+)
+
+
+def samples(material: Material, part: Part) -> tuple[Asked, tuple[Sample, ...]]:
+    """Select a part's cells and find its numbers."""
+    asked = ask(material, part)
+    return asked, tuple(QUANTITIES[part.quantity].function(asked, **part.given))

@@ -1,0 +1,233 @@
+"""Claims from YAML: one file each, every key checked; what is wrong is refused with file and line."""
+
+import math
+import re
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from raybench.claims.asked import CONDITION, MOST
+from raybench.claims.claim import Claim, Part, Select
+from raybench.claims.quantities import QUANTITIES
+from raybench.errors import BadSettings
+
+GROUP = "claim"  # the folder's name below conf/
+ID = re.compile(r"[A-Z]+\d+")
+PART_KEYS = ("quantity", "select", "warm", "with", "band", "above", "below")
+CLAIM_KEYS = ("id", "source", "statement", "documented", "note", "needs", "untestable", "also", "beside")
+CONDITIONS = ("cpus", "tasks")
+SELECT_KEYS = tuple(f.name for f in fields(Select))
+KINDS: Mapping[Any, tuple[Any, str]] = {
+    float: ((int, float), "a number"),
+    str: (str, "a text"),
+    bool: (bool, "true or false"),
+    Sequence[str]: (list, "a list of names"),
+}
+
+
+def own_conf() -> Path | None:
+    """Find the project's conf/: beside src/ in a checkout, inside the package in an installed wheel."""
+    package = Path(__file__).resolve().parents[1]
+    return next((c for c in (package.parents[1] / "conf", package / "conf") if (c / GROUP).is_dir()), None)
+
+
+def read(folders: Sequence[Path] = ()) -> tuple[Claim, ...]:
+    """Read the claims of further configuration folders and the project's own, by id.
+
+    Raises BadSettings for the first fault, with file and line; an id that stands in two files is one.
+    """
+    own = own_conf()
+    found: dict[str, Claim] = {}
+    for folder in [*folders, *([own] if own else [])]:
+        for path in sorted((folder / GROUP).glob("*.yaml")):
+            claim = read_file(path)
+            if claim.id in found:
+                raise BadSettings(
+                    f"{claim.where}: claim {claim.id} stands in {found[claim.id].where} already; give it another id"
+                )
+            found[claim.id] = claim
+    return tuple(found[id_] for id_ in sorted(found, key=_by_number))
+
+
+def read_file(path: Path) -> Claim:
+    """Read one claim."""
+    text = path.read_text(encoding="utf-8")
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        if not isinstance(node, yaml.MappingNode):
+            raise BadSettings(f"{path}:1: not a claim; expected keys such as id, statement, quantity, band")
+        return _claim(_Block(where=str(path), node=node))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark else 1
+        problem = getattr(error, "problem", None) or "not YAML"
+        raise BadSettings(f"{path}:{line}: not YAML ({problem}); see conf/{GROUP} for examples") from error
+
+
+def _by_number(id_: str) -> tuple[str, int]:
+    letters = id_.rstrip("0123456789")
+    return letters, int(id_[len(letters) :])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Block:
+    """A mapping of a file, with the line of each key."""
+
+    where: str
+    node: yaml.MappingNode
+
+    def values(self, known: Sequence[str]) -> dict[str, Any]:
+        """Give the values by key; unknown and repeated keys are refused."""
+        found: dict[str, Any] = {}
+        for key, value in self.node.value:
+            name = str(key.value)
+            if name not in known:
+                raise self.fault(key, f"no key {name!r} here; choose from {', '.join(known)}")
+            if name in found:
+                raise self.fault(key, f"{name} stands here a second time; keep one of the two")
+            found[name] = _plain(value)
+        return found
+
+    def blocks(self, name: str) -> Iterator["_Block"]:
+        """Yield the mappings of a list."""
+        value = self._value(name)
+        if value is None:
+            return
+        items = value.value if isinstance(value, yaml.SequenceNode) else [value]
+        for item in items:
+            if not isinstance(item, yaml.MappingNode):
+                raise self.fault(item, f"{name} is a list of quantities; expected quantity, select ... in each")
+            yield _Block(where=self.where, node=item)
+
+    def block(self, name: str) -> "_Block | None":
+        """Give a mapping within this one; None where it is absent."""
+        value = self._value(name)
+        if value is None:
+            return None
+        if not isinstance(value, yaml.MappingNode):
+            raise self.fault(value, f"{name} is {_plain(value)!r}; expected keys with values")
+        return _Block(where=self.where, node=value)
+
+    def fault(self, at: "yaml.Node | str", text: str) -> BadSettings:
+        """Make an error that names file and line; a key that is absent has the line of the whole block."""
+        node = at if isinstance(at, yaml.Node) else next((k for k, _ in self.node.value if k.value == at), self.node)
+        return BadSettings(f"{self.where}:{node.start_mark.line + 1}: {text}")
+
+    def _value(self, name: str) -> yaml.Node | None:
+        return next((value for key, value in self.node.value if key.value == name), None)
+
+
+def _plain(node: yaml.Node) -> Any:
+    """Give a node as plain values, by the safe loader's rules."""
+    loader = yaml.SafeLoader("")
+    try:
+        return loader.construct_object(node, deep=True)
+    finally:
+        loader.dispose()
+
+
+def _claim(block: _Block) -> Claim:
+    values = block.values((*CLAIM_KEYS, *PART_KEYS))
+    texts = {name: values.get(name, "") for name in CLAIM_KEYS if name not in ("also", "beside")}
+    for name, value in texts.items():
+        if not isinstance(value, str) or (name in ("id", "source", "statement") and not value):
+            raise block.fault(name, f"{name} is {value!r}; expected a text")
+    if not ID.fullmatch(texts["id"]):
+        raise block.fault("id", f"id {texts['id']!r}; expected capital letters and a number, such as C13")
+    if "quantity" in values:
+        parts = (_part(block, values, judged=True), *(_further(also, judged=True) for also in block.blocks("also")))
+    elif texts["untestable"]:
+        parts = ()
+    else:
+        raise block.fault("id", f"claim {texts['id']} has no quantity; name one, or say why it is untestable")
+    beside = tuple(_further(one, judged=False) for one in block.blocks("beside"))
+    return Claim(**texts, parts=parts, beside=beside, where=f"{block.where}:{block.node.start_mark.line + 1}")
+
+
+def _further(block: _Block, *, judged: bool) -> Part:
+    values = block.values(("say", *PART_KEYS))
+    if not isinstance(values.get("say", ""), str) or (not judged and not values.get("say")):
+        raise block.fault("say", "say is missing; name in words what is shown beside the verdict")
+    return _part(block, values, judged=judged)
+
+
+def _part(block: _Block, values: Mapping[str, Any], *, judged: bool) -> Part:
+    name = values.get("quantity")
+    if not isinstance(name, Hashable) or name not in QUANTITIES:
+        raise block.fault("quantity", f"no quantity {name!r}; choose from {', '.join(sorted(QUANTITIES))}")
+    if not isinstance(values.get("warm", True), bool):
+        raise block.fault("warm", f"warm is {values['warm']!r}; expected true or false")
+    low, high = _band(block, values) if judged else _no_band(block, values)
+    return Part(
+        quantity=str(name),
+        select=_select(block),
+        cold=not values.get("warm", True),
+        given=_given(block, str(name)),
+        low=low,
+        high=high,
+        say=values.get("say", ""),
+    )
+
+
+def _band(block: _Block, values: Mapping[str, Any]) -> tuple[float, float]:
+    asked = [name for name in ("band", "above", "below") if name in values]
+    if len(asked) != 1:
+        raise block.fault((asked or ["quantity"])[-1], "expected exactly one of band: [low, high], above: x, below: x")
+    name, value = asked[0], values[asked[0]]
+    ends = value if name == "band" else [value]
+    if not isinstance(ends, list) or len(ends) != (2 if name == "band" else 1) or not all(map(_finite, ends)):
+        raise block.fault(
+            name, f"{name} is {value!r}; expected {'[low, high]' if name == 'band' else 'a number'}, finite"
+        )
+    if name == "band":
+        low, high = float(ends[0]), float(ends[1])
+        if low > high:
+            raise block.fault(name, f"band is {value!r}; the lower end comes first")
+        return low, high
+    return (float(ends[0]), math.inf) if name == "above" else (-math.inf, float(ends[0]))
+
+
+def _no_band(block: _Block, values: Mapping[str, Any]) -> tuple[float, float]:
+    for name in ("band", "above", "below"):
+        if name in values:
+            raise block.fault(name, f"{name} stands beside the verdict and judges nothing; move it to `also`")
+    return -math.inf, math.inf
+
+
+def _finite(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _select(block: _Block) -> Select:
+    inner = block.block("select")
+    if inner is None:
+        return Select()
+    found: dict[str, Any] = {}
+    for name, value in inner.values(SELECT_KEYS).items():
+        if name in CONDITIONS:
+            text = str(value).strip()
+            if not CONDITION.fullmatch(text) and not (name == "cpus" and text == MOST):
+                raise inner.fault(name, f"{name} is {value!r}; expected a number or a condition such as '>1'")
+            found[name] = text
+        elif not isinstance(value, list) or not all(isinstance(v, str) and v for v in value):
+            raise inner.fault(name, f"{name} is {value!r}; expected a list of names")
+        else:
+            found[name] = tuple(value)
+    return Select(**found)
+
+
+def _given(block: _Block, quantity: str) -> dict[str, Any]:
+    inner, wanted = block.block("with"), QUANTITIES[quantity].wanted
+    values = inner.values(tuple(wanted) or ("nothing",)) if inner else {}
+    for name, kind in wanted.items():
+        if name not in values:
+            raise block.fault("with" if inner else "quantity", f"{quantity} needs `with: {{{name}: ...}}`")
+        types, words = KINDS[kind]
+        value = values[name]
+        if not isinstance(value, types) or (kind is float and isinstance(value, bool)):
+            assert inner is not None
+            raise inner.fault(name, f"{name} is {value!r}; expected {words}")
+    return values
