@@ -18,7 +18,9 @@ LOCKS = ("run", "tests", "lint", "types", "asv")
 
 def install(session: nox.Session, lock: str, *, package: bool = True) -> None:
     """Install one lock by its hashes, then raybench itself from this checkout."""
-    session.install("--require-hashes", "-r", f"requirements/{lock}.lock")
+    # uv, unlike pip, leaves bytecode to the first import: it would be compiled within a cold start, and again
+    # in every process where PYTHONDONTWRITEBYTECODE is set
+    session.install("--require-hashes", "-r", f"requirements/{lock}.lock", env={"UV_COMPILE_BYTECODE": "1"})
     if package:
         session.install("--no-deps", "-e", ".")
 

@@ -57,6 +57,7 @@ def environment(spec: Spec, *, threads: int, tag: str, job: Job | None = None) -
     """
     foreign = ("RAY_", "TUNE_", "OMP_", "MKL_", "OPENBLAS_", "LOKY_", "JOBLIB_", "BLIS_", "GOTO_", "KMP_")
     kept = {k: v for k, v in os.environ.items() if not k.startswith(foreign) and k.lower() not in PROXIES}
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)  # without bytecode caches each child would compile what it imports
     kept |= COMMON
     kept |= {name: str(threads) for name in THREAD_VARIABLES}
     kept |= {str(k): str(v) for k, v in spec.params.get("flags", {}).items()}
