@@ -81,7 +81,7 @@ def verdicts(run: Run, findings: Findings, claims: Sequence[Claim]) -> tuple[Cla
 
 def _line(material: Material, claim: Claim) -> ClaimLine:
     judged, aside, missing = _numbers(material, claim)
-    verdict = _verdict(claim, judged)
+    verdict = joined(claim, judged)
     main = [one for one in judged if one.part is claim.parts[0]] if claim.parts else []
     shown = min(main, key=lambda one: (RANK.index(one.kind), one.margin), default=None)
     notes = [f"the documents: {claim.documented}"] if claim.documented else []
@@ -136,7 +136,7 @@ def _moved(part: Part, floor: float) -> tuple[float, float]:
     return (part.low + floor if part.low == 1 else part.low, part.high - floor if part.high == 1 else part.high)
 
 
-def _verdict(claim: Claim, judged: Sequence[Judged]) -> VerdictKind:
+def joined(claim: Claim, judged: Sequence[Judged]) -> VerdictKind:
     """Join the verdicts: supported if all are, refuted if any is after Holm's adjustment, else undecided."""
     parts = {id(one.part) for one in judged}
     if not claim.parts or id(claim.parts[0]) not in parts:
@@ -157,8 +157,13 @@ def _test(part: Part) -> str:
         for name, value in part.given.items()
         if isinstance(value, str | float | int) and not isinstance(value, bool) and "{" not in str(value)
     )
-    words = part.quantity.replace("_", " ") + (f" ({given})" if given else "") + (", cold" if part.cold else "")
+    words = _words(part.quantity) + (f" ({given})" if given else "") + (", cold" if part.cold else "")
     return f"{words}: {part.band(QUANTITIES[part.quantity].unit)}"
+
+
+def _words(quantity: str) -> str:
+    """Write a quantity's name as words; its unit stands behind the number."""
+    return quantity.removesuffix("_s").replace("_", " ")
 
 
 def _about(judged: Sequence[Judged], shown: Judged | None) -> Iterator[str]:
@@ -180,7 +185,7 @@ def _about(judged: Sequence[Judged], shown: Judged | None) -> Iterator[str]:
         yield f"of {len(others)}: " + ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
     for one in judged:
         if one.part is not shown.part:
-            yield f"{one.part.say or one.part.quantity.replace('_', ' ')}: {one.words()} {one.kind}"
+            yield f"{one.part.say or _words(one.part.quantity)}: {one.words()} {one.kind}"
 
 
 def _set_aside(aside: Sequence[Sample]) -> Iterator[str]:
@@ -208,7 +213,7 @@ def _nothing(material: Material, part: Part, keys: Sequence[str]) -> str:
         return f"no cell selected by: {part.select.words()}; the largest P measured here is {most_cpus(material)}"
     reasons = list(dict.fromkeys(filter(None, (material.rows[key].reason for key in keys))))
     why = f": {reasons[0]}" if reasons else " for it"
-    return f"{len(keys)} cells selected by {part.select.words()} give no {part.quantity.replace('_', ' ')}{why}"
+    return f"{len(keys)} cells selected by {part.select.words()} give no {_words(part.quantity)}{why}"
 
 
 def _only_aside(aside: Sequence[Sample]) -> str:

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from raybench.claims.asked import Asked, Sample, changed
+from raybench.claims.asked import Asked, Sample
 from raybench.model import Estimate
 from raybench.report import units
-from raybench.stats import MIN_BLOCKS, insufficient, interval
+from raybench.stats import MIN_BLOCKS, insufficient, interval, median_rank_ci
 
 
 def rmse_delta(asked: Asked, *, arm: str) -> Iterator[Sample]:
@@ -44,10 +44,10 @@ def arm_ratio(asked: Asked, *, arm: str, against: str) -> Iterator[Sample]:
 
 def steps_saved(asked: Asked) -> Iterator[Sample]:
     """Give the share of the steps (boosting rounds, trees) that were asked for and not done."""
-    for split in asked.material.findings.splits:
-        key = split.cell.key
-        if key in asked.keys:
-            yield asked.sample(key, changed(split.saving_steps, lambda saving: 1 - 1 / saving if saving else 0.0))
+    for key in asked.keys:
+        good = [m for _, m in sorted(asked.data.ok(key).items()) if m.steps_asked]
+        if good:
+            yield asked.sample(key, median_rank_ci([1 - m.steps_done / m.steps_asked for m in good]))
 
 
 def _ratio_of_means(asked: Asked, both: "np.ndarray[tuple[int, int], np.dtype[np.float64]]") -> Estimate:
