@@ -6,7 +6,7 @@ import selectors
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +46,7 @@ class Ending:
     lines: tuple[str, ...]
     timed_out: bool = False
     over_memory: int | None = None  # bytes seen when the limit was passed
+    most_memory: int = 0  # bytes seen at most, shared head included
     returncode: int | None = None
     last_words: str = ""  # end of standard error
 
@@ -99,9 +100,13 @@ class Child:
             self.process.stdin.write((json.dumps(request) + "\n").encode())
             self.process.stdin.flush()
 
-    def wait(self, *, timeout_s: float, account: processes.Account, memory_bytes: int | None) -> Ending:
-        """Read until the child closes its pipe, runs out of time, or its tree outgrows its memory."""
+    def wait(self, *, timeout_s: float, held_bytes: Callable[[], int], memory_bytes: int | None) -> Ending:
+        """Read until the child closes its pipe, runs out of time, or its tree outgrows its memory.
+
+        held_bytes : memory of the tree now, a shared head included; looked at every `WATCH_S`.
+        """
         chunks: list[bytes] = []
+        most = 0
         deadline = self.spawned + timeout_s
         for chunk in self._read():
             if chunk is not None:
@@ -109,14 +114,14 @@ class Child:
                     break
                 chunks.append(chunk)
                 continue
-            used = account.now_bytes()  # also where nothing is limited: it feeds the peak
+            most = max(most, used := held_bytes())
             if now() > deadline:
-                return self._ending(chunks, timed_out=True)
+                return self._ending(chunks, timed_out=True, most_memory=most)
             if memory_bytes is not None and used > memory_bytes:
-                return self._ending(chunks, over_memory=used)
+                return self._ending(chunks, over_memory=used, most_memory=most)
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(timeout=10)
-        return self._ending(chunks)
+        return self._ending(chunks, most_memory=most)
 
     def lines(self) -> Iterator[str]:
         """Read line by line until the child closes its pipe; for children that talk for long."""
@@ -155,12 +160,15 @@ class Child:
                 else:
                     yield None
 
-    def _ending(self, chunks: list[bytes], *, timed_out: bool = False, over_memory: int | None = None) -> Ending:
+    def _ending(
+        self, chunks: list[bytes], *, timed_out: bool = False, over_memory: int | None = None, most_memory: int = 0
+    ) -> Ending:
         text = b"".join(chunks).decode(errors="replace")
         return Ending(
             lines=tuple(text.splitlines()),
             timed_out=timed_out,
             over_memory=over_memory,
+            most_memory=most_memory,
             returncode=self.process.poll(),
             last_words=self.last_words(),
         )

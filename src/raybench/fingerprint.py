@@ -27,7 +27,7 @@ ALLOWED = re.compile(
     r"^(OMP|MKL|OPENBLAS|BLIS|GOTO|KMP|NUMEXPR|NUMBA|VECLIB|RAY|TUNE|LOKY|JOBLIB)_|^(PYTHONHASHSEED|CUDA_VISIBLE_DEVICES)$"
 )
 SECRET = re.compile(r"TOKEN|SECRET|PASSWORD|KEY|CREDENTIAL")
-CODE = (".", ":(exclude)reports", ":(exclude)RESULTS.md")  # what a run writes does not make its code dirty
+CODE = ("src", "conf", "requirements", "pyproject.toml", "noxfile.py")  # what a run writes is no change of its code
 GPU_FIELDS = (
     "name",
     "driver_version",

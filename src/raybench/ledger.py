@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from raybench.model import Cell, Measurement, Plan, Status, digest
+from raybench.model import Cell, Measurement, Plan, Status, digest, reading_order
 
 Metric = Callable[[Measurement], float | None]
 CONTROL = "control"  # backend tag: an arm that tests the harness, not a backend of anybody
@@ -158,6 +158,7 @@ def ledger(plan: Plan, measurements: Sequence[Measurement]) -> Ledger:
         cells.setdefault(planned[0], job.cell)
     for skipped, skip in skips.items():
         cells.setdefault(skipped, skip.cell)
+    cells = dict(sorted(cells.items(), key=lambda pair: reading_order(pair[1])))
     good: dict[tuple[str, int], dict[int, Measurement]] = {}
     lines: dict[str, list[Measurement]] = {}
     for m in sorted(measurements, key=lambda m: (m.cell, m.replica, m.block, m.attempt)):

@@ -413,10 +413,11 @@ class Plan:
     def cells(self) -> tuple[Cell, ...]:
         """Every cell once, skipped ones too: by workload, the loops first, then by cores and backend."""
         seen = {cell.key: cell for cell in [*(j.cell for j in self.jobs), *(s.cell for s in self.skips)]}
-        return tuple(sorted(seen.values(), key=_reading_order))
+        return tuple(sorted(seen.values(), key=reading_order))
 
 
-def _reading_order(cell: Cell) -> tuple[Any, ...]:
+def reading_order(cell: Cell) -> tuple[Any, ...]:
+    """Sort cells for a reader: by workload, controls last, the loops first, then by cores and backend."""
     tags = cell.backend.tags
     loops = ("serial" not in tags) + ("serial" not in tags and "threads" not in tags)
     control = "control" in tags

@@ -214,7 +214,11 @@ class Runner:
         try:
             account.add(child.process.pid)
             child.send({"job": to_json(sent), "spawned": child.spawned, "affinity": list(job.affinity)})
-            ending = child.wait(timeout_s=job.limits.cell_timeout_s, account=account, memory_bytes=limit)
+            ending = child.wait(
+                timeout_s=job.limits.cell_timeout_s,
+                held_bytes=lambda: sum(c.now_bytes() for c in counters),
+                memory_bytes=limit,
+            )
             disturbance = watch.after()
             cpu_s = sum(c.cpu_s() for c in counters) - cpu_before
         finally:
@@ -242,7 +246,7 @@ class Runner:
                 disturbance=disturbance,
                 cpu_s=cpu_s,
                 cpu_source=account.cpu_source,
-                peak_rss_bytes=peak,
+                peak_rss_bytes=max(peak, ending.most_memory),
                 memory_source=account.memory_source,
                 began=round(child.spawned - self._began, 3),
             )
