@@ -351,3 +351,10 @@ def test_a_claim_about_a_known_quantity_needs_its_yaml_alone(tmp_path):
         "MINE1", VerdictKind.SUPPORTED, 1.6, "speedup: at least 1x",
     )  # fmt: skip
     assert np.isfinite(found.value.low)
+
+
+def test_the_recipe_for_a_claim_is_one(tmp_path):
+    text = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    shown = text.split("```yaml\n# conf/claim/")[1].split("\n", 1)[1].split("```")[0]
+
+    assert read(tmp_path, shown).id == "C13"
