@@ -1,0 +1,85 @@
+"""Carrying a run through: after the planned blocks only the width of an interval asks for more."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from raybench import settings, store
+from raybench.model import Cell, Environment, Job, Measurement, Phases, Plan, Spec, Status
+from raybench.pursue import pursue, too_wide
+from raybench.run import Run, finished, identity, note_stop, open_run, planned
+
+TOYS = Path(__file__).parent / "toys"
+WORK = Spec(name="w", target="x.W")
+LOOP = Cell(workload=WORK, backend=Spec(name="sequential", target="x.S", tags=("serial",)), workers=1)
+POOL = Cell(workload=WORK, backend=Spec(name="pool", target="x.P", tags=("parallel",)), workers=2)
+
+
+def made(cell_seconds: dict[str, list[float]]) -> tuple[Plan, store.Loaded]:
+    cells = {cell.key: cell for cell in (LOOP, POOL)}
+    blocks = len(next(iter(cell_seconds.values())))
+    jobs = [Job(cell=cells[key], block=b, order=0, seed=1) for b in range(blocks) for key in cell_seconds]
+    lines = [
+        Measurement(cell=key, block=b, replica=1, attempt=1, status=Status.OK, phases=Phases(makespan=seconds))
+        for key, values in cell_seconds.items()
+        for b, seconds in enumerate(values)
+    ]
+    plan = Plan(
+        study="s", seed=1, blocks=blocks, usable_cpus=2, jobs=tuple(jobs), skips=(), controls=True, verdicts=True
+    )
+    return plan, store.Loaded(measurements=tuple(lines), qualities=())
+
+
+def test_a_narrow_interval_asks_for_nothing_whatever_its_verdict():
+    plan, loaded = made({LOOP.key: [2.0, 2.01, 2.0, 2.01, 2.0, 2.01], POOL.key: [1.0, 1.01, 1.0, 1.01, 1.0, 1.01]})
+
+    assert too_wide(plan, loaded) == []
+
+
+def test_a_wide_interval_asks_for_its_cell():
+    plan, loaded = made({LOOP.key: [2.0] * 6, POOL.key: [1.0, 2.0, 1.5, 1.0, 2.5, 1.2]})
+
+    assert too_wide(plan, loaded) == [POOL.key]
+    assert too_wide(replace(plan, target_half_width=9.0), loaded) == []
+
+
+def test_mini_blocks_hold_the_cell_its_base_and_the_replica_until_the_budget_ends(tmp_path: Path):
+    asked = settings.load(
+        [
+            "study=smoke", f"reports={tmp_path}", "workloads=[toy_none]", "backends=[sequential,joblib]", "cpus=[1]",
+            "blocks=6", "study.controls=true", "study.verdicts=true", "budget_min=0.6", "study.target_half_width=0.001",
+        ],
+        conf=[TOYS],
+    )  # fmt: skip
+    plan = planned(asked)
+
+    def collect(plan_digest: str, command: str) -> Environment:
+        return Environment(machine="toy", identity=identity(plan), began="r", facts={}, command=command)
+
+    run = open_run(asked, plan, command="test", collect=collect)
+    outcome = pursue(run, asked, lambda event: None)
+
+    lines = store.Store(run.folder / store.MEASUREMENTS).load().measurements
+    extra = [m for m in lines if m.extra]
+    assert outcome.stopped == "budget"
+    assert {m.block for m in lines if not m.extra} == set(range(6))
+    assert extra
+    assert all(m.block >= 6 for m in extra)
+    first = min(m.block for m in extra)
+    assert {(m.cell, m.replica) for m in extra if m.block == first} == {
+        (cell.key, replica) for cell in plan.cells for replica in ((1, 2) if "serial" in cell.backend.tags else (1,))
+    }
+
+
+def test_a_run_is_finished_when_it_said_so_and_nothing_was_added_since(tmp_path: Path):
+    plan, _ = made({LOOP.key: [1.0] * 6})
+    run = Run(folder=tmp_path, plan=plan, resumed=True, note="")
+    assert finished(run) == ""
+
+    note_stop(run, "budget")
+    assert finished(run) == ""
+
+    note_stop(run, "complete")
+    assert finished(run) == "complete"
+
+    (tmp_path / store.MEASUREMENTS).write_text("{}\n", encoding="utf-8")
+    assert finished(run) == ""
