@@ -212,7 +212,7 @@ def _nothing(material: Material, part: Part, keys: Sequence[str]) -> str:
     if not keys:
         return f"no cell selected by: {part.select.words()}; the largest P measured here is {most_cpus(material)}"
     reasons = list(dict.fromkeys(filter(None, (material.rows[key].reason for key in keys))))
-    why = f": {reasons[0]}" if reasons else " for it"
+    why = f": {reasons[0]}" if reasons else ": the run holds no data for it"
     return f"{len(keys)} cells selected by {part.select.words()} give no {_words(part.quantity)}{why}"
 
 
