@@ -23,6 +23,7 @@ VERBS = {
     "verify": "run every workload on every backend once, check the answers, time nothing",
     "report": "rebuild RESULTS.md, figures and page from raw data alone",
     "doctor": "look at this machine: cores, quota, load, memory, GPUs, data; start, check and stop a Ray cluster",
+    "check": "print the verdict of every claim; exit 1 where a document and the data disagree",
     "export": "write a run's raw data as parquet or csv, and the JSON schema of a raw line",
     "trace": "write a cell's measurement as a Chrome trace, for Perfetto",
     "cell": "take one measurement in this process and print it as JSON",
@@ -73,9 +74,9 @@ def _parser() -> argparse.ArgumentParser:
         what = "key of a cell" if verb == "trace" else "Hydra overrides: study=NAME, workloads=[...], cpus=[...] ..."
         sub.add_argument("overrides", nargs="*", help=what)
         sub.add_argument("--conf", action="append", default=[], type=Path, help="a further configuration folder")
-        if verb in ("report", "export", "trace"):
+        if verb in ("report", "check", "export", "trace"):
             sub.add_argument("--run", type=Path, help="a run's folder; without it the one named in reports/current")
-        if verb in ("run", "report"):
+        if verb in ("run", "report", "check"):
             sub.add_argument("--root", type=Path, default=Path(), help="where RESULTS.md and README.md are")
         if verb == "run":
             sub.add_argument("--no-report", action="store_true", help="measure only")
@@ -185,6 +186,18 @@ def _chosen(arguments: argparse.Namespace) -> Path:
     return folder
 
 
+def _check(arguments: argparse.Namespace) -> int:
+    from raybench import console, prose, store
+
+    reports = arguments.root / "reports"
+    folder = arguments.run or store.current(reports)
+    checked = prose.check(reports, folder, arguments.root, conf=arguments.conf)
+    console.show_claims(checked.claims)
+    for fault in checked.faults:
+        print(fault)
+    return 1 if checked.faults else 0
+
+
 def _export(arguments: argparse.Namespace) -> int:
     from raybench import export, store
 
@@ -202,9 +215,7 @@ def _trace(arguments: argparse.Namespace) -> int:
 
     folder = _chosen(arguments)
     if len(arguments.overrides) != 1:
-        raise BadSettings(
-            f"{len(arguments.overrides)} cells given; expected one key, as `raybench plan` prints it"
-        )
+        raise BadSettings(f"{len(arguments.overrides)} cells given; expected one key, as `raybench plan` prints it")
     plan, loaded = store.read_plan(folder), store.Store(folder / store.MEASUREMENTS).load()
     found = trace.choose(plan, loaded.measurements, arguments.overrides[0], arguments.block)
     cell = next(cell for cell in plan.cells if cell.key == found.cell)
@@ -220,9 +231,10 @@ def _rebuild(reports: Path, folder: Path, arguments: argparse.Namespace, *, alwa
     if not always and stale.unchanged(reports, folder, arguments.root):
         print(f"report of {folder}: unchanged")
         return
+    from raybench.claims.judge import judge
     from raybench.report import build
 
-    written = build.rebuild(reports, folder, arguments.root, conf=arguments.conf)
+    written = build.rebuild(reports, folder, arguments.root, conf=arguments.conf, judge=judge)
     print(f"report of {folder}: {', '.join(str(path) for path in written) or 'unchanged'}")
 
 
@@ -279,6 +291,7 @@ _DO: dict[str, Callable[[argparse.Namespace], int]] = {
     "run": _run,
     "verify": _verify,
     "report": _report,
+    "check": _check,
     "export": _export,
     "trace": _trace,
     "doctor": _doctor,

@@ -12,11 +12,13 @@ from rich.table import Table
 
 from raybench.model import Job, Plan, Status
 from raybench.plan import limit_note
+from raybench.report.units import by_unit
 from raybench.run import Run
 from raybench.runner import Event, Observer, Outcome
 
 if TYPE_CHECKING:
     from raybench.doctor import Finding
+    from raybench.report.findings import ClaimLine
     from raybench.verify import Verified
     from raybench.verify_all import Summary
 
@@ -109,6 +111,13 @@ def show_summary(found: "Summary") -> None:
     for line in found.disagreements:
         say(f"disagree {line}")
     say(f"{found.ok} ok, {found.skipped} skipped, {found.failed} failed, {len(found.disagreements)} scores disagree")
+
+
+def show_claims(claims: Sequence["ClaimLine"]) -> None:
+    """Print every claim's verdict with the number behind it, what was demanded, and why."""
+    for claim in claims:
+        value = by_unit(claim.value, claim.unit) if claim.value is not None else "no number"
+        say(f"{claim.id} {claim.verdict:12} {value}; demanded: {claim.band}; {len(claim.cells)} cells; {claim.note}")
 
 
 def show_findings(findings: Sequence["Finding"]) -> int:

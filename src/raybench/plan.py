@@ -62,11 +62,11 @@ def plan(study: Study, machine: Machine) -> Plan:
 def block_jobs(cells: Sequence[Cell], study: Study, machine: Machine, *, block: int) -> list[Job]:
     """Draw one block: these cells in random order, each base twice where the study has controls (A/A).
 
-    The sleep workload has none: its control is the known ideal.
+    Not of the sleep workload, whose control is its known ideal, nor of ladders, which take minutes.
     """
     entries = [(cell, 1) for cell in cells]
     if study.controls:
-        entries += [(cell, 2) for cell in cells if is_base(cell) and "sleep" not in cell.workload.tags]
+        entries += [(cell, 2) for cell in cells if is_base(cell) and not {"sleep", "ladder"} & set(cell.workload.tags)]
     pattern = [
         Job(
             cell=cell,
