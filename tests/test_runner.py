@@ -195,6 +195,28 @@ def wait_for(words: str, stream: IO[str]) -> None:
     pytest.fail(f"{words!r} was never said: {said}")
 
 
+def test_a_load_beside_a_run_disturbs_it_and_it_is_measured_again_when_quiet(tmp_path: Path):
+    """A program of somebody else's keeps every CPU busy; the lines stay, marked, and later attempts replace them."""
+    run = opened(tmp_path, "workloads=[toy_none]", "workload.toy_none.seconds=0.2")
+    busy = "import os\nwhile os.getppid() != 1: pass"
+    load = [subprocess.Popen([sys.executable, "-c", busy]) for _ in range(os.cpu_count() or 1)]
+    attempts: list[Measurement] = []
+
+    def observe(event: Event) -> None:
+        if event.measurement is not None:
+            attempts.append(event.measurement)
+            for process in load:  # the load ends after the first attempt
+                process.kill()
+                process.wait()
+
+    Runner(run.folder, observe=observe, quiet_only=True).run(in_order(run.plan), budget_s=60)
+
+    assert attempts[0].status is Status.DISTURBED
+    assert "others used" in attempts[0].reason
+    assert [m.attempt for m in attempts[:2]] == [1, 2]
+    assert lines(run) == tuple(attempts)
+
+
 def gone(prefix: str) -> bool:
     """Wait for processes that were told to end; a fixed number of looks, no clock."""
     for _ in range(200):

@@ -220,7 +220,7 @@ def _trace(arguments: argparse.Namespace) -> int:
     found = trace.choose(plan, loaded.measurements, arguments.overrides[0], arguments.block)
     cell = next(cell for cell in plan.cells if cell.key == found.cell)
     out = arguments.out or Path(f"trace-{cell.key}.json")
-    out.write_text(trace.text(cell, found), encoding="utf-8")
+    out.write_text(trace.text(cell, found, loaded.measurements), encoding="utf-8")
     print(f"{out}: block {found.block} of {cell.workload.name} x {cell.backend.name}; open it in Perfetto")
     return 0
 

@@ -82,10 +82,10 @@ class Runner:
         self._retry_failed = retry_failed
         self._quiet_only = quiet_only
         self._tag = f"raybench-{digest(str(folder.resolve()))[:10]}:"
-        self._began = now()
         self._durations: dict[str, float] = {}
         loaded = self._store.load()
         self._lines = {m.key: m for m in loaded.measurements}
+        self._began = now() - max((m.began for m in loaded.measurements), default=0.0)  # a resumed run goes on counting
         self._qualities = {q.key for q in loaded.qualities}
         self._index = len(loaded.measurements)
         self._work = Path(tempfile.gettempdir())

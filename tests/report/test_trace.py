@@ -18,7 +18,9 @@ def asha(block: int = 0):
 
 def test_phases_follow_each_other_and_tasks_lie_within_the_makespan():
     cell, m = asha()
-    events = json.loads(trace.text(cell, m))["traceEvents"]
+    events = json.loads(
+        trace.text(cell, m, [made_run.measurement(job, i) for i, job in enumerate(made_run.plan().jobs)])
+    )["traceEvents"]
     phases = [e for e in events if e.get("cat") == "phase"]
     assert [e["name"] for e in phases] == [
         "interpreter", "imports", "data", "start-up", "warm-up", "makespan", "shutdown", "check",

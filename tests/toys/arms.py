@@ -5,7 +5,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from raybench.backends.base import Backend, Resources, execute
+from raybench.backends.sequential import Sequential
 from raybench.errors import TaskTimedOut
 from raybench.model import Task, TaskResult, WorkerSeen
 from raybench.workloads.base import Workload
@@ -39,3 +42,26 @@ class Loop(Backend):
         affinity = 99 if self._lie == "affinity" else len(os.sched_getaffinity(0))
         seen = WorkerSeen(pid=result.pid, node="n", threads=threads, affinity=affinity, nice=0, omp="1")
         return replace(result, seen=seen)
+
+
+class Liar(Sequential):
+    """The loop, with the last task's answer changed by a little: what a faulty arm would return."""
+
+    def run(self, workload: Workload, tasks: Sequence[Task], data: Any) -> list[TaskResult]:
+        results = super().run(workload, tasks, data)
+        return [*results[:-1], replace(results[-1], answer=changed(results[-1].answer), error="")]
+
+
+def changed(answer: Any) -> Any:
+    """Change one leaf of an answer; no answer at all becomes one."""
+    if isinstance(answer, np.ndarray):
+        wrong = answer.copy()
+        wrong.flat[-1] = wrong.flat[-1] + 1
+        return wrong
+    if isinstance(answer, dict):
+        return {key: changed(value) for key, value in answer.items()}
+    if isinstance(answer, (list, tuple)):
+        return [*answer[:-1], changed(answer[-1])]
+    if isinstance(answer, (str, bytes)):
+        return answer[::-1] + answer[:1]
+    return 1 if answer is None else answer + 1

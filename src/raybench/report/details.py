@@ -9,7 +9,7 @@ from typing import Any
 from raybench.model import Cell, Measurement, Row, Status
 from raybench.report import cells, units
 from raybench.report.findings import Findings, Run
-from raybench.report.stamps import ending, middle
+from raybench.report.stamps import Budgets, budgets, ending, middle
 
 SAMPLE_FIELDS = (
     "block", "replica", "attempt", "status", "order", "data", "start-up", "warm-up", "makespan", "shutdown", "cold",
@@ -23,9 +23,10 @@ def details(run: Run, findings: Findings) -> dict[str, Any]:
     lines: dict[str, list[Measurement]] = {}
     for m in run.measurements:
         lines.setdefault(m.cell, []).append(m)
+    full = budgets(run.measurements)
     return {
         "fields": SAMPLE_FIELDS,
-        "cells": {row.cell.key: _detail(run, row, lines.get(row.cell.key, [])) for row in findings.rows},
+        "cells": {row.cell.key: _detail(run, row, lines.get(row.cell.key, []), full) for row in findings.rows},
     }
 
 
@@ -45,7 +46,7 @@ def repeat_command(run: Run, cell: Cell) -> str:
     return " ".join(map(shlex.quote, words))
 
 
-def _detail(run: Run, row: Row, lines: Sequence[Measurement]) -> dict[str, Any]:
+def _detail(run: Run, row: Row, lines: Sequence[Measurement], full: Budgets) -> dict[str, Any]:
     cell = row.cell
     good = [m for m in lines if m.status is Status.OK]
     shown = middle(good) or next(iter(good), None)
@@ -59,7 +60,7 @@ def _detail(run: Run, row: Row, lines: Sequence[Measurement]) -> dict[str, Any]:
         "command": repeat_command(run, cell),
         "numbers": _numbers(row),
         "samples": [_sample(m) for m in sorted(lines, key=lambda m: m.key)],
-        "chart": _chart(shown) if shown and shown.tasks else None,
+        "chart": _chart(shown, full) if shown and shown.tasks else None,
     }
 
 
@@ -98,9 +99,8 @@ def _sample(m: Measurement) -> list[Any]:
     return [*head, *(round(s, 4) for s in seconds), cpu, mib, reason]
 
 
-def _chart(m: Measurement) -> dict[str, Any]:
+def _chart(m: Measurement, full: Budgets) -> dict[str, Any]:
     workers = {worker: lane for lane, worker in enumerate(sorted({task.worker for task in m.tasks}))}
-    most = max(task.steps for task in m.tasks)
     tasks = sorted(m.tasks, key=lambda t: (t.started, t.index))
     return {
         "block": m.block,
@@ -109,7 +109,7 @@ def _chart(m: Measurement) -> dict[str, Any]:
         "lanes": len(workers),
         "left out": max(0, len(tasks) - MOST_TASKS),
         "tasks": [
-            [t.index, workers[t.worker], round(t.started, 5), round(t.ended, 5), ending(t, most), t.tries]
+            [t.index, workers[t.worker], round(t.started, 5), round(t.ended, 5), ending(t, m, full), t.tries]
             for t in tasks[:MOST_TASKS]
         ],
     }

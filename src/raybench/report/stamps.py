@@ -1,6 +1,6 @@
 """Task stamps for charts: one measurement's timeline per cell, and all task times."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from raybench.ledger import CONTROL, ledger
 from raybench.model import Measurement, TaskStamp
@@ -9,9 +9,26 @@ from raybench.report.findings import Durations, Run, Timeline
 MOST_VALUES = 300  # of one curve; more are thinned evenly
 
 
-def ending(task: TaskStamp, most: int) -> str:
-    """Say how a task ended. most : the largest number of steps of any task of the bag."""
-    return "failed" if task.error else "done" if task.steps == most else "fewer steps"
+Budgets = Mapping[str, Mapping[int, int]]  # hash of a task list -> task index -> steps of its full budget
+
+
+def budgets(lines: Iterable[Measurement]) -> Budgets:
+    """Read each task's full budget from measurements that ran all steps; tasks of a search differ in theirs."""
+    found: dict[str, dict[int, int]] = {}
+    for m in lines:
+        if m.tasks and m.steps_done == m.steps_asked:
+            found.setdefault(m.tasks_hash, {task.index: task.steps for task in m.tasks})
+    return found
+
+
+def ending(task: TaskStamp, m: Measurement, full: Budgets) -> str:
+    """Say how a task of a measurement ended: `done`, `fewer steps`, `failed`; `unknown` where no arm ran it in full."""
+    if task.error:
+        return "failed"
+    if m.steps_done == m.steps_asked:
+        return "done"
+    budget = full.get(m.tasks_hash, {}).get(task.index)
+    return "unknown" if budget is None else "done" if task.steps >= budget else "fewer steps"
 
 
 def middle(lines: Sequence[Measurement]) -> Measurement | None:
@@ -23,13 +40,13 @@ def middle(lines: Sequence[Measurement]) -> Measurement | None:
 def timelines(run: Run) -> tuple[Timeline, ...]:
     """Give the timeline of every parallel cell that has stamps."""
     data = ledger(run.plan, run.measurements)
+    full = budgets(run.measurements)
     found = []
     for key, cell in data.cells.items():
         m = middle(list(data.ok(key).values()))
         if m is None or cell.workers == 1 or CONTROL in cell.backend.tags:
             continue
         lanes = {worker: lane for lane, worker in enumerate(sorted({task.worker for task in m.tasks}))}
-        most = max(task.steps for task in m.tasks)
         found.append(
             Timeline(
                 cell=cell,
@@ -37,7 +54,7 @@ def timelines(run: Run) -> tuple[Timeline, ...]:
                 before=m.phases.start_up + m.phases.warm_up,
                 makespan=m.phases.makespan,
                 lanes=len(lanes),
-                tasks=tuple((lanes[t.worker], t.started, t.ended, ending(t, most)) for t in m.tasks),
+                tasks=tuple((lanes[t.worker], t.started, t.ended, ending(t, m, full)) for t in m.tasks),
             )
         )
     return tuple(found)

@@ -7,15 +7,19 @@ from typing import Any
 from raybench.errors import BadSettings
 from raybench.model import Cell, Measurement, Plan
 from raybench.report.cells import cores
-from raybench.report.stamps import ending, middle
+from raybench.report.stamps import budgets, ending, middle
 
 DRIVER = 0  # thread of the phases; workers follow
 PHASES = ("interpreter", "imports", "data", "start_up", "warm_up", "makespan", "shutdown", "check")
 MICRO = 1e6  # a trace counts in microseconds
 
 
-def trace(cell: Cell, m: Measurement) -> dict[str, Any]:
-    """Give the trace: phases of the driver, tasks of each worker, reports of each task as instants."""
+def trace(cell: Cell, m: Measurement, lines: Sequence[Measurement] = ()) -> dict[str, Any]:
+    """Give the trace: phases of the driver, tasks of each worker, reports of each task as instants.
+
+    lines : further measurements of the run, from which the budgets of tasks that were stopped early are known.
+    """
+    full = budgets([m, *lines])
     events = [_named("process_name", DRIVER, f"{cell.workload.name} on {cell.backend.name}, P = {cores(cell)}")]
     events.append(_named("thread_name", DRIVER, "driver"))
     at, began = 0.0, 0.0
@@ -27,9 +31,8 @@ def trace(cell: Cell, m: Measurement) -> dict[str, Any]:
         at += seconds
     lanes = {worker: lane for lane, worker in enumerate(sorted({task.worker for task in m.tasks}), start=DRIVER + 1)}
     events += [_named("thread_name", lane, f"worker {worker}") for worker, lane in lanes.items()]
-    most = max((task.steps for task in m.tasks), default=0)
     for task in m.tasks:
-        lane, words = lanes[task.worker], ending(task, most)
+        lane, words = lanes[task.worker], ending(task, m, full)
         about = {"steps": task.steps, "loss": task.loss, "tries": task.tries, "ended": words, "error": task.error}
         events.append(_span(f"task {task.index}", words, lane, (began + task.started, began + task.ended), about))
         for steps, loss, when in task.points:
@@ -37,9 +40,9 @@ def trace(cell: Cell, m: Measurement) -> dict[str, Any]:
     return {"displayTimeUnit": "ms", "traceEvents": events, "otherData": {"cell": m.cell, "block": m.block}}
 
 
-def text(cell: Cell, m: Measurement) -> str:
+def text(cell: Cell, m: Measurement, lines: Sequence[Measurement] = ()) -> str:
     """Write the trace as JSON."""
-    return json.dumps(trace(cell, m), separators=(",", ":")) + "\n"
+    return json.dumps(trace(cell, m, lines), separators=(",", ":")) + "\n"
 
 
 def choose(plan: Plan, measurements: Sequence[Measurement], key: str, block: int | None = None) -> Measurement:

@@ -9,7 +9,12 @@ from raybench.report.findings import Findings, Timeline
 from raybench.report.plots.canvas import COLOURS, HATCHES, Plot, legend, panels, plain_text
 
 SHOWN = 6  # lines of the figure; the page has a chart of every cell
-LOOKS = {"done": (COLOURS[0], ""), "fewer steps": (COLOURS[5], HATCHES[1]), "failed": (COLOURS[1], HATCHES[4])}
+LOOKS = {
+    "done": (COLOURS[0], ""),
+    "fewer steps": (COLOURS[5], HATCHES[1]),
+    "failed": (COLOURS[1], HATCHES[4]),
+    "unknown": (COLOURS[7], HATCHES[2]),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

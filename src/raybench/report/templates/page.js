@@ -69,7 +69,8 @@
     }
   };
 
-  const STYLES = {"done": ["#0072B2", null], "fewer steps": ["#56B4E9", "stopped"], "failed": ["#D55E00", "failed"]};
+  const STYLES = {"done": ["#0072B2", null], "fewer steps": ["#56B4E9", "stopped"], "failed": ["#D55E00", "failed"],
+    "unknown": ["#7F7F7F", null]};
   const gantt = (chart) => {
     const lane = Math.max(10, Math.min(26, 420 / chart.lanes)), left = 64, right = 20, top = 26, width = 900;
     const bottom = top + lane * chart.lanes + 4;
