@@ -30,7 +30,10 @@ LIBRARIES = {  # library: the only modules that may import it
     "sklearn xgboost": "workloads.* backends.*",
     "time": "clock",
 }
-ANALYSIS = "stats store rawline ledger plan scaling controls laws metg accounting hpo anytime gate claims* export report* prose"
+ANALYSIS = (
+    "stats store rawline ledger plan scaling controls laws metg accounting hpo anytime gate "
+    "claims* export report* prose"
+)
 NOT_IN_ANALYSIS = "ray joblib xgboost sklearn hydra omegaconf raybench.workloads raybench.backends raybench.settings"
 CLOCKS = {"now", "utcnow", "today", "fromtimestamp"}  # of datetime
 MODULES = {
