@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import made_data
+from browsers import BROWSERS
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 made_folder = pytest.StashKey[str]()
 
 

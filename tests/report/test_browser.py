@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import BROWSERS
+from browsers import BROWSERS
 from raybench.report import build
 from report import made_run
 
