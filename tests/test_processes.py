@@ -55,7 +55,10 @@ def python(code: str, tag: str, **env: str) -> Iterator[subprocess.Popen[str]]:
         yield child
     finally:
         child.kill()
-        child.communicate()
+        for pipe in (child.stdin, child.stdout):  # not communicate: a grandchild may hold the other end for long
+            if pipe is not None:
+                pipe.close()
+        child.wait()
 
 
 def go(child: subprocess.Popen[str]) -> str:
@@ -88,7 +91,7 @@ def test_a_daemon_that_left_parent_and_session_is_found_by_its_tag_and_ended(tag
 
 
 def test_a_descendant_that_lost_its_tag_is_ended_with_its_parent(tag: str) -> None:
-    code = "import subprocess; p = subprocess.Popen(['env', '-i', 'sleep', '600']); print(p.pid, flush=True); p.wait()"
+    code = "import subprocess; p = subprocess.Popen(['/bin/sleep', '600'], env={}); print(p.pid, flush=True); p.wait()"
     with python(code, tag) as child:
         bare = int(go(child))
         assert bare not in {process.pid for process in processes.tagged(tag)}
