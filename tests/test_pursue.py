@@ -3,6 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from raybench import settings, store
 from raybench.model import Cell, Environment, Job, Measurement, Phases, Plan, Spec, Status
 from raybench.pursue import pursue, too_wide
@@ -42,11 +44,12 @@ def test_a_wide_interval_asks_for_its_cell():
     assert too_wide(replace(plan, target_half_width=9.0), loaded) == []
 
 
-def test_mini_blocks_hold_the_cell_its_base_and_the_replica_until_the_budget_ends(tmp_path: Path):
+def test_mini_blocks_hold_the_cell_its_base_and_the_replica(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("raybench.pursue.MOST_BLOCKS", 7)
     asked = settings.load(
         [
             "study=smoke", f"reports={tmp_path}", "workloads=[toy_none]", "backends=[sequential,joblib]", "cpus=[1]",
-            "blocks=6", "study.controls=true", "study.verdicts=true", "budget_min=0.6", "study.target_half_width=0.001",
+            "blocks=6", "study.controls=true", "study.verdicts=true", "budget_min=9", "study.target_half_width=0.001",
         ],
         conf=[TOYS],
     )  # fmt: skip
@@ -60,12 +63,10 @@ def test_mini_blocks_hold_the_cell_its_base_and_the_replica_until_the_budget_end
 
     lines = store.Store(run.folder / store.MEASUREMENTS).load().measurements
     extra = [m for m in lines if m.extra]
-    assert outcome.stopped == "budget"
+    assert outcome.stopped == "7 blocks"
     assert {m.block for m in lines if not m.extra} == set(range(6))
-    assert extra
-    assert all(m.block >= 6 for m in extra)
-    first = min(m.block for m in extra)
-    assert {(m.cell, m.replica) for m in extra if m.block == first} == {
+    assert {m.block for m in extra} == {6}
+    assert {(m.cell, m.replica) for m in extra} == {
         (cell.key, replica) for cell in plan.cells for replica in ((1, 2) if "serial" in cell.backend.tags else (1,))
     }
 
