@@ -8,7 +8,7 @@ import pytest
 from raybench import settings, store
 from raybench.model import Cell, Environment, Job, Measurement, Phases, Plan, Spec, Status
 from raybench.pursue import pursue, too_wide
-from raybench.run import Run, finished, identity, note_stop, open_run, planned
+from raybench.run import PLANNED, Run, finished, identity, note_stop, open_run, planned
 
 TOYS = Path(__file__).parent / "toys"
 WORK = Spec(name="w", target="x.W")
@@ -44,6 +44,15 @@ def test_a_wide_interval_asks_for_its_cell():
     assert too_wide(replace(plan, target_half_width=9.0), loaded) == []
 
 
+def test_a_cell_that_was_disturbed_each_time_asks_for_more():
+    plan, loaded = made({LOOP.key: [2.0] * 6, POOL.key: [1.0] * 6})
+    restless = tuple(
+        replace(line, status=Status.DISTURBED) if line.cell == POOL.key else line for line in loaded.measurements
+    )
+
+    assert too_wide(plan, replace(loaded, measurements=restless)) == [POOL.key]
+
+
 def test_mini_blocks_hold_the_cell_its_base_and_the_replica(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("raybench.pursue.MOST_BLOCKS", 7)
     asked = settings.load(
@@ -74,13 +83,23 @@ def test_mini_blocks_hold_the_cell_its_base_and_the_replica(tmp_path: Path, monk
 def test_a_run_is_finished_when_it_said_so_and_nothing_was_added_since(tmp_path: Path):
     plan, _ = made({LOOP.key: [1.0] * 6})
     run = Run(folder=tmp_path, plan=plan, resumed=True, note="")
-    assert finished(run) == ""
+    assert finished(run, budget_min=10) == ""
 
-    note_stop(run, "budget")
-    assert finished(run) == ""
+    note_stop(run, "budget", budget_min=10)
+    assert finished(run, budget_min=10) == ""
 
-    note_stop(run, "complete")
-    assert finished(run) == "complete"
+    note_stop(run, "complete", budget_min=10)
+    assert finished(run, budget_min=10) == "complete"
 
     (tmp_path / store.MEASUREMENTS).write_text("{}\n", encoding="utf-8")
-    assert finished(run) == ""
+    assert finished(run, budget_min=10) == ""
+
+
+def test_planned_blocks_are_a_finished_study_unless_a_larger_budget_is_given(tmp_path: Path):
+    plan, _ = made({LOOP.key: [1.0] * 6})
+    run = Run(folder=tmp_path, plan=plan, resumed=True, note="")
+
+    note_stop(run, PLANNED, budget_min=10)
+
+    assert finished(run, budget_min=10).startswith("all planned blocks are there")
+    assert finished(run, budget_min=10.5) == ""

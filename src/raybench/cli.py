@@ -128,7 +128,7 @@ def _run(arguments: argparse.Namespace) -> int:
     opened = run.open_run(asked, made, command=f"raybench run {' '.join(arguments.overrides)}".strip())
     print(f"run {opened.folder}: {opened.note}")
     failed = 0
-    if (why := run.finished(opened)) and not asked.study.retry_failed:
+    if (why := run.finished(opened, budget_min=asked.study.budget_min)) and not asked.study.retry_failed:
         print(f"nothing left to measure: {why}")
     else:
         failed = _pursue(opened, asked)
@@ -143,7 +143,7 @@ def _pursue(opened: "Run", asked: "Settings") -> int:
 
     with store.lock(opened.folder), console.progress() as observe:
         outcome = pursue.pursue(opened, asked, observe)
-        run.note_stop(opened, outcome.stopped)
+        run.note_stop(opened, outcome.stopped, budget_min=asked.study.budget_min)
     console.show_outcome(outcome, opened)
     return outcome.failed
 

@@ -9,9 +9,9 @@ from dataclasses import replace
 
 from raybench import scaling, stats, store
 from raybench.clock import now
-from raybench.model import Plan
+from raybench.model import Plan, Status
 from raybench.plan import mini_block
-from raybench.run import Run
+from raybench.run import PLANNED, Run
 from raybench.runner import Event, Observer, Outcome, Runner, planned
 from raybench.settings import Settings
 
@@ -22,7 +22,7 @@ def pursue(run: Run, settings: Settings, observe: Observer) -> Outcome:
     """Measure what is missing of a run within the budget; the caller holds the folder's lock.
 
     Returns counts of this pass and why it stopped: `complete` (every planned block and every interval narrow
-    enough), `budget`, or `30 blocks`.
+    enough), `planned blocks` (all of them, but no budget left for wide intervals), `budget`, or `30 blocks`.
     """
     retry_failed, quiet_only = settings.study.retry_failed, run.plan.controls
     runner = Runner(run.folder, observe=observe, retry_failed=retry_failed, quiet_only=quiet_only)
@@ -55,19 +55,25 @@ def _narrowed(run: Run, runner: Runner, outcome: Outcome, *, left_s: Callable[[]
         jobs = mini_block(run.plan, wide, block=block)
         took = _seconds(loaded, {job.cell.key for job in jobs}) * 1.2
         if took > left_s():
-            return replace(outcome, stopped="budget")
+            return replace(outcome, stopped=PLANNED)
         more = runner.run(jobs, budget_s=left_s())
         outcome = replace(outcome, measured=outcome.measured + more.measured, failed=outcome.failed + more.failed)
         block += 1
 
 
 def too_wide(plan: Plan, loaded: store.Loaded) -> list[str]:
-    """List the cells (keys) whose log-ratio interval has a half-width above the plan's target."""
+    """List the cells (keys) whose log-ratio interval has a half-width above the plan's target.
+
+    A cell without an interval because it or its base was disturbed each time asks for more as well.
+    """
+    rows = scaling.rows(plan, loaded.measurements)
+    restless = {row.cell.workload.name for row in rows if row.counts.get(Status.DISTURBED)}
     wide = []
-    for row in scaling.rows(plan, loaded.measurements):
+    for row in rows:
+        if {"control", "serial"} & set(row.cell.backend.tags) or "ladder" in row.cell.workload.tags:
+            continue
         ratio = row.speedup or row.time_to_score
-        controls = {"control", "serial"} & set(row.cell.backend.tags)
-        if ratio is not None and not controls and stats.half_width(ratio) > plan.target_half_width:
+        if stats.half_width(ratio) > plan.target_half_width if ratio else row.cell.workload.name in restless:
             wide.append(row.cell.key)
     return wide
 

@@ -13,6 +13,7 @@ from raybench.settings import Settings
 from raybench.workloads import files
 
 STOPPED = "stopped.json"
+PLANNED = "planned blocks"  # all there; some intervals are wider than asked, and the budget was spent
 PARTS = {
     "source": "the code that measures",
     "lock": "the lock file",
@@ -42,20 +43,28 @@ def machine() -> Machine:
     )
 
 
-def note_stop(run: Run, reason: str) -> None:
-    """Record beside the raw data why a pass ended, and how many lines there were then."""
-    path = run.folder / STOPPED
-    path.write_text(json.dumps({"reason": reason, "lines": _lines(run.folder)}) + "\n", encoding="utf-8")
+def note_stop(run: Run, reason: str, *, budget_min: float) -> None:
+    """Record beside the raw data why a pass ended, with which budget, and how many lines there were then."""
+    told = {"reason": reason, "budget_min": budget_min, "lines": _lines(run.folder)}
+    (run.folder / STOPPED).write_text(json.dumps(told) + "\n", encoding="utf-8")
 
 
-def finished(run: Run) -> str:
-    """Say why nothing is left to measure (`complete`, `30 blocks`), or '' where something may be."""
+def finished(run: Run, *, budget_min: float) -> str:
+    """Say why nothing is left to measure, or '' where something may be.
+
+    A study whose planned blocks are all there goes on with mini-blocks only for a larger budget than it had.
+    """
     path = run.folder / STOPPED
     if not path.is_file():
         return ""
     stopped = json.loads(path.read_text(encoding="utf-8"))
-    final = stopped["reason"] not in ("budget", "") and stopped["lines"] == _lines(run.folder)
-    return str(stopped["reason"]) if final else ""
+    if stopped["lines"] != _lines(run.folder) or stopped["reason"] in ("budget", ""):
+        return ""
+    if stopped["reason"] == PLANNED:
+        if budget_min > stopped["budget_min"]:
+            return ""
+        return f"all planned blocks are there; a budget_min above {stopped['budget_min']:g} narrows wide intervals"
+    return str(stopped["reason"])
 
 
 def _lines(folder: Path) -> int:
