@@ -13,7 +13,8 @@ nox.options.reuse_venv = "yes"  # installing from a lock again costs a second, a
 nox.options.sessions = ["lint", "types", "tests", "report"]
 
 ROOT = Path(__file__).parent
-LOCKS = ("run", "tests", "lint", "types", "asv")
+LOCKS = ("run", "peers", "tests", "lint", "types", "asv")
+EXTRAS = ("--extra=dask", "--extra=optuna")  # of the locks with the peers' libraries
 
 
 def install(session: nox.Session, lock: str, *, package: bool = True) -> None:
@@ -45,6 +46,16 @@ def bench(session: nox.Session) -> None:
     install(session, "run")
     named = any(word.startswith("study=") for word in session.posargs)
     session.run("raybench", "run", *(() if named else ("study=quick",)), *session.posargs, env=environment())
+
+
+@nox.session
+def peers(session: nox.Session) -> None:
+    """Measure every backend and arm side by side, tuned and as documented; prints ratios to the ideal."""
+    install(session, "peers")
+    here = "benchmarks/peers"
+    words = ("--no-report", "--conf", f"{here}/conf", "study=peers", *session.posargs)
+    session.run("raybench", "run", *words, env=environment())
+    session.run("python", f"{here}/show.py", env=environment())
 
 
 @nox.session
@@ -89,8 +100,10 @@ def lock(session: nox.Session) -> None:
     session.install("uv")
     style = ["--universal", "--python-version=3.11", "--generate-hashes", "--no-emit-index-url", "--no-emit-find-links"]
     for name in LOCKS:
-        study = ("pyproject.toml",) if name in ("run", "tests", "types") else ()  # the others: their tools alone
-        group = () if name == "run" else ("--group", name, "-c", "requirements/run.lock")
+        study = ("pyproject.toml",) if name not in ("lint", "asv") else ()  # those two: their tools alone
+        study += EXTRAS if name in ("peers", "tests") else ()
+        group = () if name in ("run", "peers") else ("--group", name)
+        group += () if name == "run" else ("-c", "requirements/run.lock")
         words = (*style, "--no-header", "--no-annotate", "-q", *study, *group, *session.posargs)
         session.run("uv", "pip", "compile", *words, "-o", f"requirements/{name}.lock")
 

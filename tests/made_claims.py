@@ -7,7 +7,8 @@ from made_study import WORKLOAD, cell, planned, series, stamps
 from raybench.claims.claim import Part, Select
 from raybench.claims.quantities import QUANTITIES, Material, Sample, samples
 from raybench.ledger import ledger
-from raybench.model import Cell, Environment, Measurement, Plan, Quality, Spec
+from raybench.model import Cell, Plan, Spec
+from raybench.records import Environment, Measurement, Quality
 from raybench.report.analysis import analyse
 from raybench.report.findings import Run
 from raybench.stats import Resampler

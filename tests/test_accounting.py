@@ -7,7 +7,7 @@ import pytest
 
 from made_study import ASHA, POOL, cell, measured, noisy, planned, series, stamps
 from raybench.accounting import PARTS, accounts, graham, lost, useful_seconds
-from raybench.model import Phases
+from raybench.records import Phases
 from raybench.stats import Resampler
 
 BASE, POOL2 = cell(), cell(POOL, 2)

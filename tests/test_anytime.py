@@ -8,7 +8,7 @@ import pytest
 
 from made_study import POOL, WORKLOAD, cell, measured, planned
 from raybench.anytime import Axis, curves, times_to_target, trajectory
-from raybench.model import Measurement, TaskStamp
+from raybench.records import Measurement, TaskStamp
 from raybench.stats import Resampler
 
 SEARCH = replace(WORKLOAD, name="search", tags=("hpo",))

@@ -1,20 +1,18 @@
-"""Claims are read with every key checked, and judged by containment of the whole interval."""
+"""Claims are judged by containment of the whole interval."""
 
 import math
 from dataclasses import replace
-from pathlib import Path
 
-import numpy as np
 import pytest
 
-from made_claims import COLD, RAY, loop_and, named, run
+from made_claims import COLD, JOBLIB, RAY, loop_and, named, run
 from made_study import cell, noisy, planned, series
 from raybench.claims import reading
 from raybench.claims.asked import Sample
 from raybench.claims.claim import Claim, Part, Select
 from raybench.claims.judge import Judged, joined, judge, verdicts
-from raybench.errors import BadSettings
-from raybench.model import Estimate, Skip, Status, VerdictKind
+from raybench.estimate import Estimate, VerdictKind
+from raybench.model import Skip, Status
 from raybench.report.analysis import analyse
 
 PAIR = cell(RAY, 2)
@@ -184,10 +182,22 @@ def test_the_documents_own_way_stands_beside_the_verdict():
     beside = Part(quantity="tasks", say="their way", select=Select(cpus="2"))
     absent = Part(quantity="fit_ratio", given={"at_least": 2.0}, say="fits")
 
-    note = line(STUDY, beside=(beside, absent), documented="2.1x", note="a remark").note
-    assert note.startswith("the documents: 2.1x; work on ray_tasks, P=2")
-    assert "their way: 4.00 tasks [4.00, 4.00], n=10 (work on ray_tasks, P=2)" in note
-    assert note.endswith("fits: not measured; a remark")
+    brief, details = line(STUDY, beside=(beside, absent), documented="2.1x", note="a remark").note.splitlines()
+    assert brief.startswith("the documents: 2.1x; work on ray_tasks, P=2")
+    assert brief.endswith("base: sequential, P=1")
+    assert details == (
+        "their way: 4.00 tasks [4.00, 4.00], n=10 (work on ray_tasks, P=2); fits: not measured; a remark"
+    )
+
+
+def test_the_first_line_of_a_note_has_the_cold_number_and_that_of_a_pool():
+    pool = cell(JOBLIB, 2)
+    cold = Part(quantity="speedup", say="cold", cold=True, select=Select(backends=("ray_*",)))
+    other = Part(quantity="speedup", say="joblib", select=Select(backends=("joblib",)))
+    ray = replace(FASTER, select=Select(backends=("ray_*",)))
+
+    brief = line(loop_and((PAIR, 5.0), (pool, 4.0)), ray, beside=(cold, other)).note.splitlines()[0]
+    assert "ray_tasks, cold: 1.60x [1.60, 1.60], n=10; joblib: 2.00x [2.00, 2.00], n=10" in brief
 
 
 def test_a_study_without_verdicts_judges_nothing():
@@ -233,128 +243,3 @@ def test_no_claim_about_twenty_five_cores_is_supported_by_two(speed):
     }
     assert {found.verdict for found in about_25.values()} == {VerdictKind.UNTESTABLE}
     assert all("predictor" in found.note for found in about_25.values())
-
-
-# --- reading --------------------------------------------------------------------------------------
-
-GOOD = """id: C13
-source: S3
-statement: compute-bound work keeps an efficiency of 0.7-0.8
-quantity: estimate_error
-select: {tags: [compute], cpus: ">1"}
-with: {assumed: 0.8}
-band: [0.7, 0.8]
-"""
-
-
-def read(folder: Path, text: str) -> Claim:
-    path = folder / "c13.yaml"
-    path.write_text(text, encoding="utf-8")
-    return reading.read_file(path)
-
-
-def test_a_claim_is_read_with_all_that_stands_in_it(tmp_path):
-    also = "also:\n  - {say: count, quantity: tasks, band: [27, 27]}\n"
-    beside = "beside:\n  - say: cold\n    quantity: speedup\n    warm: false\n"
-    found = read(tmp_path, GOOD + also + beside)
-
-    part = Part(
-        quantity="estimate_error",
-        select=Select(tags=("compute",), cpus=">1"),
-        given={"assumed": 0.8},
-        low=0.7,
-        high=0.8,
-    )
-    count = Part(quantity="tasks", say="count", low=27, high=27)
-    assert found.parts == (part, count)
-    assert found.beside == (Part(quantity="speedup", cold=True, say="cold"),)
-    assert (found.id, found.where) == ("C13", f"{tmp_path}/c13.yaml:1")
-
-
-@pytest.mark.parametrize(("bound", "ends"), [("above: 1", (1, math.inf)), ("below: 0.1", (-math.inf, 0.1))])
-def test_a_bound_is_a_band_with_an_open_side(tmp_path, bound, ends):
-    found = read(tmp_path, GOOD.replace("band: [0.7, 0.8]", bound)).parts[0]
-
-    assert (found.low, found.high) == ends
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "number", "words"),
-    [
-        ("quantity: estimate_error", "quantity: eficiency", 4, "no quantity 'eficiency'"),
-        ("quantity: estimate_error", "quantity: [a]", 4, "no quantity ['a']"),
-        ("source: S3", "sauce: S3", 2, "no key 'sauce'"),
-        ("source: S3", "source: 3", 2, "source is 3"),
-        ("source: S3\n", "", 1, "source is ''"),
-        ("id: C13", "id: c-13", 1, "id 'c-13'"),
-        ("band: [0.7, 0.8]", "band: [0.8, 0.7]", 7, "the lower end comes first"),
-        ("band: [0.7, 0.8]", "band: [0.7]", 7, "band is [0.7]"),
-        ("band: [0.7, 0.8]", "band: 0.7", 7, "band is 0.7"),
-        ("band: [0.7, 0.8]", "band: [0.7, .inf]", 7, "finite"),
-        ("band: [0.7, 0.8]", "above: high", 7, "above is 'high'"),
-        ("band: [0.7, 0.8]", "above: true", 7, "above is True"),
-        ("band: [0.7, 0.8]", "above: 1\nbelow: 2", 8, "exactly one of"),
-        ("band: [0.7, 0.8]\n", "", 4, "exactly one of"),
-        ("band: [0.7, 0.8]", "band: [0.7, 0.8]\nband: [0.1, 0.2]", 8, "a second time"),
-        ("with: {assumed: 0.8}", "with: {tasks: 20}", 6, "no key 'tasks'"),
-        ("with: {assumed: 0.8}", "with: {assumed: many}", 6, "expected a number"),
-        ("with: {assumed: 0.8}", "with: {assumed: true}", 6, "expected a number"),
-        ("with: {assumed: 0.8}\n", "", 4, "needs `with: {assumed: ...}`"),
-        ("with: {assumed: 0.8}", "with: [20]", 6, "expected keys with values"),
-        ('cpus: ">1"', "cpus: many", 5, "cpus is 'many'"),
-        ('cpus: ">1"', "tasks: max", 5, "tasks is 'max'"),
-        ("tags: [compute]", "tags: compute", 5, "expected a list of names"),
-        ("tags: [compute]", "labels: [compute]", 5, "no key 'labels'"),
-        ("source: S3", "source: S3\nwarm: cold", 3, "expected true or false"),
-        ("source: S3", "source: S3\nbeside: [{quantity: speedup}]", 3, "say is missing"),
-        ("source: S3", "source: S3\nbeside: [{say: x, quantity: speedup, above: 1}]", 3, "judges nothing"),
-        ("source: S3", "source: S3\nalso: [speedup]", 3, "also is a list of quantities"),
-        ("source: S3", "source: S3\nalso: [{quantity: speedup}]", 3, "exactly one of"),
-        ("quantity: estimate_error\n", "", 1, "has no quantity"),
-        ("source: S3", "source: [S3", 3, "not YAML"),
-        (GOOD, "- a\n", 1, "not a claim"),
-        (GOOD, "", 1, "not a claim"),
-    ],
-)
-def test_what_is_wrong_is_refused_with_file_and_line(tmp_path, old, new, number, words):
-    assert old in GOOD
-    with pytest.raises(BadSettings) as caught:
-        read(tmp_path, GOOD.replace(old, new))
-
-    assert str(caught.value).startswith(f"{tmp_path}/c13.yaml:{number}: ")
-    assert words in str(caught.value)
-
-
-def test_claims_of_a_folder_of_one_s_own_are_judged_too(tmp_path):
-    (tmp_path / "claim").mkdir()
-    (tmp_path / "claim" / "mine.yaml").write_text(GOOD.replace("C13", "MINE1"))
-
-    assert [found.id for found in reading.read([tmp_path])] == [*(found.id for found in OWN), "MINE1"]
-    assert judge(STUDY, analyse(STUDY), [tmp_path])[-1].id == "MINE1"
-
-
-def test_an_id_that_is_taken_is_refused(tmp_path):
-    (tmp_path / "claim").mkdir()
-    (tmp_path / "claim" / "mine.yaml").write_text(GOOD)
-
-    with pytest.raises(BadSettings, match=r"claim C13 stands in .*mine\.yaml:1 already"):
-        reading.read([tmp_path])
-
-
-def test_a_claim_about_a_known_quantity_needs_its_yaml_alone(tmp_path):
-    (tmp_path / "claim").mkdir()
-    text = "id: MINE1\nsource: me\nstatement: Ray saves time\nquantity: speedup\nselect: {cpus: max}\nabove: 1\n"
-    (tmp_path / "claim" / "mine.yaml").write_text(text)
-
-    found = judge(STUDY, analyse(STUDY), [tmp_path])[-1]
-    assert (found.id, found.verdict, found.value.point, found.band) == (
-        "MINE1", VerdictKind.SUPPORTED, 1.6, "speedup: at least 1x",
-    )  # fmt: skip
-    assert np.isfinite(found.value.low)
-
-
-def test_the_recipe_for_a_claim_is_one(tmp_path):
-    text = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    shown = text.split("```yaml\n# conf/claim/")[1].split("\n", 1)[1].split("```")[0]
-
-    assert read(tmp_path, shown).id == "C13"

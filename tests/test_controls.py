@@ -7,7 +7,7 @@ import pytest
 
 from made_study import CEILING, INJECTED, POOL, WORKLOAD, cell, measured, noisy, planned, series, stamps
 from raybench.controls import ControlReport, judge_controls, normality, residuals
-from raybench.model import Measurement
+from raybench.records import Measurement
 from raybench.stats import Resampler
 
 BASE, SLOWED, POOL2, BARE = cell(), cell(INJECTED), cell(POOL, 2), cell(CEILING, 2)

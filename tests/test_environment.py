@@ -14,7 +14,7 @@ from raybench import environment, fingerprint
 from raybench.environment import cpus_for, data_hashes, machine_key, source_hash, usable_cpus
 from raybench.errors import RaybenchError
 from raybench.host import Host, numbers, own_group
-from raybench.model import from_json, to_json
+from raybench.jsonform import from_json, to_json
 
 V2 = "30 24 0:26 {root} /sys/fs/cgroup rw - cgroup2 cgroup2 rw,nsdelegate"
 V1 = "31 24 0:27 {root} /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct"

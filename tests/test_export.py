@@ -9,7 +9,8 @@ import pytest
 
 from raybench import export, store
 from raybench.errors import BadSettings
-from raybench.model import LadderPoint, Measurement, Quality, Status, TaskStamp
+from raybench.model import Status
+from raybench.records import LadderPoint, Measurement, Quality, TaskStamp
 from report import made_run
 
 QUALITY = Quality(

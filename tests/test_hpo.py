@@ -5,7 +5,7 @@ import pytest
 
 from made_study import ASHA, THREADS, WORKLOAD, cell, measured, planned, series, stamps
 from raybench.hpo import deltas, splits
-from raybench.model import Quality
+from raybench.records import Quality
 from raybench.stats import Resampler
 
 DRAWS = Resampler(resamples=999)

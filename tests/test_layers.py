@@ -9,32 +9,37 @@ import pytest
 
 SRC = Path(__file__).parents[1] / "src"
 LAYERS = (  # a module may import from rows above its own, and from its own package
-    "errors clock model",
-    "host rawline stats laws workloads.base",
+    "errors clock jsonform arguments",
+    "model",
+    "records estimate",
+    "host rawline stats laws workloads.base composing",
     "store ledger processes environment quiet",
-    "workloads workloads.* backends.base plan scaling metg accounting hpo anytime gate fingerprint",
+    "workloads workloads.* backends.base plan scaling metg accounting hpo anytime arms gate fingerprint",
     "backends backends.* export controls",
     "report report.*",
     "claims claims.*",
     "measure doctor settings child head prose",
-    "quality verify run",
+    "quality quality_run verify run",
     "worker runner verify_all",
     "quality_worker pursue console",
     "cli",
 )
 LIBRARIES = {  # library: the only modules that may import it
-    "hydra omegaconf": "settings",
+    "hydra omegaconf": "composing",
     "ray": "backends.ray_* doctor",
-    "joblib": "backends.joblib_* backends.joblib backends.ray_joblib",
+    "joblib": "backends.joblib_* backends.joblib backends.ray_joblib backends.sklearn_halving",
     "matplotlib seaborn": "report.plots report.plots.*",
     "sklearn xgboost": "workloads.* backends.*",
     "time": "clock",
 }
 ANALYSIS = (
-    "stats store rawline ledger plan scaling controls laws metg accounting hpo anytime gate "
+    "stats store rawline ledger plan scaling controls laws metg accounting hpo anytime arms gate "
     "claims* export report* prose"
 )
-NOT_IN_ANALYSIS = "ray joblib xgboost sklearn hydra omegaconf raybench.workloads raybench.backends raybench.settings"
+NOT_IN_ANALYSIS = (
+    "ray joblib xgboost sklearn hydra omegaconf "
+    "raybench.workloads raybench.backends raybench.composing raybench.settings"
+)
 CLOCKS = {"now", "utcnow", "today", "fromtimestamp"}  # of datetime
 MODULES = {
     ".".join(path.relative_to(SRC / "raybench").with_suffix("").parts).removesuffix(".__init__"): path

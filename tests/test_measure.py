@@ -6,8 +6,10 @@ from dataclasses import replace
 import pytest
 
 from raybench.errors import BackendFailed
+from raybench.jsonform import from_json, to_json
 from raybench.measure import load_backend, load_workload, measure
-from raybench.model import Cell, Job, Measurement, Phases, Spec, Status, from_json, to_json
+from raybench.model import Cell, Job, Spec, Status
+from raybench.records import Measurement, Phases
 
 CUBES = Spec(name="cubes", target="toys.bags.Cubes", params={"n": 5})
 LOOP = Spec(name="loop", target="toys.arms.Loop", tags=("serial",))

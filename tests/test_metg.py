@@ -7,7 +7,8 @@ import pytest
 
 from made_study import POOL, cell, measured, planned
 from raybench.metg import Curve, by_backend, crossing, curves, task_bench
-from raybench.model import LadderPoint, Measurement, Status
+from raybench.model import Status
+from raybench.records import LadderPoint, Measurement
 from raybench.stats import Resampler
 
 UNIT_S = 1e-8  # seconds per unit of work of the bare loop

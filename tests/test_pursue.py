@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from raybench import settings, store
-from raybench.model import Cell, Environment, Job, Measurement, Phases, Plan, Spec, Status
+from raybench.model import Cell, Job, Plan, Spec, Status
 from raybench.pursue import pursue, too_wide
+from raybench.records import Environment, Measurement, Phases
 from raybench.run import PLANNED, Run, finished, identity, note_stop, open_run, planned
 
 TOYS = Path(__file__).parent / "toys"

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from raybench.backends.base import execute
-from raybench.model import Point, Quality, Task, TaskResult, from_json, to_json
+from raybench.jsonform import from_json, to_json
 from raybench.quality import quality_pass, replay
+from raybench.records import Point, Quality, Task, TaskResult
 from raybench.workloads.noop import Noop
 from raybench.workloads.rf_hpo import RfHpo
 from raybench.workloads.xgb_hpo import XgbHpo

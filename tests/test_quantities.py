@@ -1,14 +1,17 @@
 """Each quantity by hand: a made study with round numbers, so that every ratio can be worked out on paper."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from made_claims import COLD, FOUR, JOBLIB, RAY, TUNED, found, loop_and, named, run
 from made_study import ASHA, CEILING, SEQUENTIAL, THREADS, cell, measured, planned, series, stamps
 from raybench.claims.claim import Select
+from raybench.claims.predictor import schedule
 from raybench.claims.quantities import QUANTITIES
-from raybench.model import LadderPoint, Quality, Status, TaskStamp
+from raybench.model import Status
+from raybench.records import LadderPoint, Quality, TaskStamp
 
 PAIR = cell(RAY, 2)  # two cores, 5 s where the loop takes 8 s
 STUDY = loop_and((PAIR, 5.0))
@@ -307,3 +310,43 @@ def test_what_was_not_measured_has_no_number():
 
     for name, quantity in QUANTITIES.items():
         assert found(made, name, **{key: given.get(kind, ["none"]) for key, kind in quantity.wanted.items()}) == []
+
+
+# --- predictions ----------------------------------------------------------------------------------
+
+
+def test_a_schedule_gives_each_task_to_the_worker_that_is_free_first():
+    assert schedule([4.0, 2.0, 1.0, 1.0], 2) == 4.0
+    assert schedule([1.0, 1.0, 2.0, 4.0], 2) == 5.0  # the longest last: one worker waits
+    assert schedule([1.0] * 4, 2, per_task_s=0.5) == 3.0
+    assert schedule([], 2) == 0.0
+
+
+def test_the_predictor_knows_the_loop_and_the_cost_of_an_empty_task_and_nothing_of_the_cell():
+    """Tasks of 4, 2, 1 and 1 s on two workers take 4 s; 0.25 s per empty task and worker makes it 4.75 s or less."""
+    empty = cell(RAY, 2, workload=named("noop", "none"))
+    made = loop_and((PAIR, 5.0))
+    plan = replace(made.plan, jobs=(*made.plan.jobs, *planned([empty]).jobs))
+    lines = (*made.measurements, *series(empty, [0.5] * 10, tasks=stamps([(1, 0.0, 0.0)] * 4)))
+
+    sample = only(found(replace(made, plan=plan, measurements=lines), "prediction_error"))
+    # worker 1: 4 + 0.25; worker 2: 2 + 1 + 1 + 3 x 0.25 = 4.75
+    assert sample.estimate.point == pytest.approx(4.75 / 5 - 1)
+    assert found(made, "prediction_error") == []  # no empty task measured, no prediction
+
+
+def test_on_many_cores_the_longest_task_limits_every_schedule_and_how_far_that_reaches_is_told():
+    sample = only(found(STUDY, "scheduled_speedup", cpus=25))
+
+    assert (sample.estimate.point, sample.predicted) == (2.0, True)
+    assert sample.note == "4 tasks; 12.5 times the cores measured"
+
+
+def test_fewer_tasks_of_the_same_length_are_the_first_of_a_bag():
+    """The loop has two of FOUR done after 6 s; two workers after 4 s."""
+    spread = stamps([(1, 0.0, 4.0), (2, 0.0, 2.0), (2, 2.0, 3.0), (2, 3.0, 4.0)])
+    made = loop_and((PAIR, 4.0), tasks=spread)
+
+    assert points(found(made, "first_tasks_speedup", select=Select(cpus="2"), tasks=2)) == [1.5]
+    assert points(found(made, "first_tasks_speedup", select=Select(cpus="2"), tasks=4)) == [2.0]
+    assert found(made, "first_tasks_speedup", tasks=5) == []

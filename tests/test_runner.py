@@ -14,7 +14,9 @@ import pytest
 
 from raybench import processes, settings, store
 from raybench.errors import StoreInUse
-from raybench.model import Environment, Measurement, Plan, Status, digest
+from raybench.jsonform import digest
+from raybench.model import Plan, Status
+from raybench.records import Environment, Measurement
 from raybench.run import Run, identity, open_run, planned
 from raybench.runner import Event, Runner
 from raybench.runner import planned as in_order

@@ -20,8 +20,10 @@ from made_study import (
     series,
     stamps,
 )
+from raybench.estimate import Row, VerdictKind
 from raybench.ledger import cold, ledger
-from raybench.model import LadderPoint, Measurement, Row, Skip, Spec, Status, VerdictKind
+from raybench.model import Skip, Spec, Status
+from raybench.records import LadderPoint, Measurement
 from raybench.scaling import cap, noise_floors, rows
 from raybench.stats import Resampler
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from raybench import settings
+from raybench import composing, settings
 from raybench.errors import BadSettings
 from raybench.model import Spec
 
@@ -112,7 +112,7 @@ def test_an_unknown_key_in_a_file_names_the_nearest_right_one(tmp_path: Path):
 
 
 def test_every_study_names_workloads_and_backends_that_exist():
-    for name in settings.names([settings.own_conf()], "study"):
+    for name in composing.names([composing.own_conf()], "study"):
         study = settings.load([f"study={name}"]).study
         assert study.grid
         assert study.about

@@ -10,7 +10,7 @@ import pytest
 import scipy.stats
 
 from raybench import stats
-from raybench.model import Estimate, VerdictKind
+from raybench.estimate import Estimate, VerdictKind
 from raybench.stats import Resampler, band_verdict, family_verdict, median_rank_ci, ratio, ratio_of_medians
 
 ANALYSIS = ("stats", "ledger", "scaling", "metg", "accounting", "hpo", "anytime", "controls", "laws")

@@ -11,7 +11,8 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from raybench import gate, scaling, settings, stats
-from raybench.model import Measurement, Plan
+from raybench.model import Plan
+from raybench.records import Measurement
 from raybench.report.splice import splice
 from raybench.store import Store, read_plan, write_plan
 from suites import made_run

@@ -1,15 +1,15 @@
 """What each backend costs on tasks that do nothing, and what the runner adds; measured once per commit."""
 
-from raybench.model import Measurement
+from suites.kinds import Measurement
 from suites.measured import measure, own_cost_s, per_task_s
 
 BACKENDS = ["sequential", "joblib", "ray_tasks", "ray_tasks_cold"]
-BLOCKS = 3
+BLOCKS = 2
 Found = dict[str, list[Measurement]]
 
 
 class Backend:
-    """Figures from one small study: all cores, three blocks, the least of them."""
+    """Figures from one small study: all cores, two blocks, the least of them."""
 
     params = BACKENDS
     param_names = ["backend"]

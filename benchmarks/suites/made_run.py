@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from raybench import store
-from raybench.model import Environment, GridRow, Job, Measurement, Phases, Plan, Spec, Status, Study, TaskStamp
+from raybench.model import GridRow, Job, Plan, Spec, Status, Study
 from raybench.plan import Machine, plan
+from suites.kinds import Environment, Measurement, Phases, TaskStamp
 
 CPUS = 16
 BLOCKS = 10

@@ -5,15 +5,21 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
 from raybench.clock import now
-from raybench.model import Measurement, Status
+from raybench.model import Status
 from raybench.store import MEASUREMENTS, Store
+from suites.kinds import Measurement
 
 LIMIT_S = 600
+
+
+def cached(environment: Mapping[str, str]) -> dict[str, str]:
+    """Let processes keep bytecode: else each of them would compile all it imports, and that would be timed."""
+    return {name: value for name, value in environment.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def raybench(*words: str) -> float:
@@ -26,7 +32,7 @@ def raybench(*words: str) -> float:
         timeout=LIMIT_S,
         check=False,
         cwd=tempfile.gettempdir(),
-        env=os.environ | {"RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0"},
+        env=cached(os.environ) | {"RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0"},
     )
     if done.returncode:
         raise RuntimeError(f"raybench {' '.join(words)} ended with {done.returncode}: {done.stderr.strip()[-500:]}")
@@ -48,8 +54,13 @@ def study(reports: Path, workloads: Sequence[str], backends: Sequence[str], *, b
 
 
 def measurements(reports: Path) -> list[Measurement]:
-    """Read what was measured there; a failed measurement is an error here."""
+    """Read what was measured there."""
     (path,) = reports.glob(f"raw/*/*/*/{MEASUREMENTS}")
+    return good(path)
+
+
+def good(path: Path) -> list[Measurement]:
+    """Read a file of measurements; a failed one is an error here."""
     found = Store(path).load().measurements
     for line in found:
         if line.status not in (Status.OK, Status.DISTURBED):

@@ -17,8 +17,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 
+from raybench.estimate import Estimate
 from raybench.ledger import Ledger, cold, ledger, makespan
-from raybench.model import Cell, Estimate, Measurement, Plan, TaskStamp
+from raybench.model import Cell, Plan
+from raybench.records import Measurement, TaskStamp
 from raybench.stats import MIN_BLOCKS, Resampler, insufficient, median_rank_ci
 
 Floats = npt.NDArray[np.float64]
@@ -186,7 +188,8 @@ def _account(data: Ledger, key: str, resampler: Resampler) -> Account | None:
         return None
     mine, theirs = data.ok(key), data.ok(base)
     both = [(mine[b], theirs[b]) for b in sorted(mine.keys() & theirs.keys())]
-    both = [(m, s) for m, s in both if m.tasks and s.tasks and makespan(m)]
+    # tasks that a search pauses (`busy_s`) have spans, not segments: no account can be given of them
+    both = [(m, s) for m, s in both if m.tasks and s.tasks and makespan(m) and "busy_s" not in m.notes]
     if not both:
         return None
     lines = [timeline(cell, m) for m, _ in both]

@@ -3,12 +3,15 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from raybench.estimate import Estimate
 from raybench.ledger import Ledger, ledger
-from raybench.model import Cell, Estimate, Measurement, Plan, TaskStamp
+from raybench.model import Cell, Plan
+from raybench.records import Measurement, TaskStamp
 from raybench.stats import MIN_BLOCKS, Resampler, insufficient, interval, median_rank_ci
 
 Floats = npt.NDArray[np.float64]
@@ -160,6 +163,52 @@ def times_to_target(
     return found
 
 
+def sooner(
+    data: Ledger, searches: tuple[str, str], base: str, *, factor: float, resampler: Resampler
+) -> Estimate | None:
+    """Give the second search's expected time to the target / the first's, warm, over the blocks that both have.
+
+    base : key of the full one-thread search, whose loss times `factor` is the target. Infinite where only the first
+    ever reached it, 0 where only the second did; None where neither did, or without a common block.
+    """
+    found = [_searches(data, key) for key in (*searches, base)]
+    blocks = sorted(set.intersection(*(set(of) for of in found)))
+    mine, theirs = (_hits([of[b] for b in blocks], [found[2][b] for b in blocks], factor) for of in found[:2])
+    if not blocks or not (mine[1].any() or theirs[1].any()):
+        return None
+    point = float(_expected_time(*theirs) / _expected_time(*mine))
+    if len(blocks) < MIN_BLOCKS:
+        return insufficient(point, len(blocks))
+    chosen = resampler.indices(len(blocks))
+    with np.errstate(invalid="ignore"):  # inf / inf: a draw in which neither got there tells nothing
+        drawn = _expected_time(theirs[0][chosen], theirs[1][chosen]) / _expected_time(mine[0][chosen], mine[1][chosen])
+    low, high = interval(np.nan_to_num(drawn, nan=1.0, posinf=np.inf))
+    return Estimate(point=point, low=low, high=high, n=len(blocks))
+
+
+def _hits(
+    searches: Sequence[Measurement], bases: Sequence[Measurement], factor: float
+) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """Give each search's warm seconds to the target, or to its end, and whether it got there."""
+    took, success = [], []
+    for m, base in zip(searches, bases, strict=True):
+        target = factor * _final_loss(base)
+        at = [t for task in m.tasks for _, loss, t in _reports(task) if loss is not None and _reaches(loss, target)]
+        took.append(min(at, default=m.phases.makespan))
+        success.append(bool(at))
+    return np.array(took, dtype=np.float64), np.array(success, dtype=np.bool_)
+
+
+def _expected_time(took: Floats, success: npt.NDArray[np.bool_]) -> Any:
+    """Give (time of all searches) / successes along the last axis; inf without a success."""
+    wins = success.sum(axis=-1)
+    return np.where(wins > 0, took.sum(axis=-1) / np.maximum(wins, 1), np.inf)
+
+
+def _reaches(loss: Any, target: float) -> Any:
+    return loss <= target + ROUNDING * abs(target)
+
+
 def _final_loss(m: Measurement) -> float:
     """Give the loss of the winner among the tasks as they ended."""
     return min((t.loss for t in m.tasks if t.loss is not None), default=float("nan"))
@@ -168,7 +217,7 @@ def _final_loss(m: Measurement) -> float:
 def _time_to(
     cell: Cell, factor: float, paths: Sequence[Trajectory], targets: Floats, resampler: Resampler
 ) -> TimeToTarget:
-    reached = [p.spent[p.loss <= target + ROUNDING * abs(target)] for p, target in zip(paths, targets, strict=True)]
+    reached = [p.spent[_reaches(p.loss, target)] for p, target in zip(paths, targets, strict=True)]
     hit = np.array([float(r[0]) if len(r) else np.inf for r in reached])
     took = np.where(np.isfinite(hit), hit, [p.end for p in paths])
     success = np.isfinite(hit)
@@ -185,11 +234,9 @@ def _time_to(
 def _expected(took: Floats, success: npt.NDArray[np.bool_], resampler: Resampler) -> Estimate:
     """Estimate the expected running time with restarts, resampling blocks."""
     n = len(took)
-    point = float(took.sum() / success.sum()) if success.any() else float("inf")
+    point = float(_expected_time(took, success))
     if n < MIN_BLOCKS:
         return insufficient(point, n)
     chosen = resampler.indices(n)
-    wins = success[chosen].sum(axis=1)
-    drawn = np.where(wins > 0, took[chosen].sum(axis=1) / np.maximum(wins, 1), np.inf)
-    low, high = interval(drawn)
+    low, high = interval(_expected_time(took[chosen], success[chosen]))
     return Estimate(point=point, low=low, high=high, n=n)

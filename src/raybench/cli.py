@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from raybench.arguments import parsed
 from raybench.errors import RaybenchError
 
 if TYPE_CHECKING:
@@ -17,23 +18,12 @@ if TYPE_CHECKING:
 
 USER_ERROR = 2
 INTERRUPTED = 130
-VERBS = {
-    "plan": "print every cell, why a cell will be skipped, and the estimated time; run nothing",
-    "run": "measure what is missing, in whole blocks up to the budget, then report",
-    "verify": "run every workload on every backend once, check the answers, time nothing",
-    "report": "rebuild RESULTS.md, figures and page from raw data alone",
-    "doctor": "look at this machine: cores, quota, load, memory, GPUs, data; start, check and stop a Ray cluster",
-    "check": "print the verdict of every claim; exit 1 where a document and the data disagree",
-    "export": "write a run's raw data as parquet or csv, and the JSON schema of a raw line",
-    "trace": "write a cell's measurement as a Chrome trace, for Perfetto",
-    "cell": "take one measurement in this process and print it as JSON",
-}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; 0 fine, 1 something failed or disagrees, 2 the user's mistake, 130 interrupted."""
     signal.signal(signal.SIGTERM, _interrupted)
-    arguments = _arguments(argv)
+    arguments = parsed(argv)
     try:
         return int(_DO[arguments.verb](arguments))
     except RaybenchError as error:
@@ -47,56 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
 
 
-def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Parse; overrides may stand before, between and after the options."""
-    parser = _parser()
-    arguments, rest = parser.parse_known_args(argv)
-    if unknown := [word for word in rest if word.startswith("-")]:
-        parser.error(f"unknown option {unknown[0]}; see raybench {arguments.verb} --help")
-    arguments.overrides += rest
-    return arguments
-
-
 def _interrupted(signum: int, frame: object) -> None:
     raise KeyboardInterrupt
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="raybench",
-        description="Measure whether distributing machine-learning work pays, and report it with evidence.",
-        epilog="overrides, e.g.: study=quick workloads=[xgb_hpo] backends=[sequential,ray_tasks] cpus=[1,2]",
-    )
-    parser.add_argument("--version", action="version", version=_version())
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
-    for verb, about in VERBS.items():
-        sub = verbs.add_parser(verb, help=about, description=about)
-        what = "key of a cell" if verb == "trace" else "Hydra overrides: study=NAME, workloads=[...], cpus=[...] ..."
-        sub.add_argument("overrides", nargs="*", help=what)
-        sub.add_argument("--conf", action="append", default=[], type=Path, help="a further configuration folder")
-        if verb in ("report", "check", "export", "trace"):
-            sub.add_argument("--run", type=Path, help="a run's folder; without it the one named in reports/current")
-        if verb in ("run", "report", "check"):
-            sub.add_argument("--root", type=Path, default=Path(), help="where RESULTS.md and README.md are")
-        if verb == "run":
-            sub.add_argument("--no-report", action="store_true", help="measure only")
-        if verb == "export":
-            sub.add_argument("--format", choices=("parquet", "csv"), default="parquet")
-            sub.add_argument("--out", type=Path, default=Path(), help="folder to write to")
-        if verb == "trace":
-            sub.add_argument("--block", type=int, help="block; without it the one nearest to the median makespan")
-            sub.add_argument("--out", type=Path, help="file to write; without it trace-CELL.json")
-        if verb == "doctor":
-            sub.add_argument("--no-ray", action="store_true", help="do not start a Ray cluster")
-            sub.add_argument("--address", help="show the status of this existing cluster instead of starting one")
-            sub.add_argument("--clean", action="store_true", help="remove generated files and leftovers")
-    return parser
-
-
-def _version() -> str:
-    from raybench import __version__
-
-    return f"raybench {__version__}"
 
 
 def _settings(arguments: argparse.Namespace) -> "Settings":
@@ -252,8 +194,9 @@ def _doctor(arguments: argparse.Namespace) -> int:
 def _cell(arguments: argparse.Namespace) -> int:
     from raybench import run
     from raybench.errors import BadSettings
+    from raybench.jsonform import to_json
     from raybench.measure import measure
-    from raybench.model import Status, to_json
+    from raybench.model import Status
 
     made = run.planned(_settings(arguments))
     cells = {job.cell.key: job for job in reversed(made.jobs) if job.replica == 1}

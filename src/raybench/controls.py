@@ -13,8 +13,10 @@ import numpy as np
 import numpy.typing as npt
 import scipy.stats
 
+from raybench.estimate import Estimate
 from raybench.ledger import Ledger, ledger, makespan, pair
-from raybench.model import Cell, Estimate, Measurement, Plan
+from raybench.model import Cell, Plan
+from raybench.records import Measurement
 from raybench.stats import MIN_BLOCKS, Resampler, drift, holm, insufficient, interval, noise_floor, ratio, shapiro_p
 
 Floats = npt.NDArray[np.float64]
@@ -176,13 +178,15 @@ def _sleep(data: Ledger, key: str, resampler: Resampler) -> Iterator[ControlRow]
 
 
 def _overhead(data: Ledger, key: str, base: str, resampler: Resampler) -> Iterator[ControlRow]:
-    """Recover the overhead per task that the injected arm adds to the loop."""
+    """Recover the overhead per task that the injected arm says it added to the loop."""
     cell = data.cells[key]
     slow, plain = data.paired(key, base, makespan)
     counts = [len(m.tasks) for m in data.ok(key).values() if m.tasks]
     if not len(slow) or not counts:
         return
-    tasks, expected = counts[0], float(cell.backend.params["overhead_s"])
+    tasks = counts[0]
+    put_in = [m.notes["injected_s"] for m in data.ok(key).values() if "injected_s" in m.notes]
+    expected = float(np.median(put_in)) if put_in else float(cell.backend.params["overhead_s"])
     estimate = insufficient(float(np.median(slow) - np.median(plain)) / tasks, len(slow))
     if len(slow) >= MIN_BLOCKS:
         low, high = interval((resampler.medians(slow) - resampler.medians(plain)) / tasks)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from raybench.errors import RaybenchError
 from raybench.host import THIS, Host, allowed_cpus, core_of, own_group
-from raybench.model import digest
+from raybench.jsonform import digest
 
 PACKAGE = Path(__file__).parent
 LOCK = "requirements/run.lock"
@@ -27,14 +27,17 @@ GIB = 2**30
 NOT_MEASURING = (
     "accounting.py",
     "anytime.py",
+    "arguments.py",
     "backends/ray_check.py",
     "backends/ray_probe.py",
     "claims",
     "claims.py",
     "cli.py",
+    "composing.py",
     "console.py",
     "controls.py",
     "doctor.py",
+    "estimate.py",
     "export.py",
     "fingerprint.py",
     "gate.py",

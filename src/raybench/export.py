@@ -12,7 +12,8 @@ from typing import Any
 import pandas as pd
 
 from raybench.errors import BadSettings
-from raybench.model import SCHEMA, Cell, Measurement, Phases, Plan, Quality, TaskStamp
+from raybench.model import SCHEMA, Cell, Plan
+from raybench.records import Measurement, Phases, Quality, TaskStamp
 
 FORMATS = ("parquet", "csv")
 PHASES = tuple(f.name for f in dataclasses.fields(Phases) if f.name != "start_parts")

@@ -21,7 +21,8 @@ from raybench import environment
 from raybench.clock import now, stamped
 from raybench.environment import gpu_rows, quota, repository
 from raybench.host import THIS, Host, allowed_cpus, core_of, own_group
-from raybench.model import Environment, digest
+from raybench.jsonform import digest
+from raybench.records import Environment
 
 ALLOWED = re.compile(
     r"^(OMP|MKL|OPENBLAS|BLIS|GOTO|KMP|NUMEXPR|NUMBA|VECLIB|RAY|TUNE|LOKY|JOBLIB)_|^(PYTHONHASHSEED|CUDA_VISIBLE_DEVICES)$"

@@ -17,10 +17,13 @@ ALPHA = 0.02  # chance that noise alone makes one benchmark suspected; squared, 
 POWER = 0.95  # chance that one look suspects a slow-down of the detectable effect; two looks make 9 of 10
 MIN_ROUNDS = 6  # below, the noise of three arms says nothing about its own tail
 FLOOR = 0.02  # log ratio: two folders with the same code may differ by as much for ever (layout, page cache)
-DRAWS = 4_000
+DRAWS = 1_000
+LOOKS = 200  # resampled for the detectable effect
+STRETCH = 2  # rounds that are resampled together: a disturbance outlasts one
 SEED = 7_001
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,38 +84,66 @@ class Calibration:
 
 
 def judge(rounds: Rounds) -> Judgement:
-    """Compare the candidate with its reference by the median of log ratios within rounds.
+    """Compare the candidate with both references by medians of log ratios within rounds; the nearer one counts.
 
-    The null distribution is that of the same median over the twin's log ratios, signs flipped at random, widened
-    for few rounds (t quantile). Three equally noisy arms: var(c - (r + t) / 2) is 3/4 of var(r - t).
+    The null distribution is that of the same median over the twin's log ratios to the reference: equal code gives
+    the candidate the very same ratios, whatever the shape of the noise. What is detectable is found by resampling
+    the whole look, its threshold included; a slow-down in the candidate is taken out before.
     """
-    logs = [np.log(np.asarray(arm, dtype=np.float64)) for arm in (rounds.reference, rounds.twin, rounds.candidate)]
-    n = len(logs[0])
-    if n < MIN_ROUNDS or {len(arm) for arm in logs} != {n}:
-        raise RaybenchError(f"{rounds.benchmark}: {n} rounds; expected at least {MIN_ROUNDS}, with all three arms")
-    reference, twin, candidate = logs
-    null = null_medians((twin - reference) * np.sqrt(0.75))
-    spread = [widened(null, level, n) for level in (1 - ALPHA, POWER)]
-    threshold = max(spread[0], FLOOR)
+    table = logs_of(rounds)
+    n = len(table)
+    step, threshold = look(table)
+    centred = table - np.array([0.0, 0.0, np.median(table[:, 2] - table[:, :2].mean(axis=1))])
     return Judgement(
         benchmark=rounds.benchmark,
-        ratio=float(np.exp(np.median(candidate - (reference + twin) / 2))),
+        ratio=float(np.exp(step)),
         threshold=float(np.exp(threshold)),
-        detectable=float(np.exp(threshold + spread[1])),
+        detectable=float(np.exp(max(detectable(centred), threshold))),
         n=n,
     )
 
 
-def null_medians(noise: Floats) -> Floats:
-    """Give sorted medians of as many draws from the symmetrised noise as there are rounds."""
-    draws = np.random.default_rng(SEED).choice(np.concatenate([noise, -noise]), size=(DRAWS, len(noise)))
-    return np.sort(np.median(draws, axis=1))
+def logs_of(rounds: Rounds) -> Floats:
+    """Give a row of logarithms per round: reference, twin, candidate."""
+    arms = (rounds.reference, rounds.twin, rounds.candidate)
+    n = len(rounds.reference)
+    if n < MIN_ROUNDS or {len(arm) for arm in arms} != {n}:
+        raise RaybenchError(f"{rounds.benchmark}: {n} rounds; expected at least {MIN_ROUNDS}, with all three arms")
+    return np.log(np.asarray(arms, dtype=np.float64)).T
 
 
-def widened(null: Floats, level: float, n: int) -> float:
-    """Give a quantile of the null medians, widened for n rounds. Source: Hesterberg 2015, expanded percentile."""
-    factor = np.sqrt(n / (n - 1)) * scipy.stats.t.ppf(level, n - 1) / scipy.stats.norm.ppf(level)
-    return float(np.quantile(null, level) * factor)
+def look(table: Floats) -> tuple[float, float]:
+    """Give the candidate's log ratio to the nearer reference, and the threshold."""
+    draws = np.random.default_rng(SEED)
+    return float(steps(table[None])[0]), float(thresholds((table[:, 1] - table[:, 0])[None], draws, DRAWS)[0])
+
+
+def steps(tables: Floats) -> Floats:
+    """Give, per table, how far the candidate's median lies above both references."""
+    nearer: Floats = np.median(tables[..., 2:] - tables[..., :2], axis=-2).min(axis=-1)
+    return nearer
+
+
+def thresholds(noise: Floats, rng: np.random.Generator, draws: int) -> Floats:
+    """Give, per row of noise, the quantile of medians of as many draws from it and its mirror image.
+
+    Widened for few rounds by the t quantile. Source: Hesterberg 2015, expanded percentile.
+    """
+    n = noise.shape[-1]
+    mirrored = np.concatenate([noise, -noise], axis=1)
+    picked = np.take_along_axis(mirrored, rng.integers(2 * n, size=(len(noise), draws * n)), axis=1)
+    medians = np.median(picked.reshape(len(noise), draws, n), axis=-1)
+    factor = np.sqrt(n / (n - 1)) * scipy.stats.t.ppf(1 - ALPHA, n - 1) / scipy.stats.norm.ppf(1 - ALPHA)
+    widened: Floats = np.maximum(np.quantile(medians, 1 - ALPHA, axis=-1) * factor, FLOOR)
+    return widened
+
+
+def detectable(table: Floats) -> float:
+    """Give the log ratio that a look suspects with the probability POWER, by resampling equal rounds."""
+    rng = np.random.default_rng(SEED + 1)
+    tables = np.stack([redrawn(table, *draw(len(table), rng)) for _ in range(LOOKS)])
+    gaps = thresholds(tables[..., 1] - tables[..., 0], rng, LOOKS) - steps(tables)
+    return float(np.quantile(gaps, POWER))
 
 
 # --- calibration by replay ------------------------------------------------------------------------
@@ -121,20 +152,22 @@ def widened(null: Floats, level: float, n: int) -> float:
 def replay(runs: Sequence[Sequence[Rounds]], *, resamples: int = 1_000, seed: int = SEED) -> Calibration:
     """Judge resamples of recorded runs of equal code, with and without a planted slow-down of one benchmark.
 
-    Rounds are drawn with replacement from one run, their three arms shuffled; the second look is drawn anew.
-    What is planted is twice the detectable effect of the recorded run.
+    A resample is a whole run: all its benchmarks share the rounds that were drawn; what is suspected is looked at
+    again on rounds drawn anew. What is planted is twice the detectable effect that the recorded run printed.
     """
     rng = np.random.default_rng(seed)
-    passed = 0
-    hits: dict[str, list[bool]] = {rounds.benchmark: [] for run in runs for rounds in run}
+    tables = [{rounds.benchmark: logs_of(rounds) for rounds in run} for run in runs]
+    effects = [{rounds.benchmark: 1 + 2 * (judge(rounds).detectable - 1) for rounds in run} for run in runs]
+    hits: dict[str, list[bool]] = {name: [] for run in tables for name in run}
     planted: dict[str, list[float]] = {name: [] for name in hits}
-    for _ in range(resamples):
-        run = runs[int(rng.integers(len(runs)))]
-        passed += not any(twice_suspected(rounds, 1.0, rng) for rounds in run)
-        slow = run[int(rng.integers(len(run)))]
-        factor = 1 + 2 * (judge(slow).detectable - 1)
-        planted[slow.benchmark].append(factor)
-        hits[slow.benchmark].append(twice_suspected(slow, factor, rng))
+    passed = 0
+    for number in range(resamples):
+        which = number % len(runs)
+        names = list(tables[which])
+        passed += not failing(tables[which], {}, rng)
+        slow = names[int(rng.integers(len(names)))]
+        planted[slow].append(effects[which][slow])
+        hits[slow].append(slow in failing(tables[which], {slow: effects[which][slow]}, rng))
     return Calibration(
         resamples=resamples,
         passed=passed / resamples,
@@ -143,15 +176,29 @@ def replay(runs: Sequence[Sequence[Rounds]], *, resamples: int = 1_000, seed: in
     )
 
 
-def twice_suspected(rounds: Rounds, factor: float, rng: np.random.Generator) -> bool:
-    """Say whether both looks at resampled rounds suspect a candidate made slower by the factor."""
-    return all(judge(resampled(rounds, factor, rng)).suspected for _ in range(2))
+def failing(run: Mapping[str, Floats], slower: Mapping[str, float], rng: np.random.Generator) -> set[str]:
+    """Name what both looks at a resampled run suspect; `slower` are the candidate's factors."""
+    suspects = set(run)
+    for _ in range(2):
+        drawn = {n: draw(n, rng) for n in sorted({len(table) for table in run.values()})}
+        suspects = {name for name in suspects if suspected(run[name], drawn, slower.get(name, 1.0))}
+    return suspects
 
 
-def resampled(rounds: Rounds, factor: float, rng: np.random.Generator) -> Rounds:
-    """Draw rounds with replacement and shuffle the arms of each; the candidate's values grow by the factor."""
-    table = np.array([rounds.reference, rounds.twin, rounds.candidate]).T
-    drawn = rng.permuted(table[rng.integers(len(table), size=len(table))], axis=1)
-    reference, twin, candidate = (tuple(map(float, arm)) for arm in drawn.T)
-    slower = tuple(factor * value for value in candidate)
-    return Rounds(benchmark=rounds.benchmark, unit=rounds.unit, reference=reference, twin=twin, candidate=slower)
+def suspected(table: Floats, drawn: Mapping[int, tuple[Ints, Ints]], factor: float) -> bool:
+    """Look at a table's redrawn rounds, the candidate slower by the factor."""
+    slower = np.array([0.0, 0.0, np.log(factor)])
+    step, threshold = look(redrawn(table, *drawn[len(table)]) + slower)
+    return step > threshold
+
+
+def draw(n: int, rng: np.random.Generator) -> tuple[Ints, Ints]:
+    """Draw n rounds with replacement, in stretches as disturbances come, and an order of the arms for each."""
+    starts = rng.integers(n, size=-(-n // STRETCH))
+    places = (starts[:, None] + np.arange(STRETCH)).ravel()[:n] % n
+    return places, rng.permuted(np.tile(np.arange(3), (n, 1)), axis=1)
+
+
+def redrawn(table: Floats, places: Ints, arms: Ints) -> Floats:
+    """Pick rounds, with their arms in another order: of equal code each arm could have been any other."""
+    return np.take_along_axis(table[places], arms, axis=1)

@@ -13,8 +13,10 @@ import numpy.typing as npt
 import scipy.stats
 from statsmodels.stats.proportion import proportion_confint
 
+from raybench.estimate import Estimate
 from raybench.ledger import Ledger, ledger, makespan
-from raybench.model import Cell, Estimate, Measurement, Plan, Quality
+from raybench.model import Cell, Plan
+from raybench.records import Measurement, Quality
 from raybench.stats import MIN_BLOCKS, Resampler, insufficient, interval, ratio, ratio_of_medians
 
 Floats = npt.NDArray[np.float64]
@@ -213,7 +215,12 @@ def splits(plan: Plan, measurements: Sequence[Measurement], resampler: Resampler
 
 
 def busy_seconds(m: Measurement) -> float | None:
-    """Sum the tasks' own seconds; None without stamps."""
+    """Sum the tasks' own seconds; None without stamps.
+
+    Where a search pauses its tasks, the span of a stamp is not time at work, and the arm notes the sum itself.
+    """
+    if "busy_s" in m.notes:
+        return float(m.notes["busy_s"])
     return math.fsum(t.ended - t.started for t in m.tasks) or None
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from scipy.optimize import least_squares
 from scipy.stats import norm, t
 
-from raybench.model import Estimate
+from raybench.estimate import Estimate
 
 Floats = npt.NDArray[np.float64]
 USL_POINTS = 6  # fewer distinct P leave contention and coherency apart only by luck (R package usl)

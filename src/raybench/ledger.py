@@ -10,7 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from raybench.model import Cell, Measurement, Plan, Status, digest, reading_order
+from raybench.jsonform import digest
+from raybench.model import Cell, Plan, Status, reading_order
+from raybench.records import Measurement
 
 Metric = Callable[[Measurement], float | None]
 CONTROL = "control"  # backend tag: an arm that tests the harness, not a backend of anybody

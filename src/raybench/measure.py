@@ -12,18 +12,8 @@ from raybench import processes
 from raybench.backends.base import Backend, Resources
 from raybench.clock import now
 from raybench.errors import BackendFailed, TaskTimedOut
-from raybench.model import (
-    Job,
-    LadderPoint,
-    Measurement,
-    Phases,
-    Spec,
-    Status,
-    Task,
-    TaskResult,
-    TaskStamp,
-    WorkerSeen,
-)
+from raybench.model import Job, Spec, Status
+from raybench.records import LadderPoint, Measurement, Phases, Task, TaskResult, TaskStamp, WorkerSeen
 from raybench.workloads.base import Workload, answer_hash
 
 T = TypeVar("T")
@@ -64,15 +54,10 @@ def measure(job: Job, *, interpreter_s: float = 0.0) -> Measurement:
         status, reason = Status.TIMED_OUT, _one_line(error)
     except Exception as error:  # noqa: BLE001 - the one place where a failure becomes data
         status, reason = Status.FAILED, _one_line(error)
-    return Measurement(
-        cell=job.cell.key,
-        block=job.block,
-        replica=job.replica,
-        attempt=job.attempt,
-        order=job.order,
-        extra=job.extra,
-        status=status,
-        reason=reason,
+    return Measurement.of(
+        job,
+        status,
+        reason,
         phases=Phases(**draft.seconds, start_parts=draft.start_parts),
         notes=draft.notes,
         **draft.facts,

@@ -10,8 +10,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from raybench.estimate import Estimate
 from raybench.ledger import CONTROL, Ledger, ledger
-from raybench.model import Cell, Estimate, LadderPoint, Measurement, Plan
+from raybench.model import Cell, Plan
+from raybench.records import LadderPoint, Measurement
 from raybench.stats import INSUFFICIENT, MIN_BLOCKS, Resampler, interval
 
 Floats = npt.NDArray[np.float64]

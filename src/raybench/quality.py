@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from raybench.backends.asha import StoppingAsha, rungs_of
 from raybench.backends.base import execute
-from raybench.model import Quality, Task, TaskResult
+from raybench.records import Quality, Task, TaskResult
 from raybench.workloads.base import Workload, spawn_seeds
 from raybench.workloads.tuning import Search, chosen, rmse
 

@@ -4,9 +4,11 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from raybench.jsonform import from_json
 from raybench.measure import load_workload
-from raybench.model import Quality, Spec, from_json
+from raybench.model import Spec
 from raybench.quality import quality_pass
+from raybench.records import Quality
 from raybench.worker import serve
 
 

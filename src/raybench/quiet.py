@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from raybench.clock import now, pause
 from raybench.host import THIS, Host, keyed, own_group
-from raybench.model import Disturbance
+from raybench.records import Disturbance
 
 WINDOW_S = 0.2  # before a measurement; long enough for 20 ticks of /proc/stat on each CPU
 FOREIGN_SHARE = 0.05  # of the machine's CPU time: the half-width that a study is planned for

@@ -11,18 +11,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from raybench.errors import BadStore
-from raybench.model import (
-    SCHEMA,
-    Disturbance,
-    LadderPoint,
-    Measurement,
-    Phases,
-    Quality,
-    Status,
-    TaskStamp,
-    WorkerSeen,
-    to_json,
-)
+from raybench.jsonform import to_json
+from raybench.model import SCHEMA, Status
+from raybench.records import Disturbance, LadderPoint, Measurement, Phases, Quality, TaskStamp, WorkerSeen
 
 STAMP_FIELDS = tuple(f.name for f in dataclasses.fields(TaskStamp))
 STAMP_DEFAULTS = tuple(f.default for f in dataclasses.fields(TaskStamp))

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from raybench import environment, fingerprint, store
 from raybench.errors import BadStore
-from raybench.model import Environment, Plan, digest
+from raybench.jsonform import digest
+from raybench.model import Plan
 from raybench.plan import Machine, plan
+from raybench.records import Environment
 from raybench.settings import Settings
 from raybench.workloads import files
 

@@ -15,29 +15,19 @@ from pathlib import Path
 
 import psutil
 
-from raybench import processes, quiet
+from raybench import processes, quality_run, quiet
 from raybench.child import Child, Ending, environment
 from raybench.clock import now
 from raybench.errors import BackendFailed
 from raybench.head import Head
 from raybench.host import sweep
-from raybench.model import (
-    Disturbance,
-    Job,
-    Measurement,
-    Plan,
-    Quality,
-    Spec,
-    Status,
-    digest,
-    from_json,
-    to_json,
-)
+from raybench.jsonform import digest, from_json, to_json
+from raybench.model import Job, Plan, Spec, Status
 from raybench.plan import head_key
+from raybench.records import Measurement
 from raybench.store import Store
 
 ATTEMPTS = 3  # of a disturbed measurement, the first one included
-QUALITY_LIMIT_S = 3600.0
 MEMORY_SHARE = 0.9  # of the machine's memory, where no limit is asked for: before the kernel kills at random
 OBJECT_STORE_BYTES = 2 * 2**30
 OPEN = (Status.DISTURBED,)
@@ -148,10 +138,17 @@ class Runner:
         """Take the quality pass of each workload that has none yet, untimed; return how many lines were added."""
         added = 0
         for spec in specs:
-            if self._has_quality(spec.name, pairs):
+            if quality_run.complete(self._qualities, spec.name, pairs):
                 continue
             self._observe(Event(kind="quality", text=spec.name))
-            added += self._quality(spec, pairs=pairs, seed=seed)
+            taken = quality_run.take(spec, pairs=pairs, seed=seed, tag=f"{self._tag}quality:")
+            if taken.fault:
+                self._observe(Event(kind="stopped", text=taken.fault))
+            fresh = [line for line in taken.lines if line.key not in self._qualities]
+            for line in fresh:
+                self._store.append(line)
+            self._qualities |= {line.key for line in fresh}
+            added += len(fresh)
         return added
 
     # --- one measurement --------------------------------------------------------------------------
@@ -185,7 +182,7 @@ class Runner:
                 head = stack.enter_context(Head(request, env=env, affinity=group[0].affinity))
             except BackendFailed as error:
                 for job in group:
-                    yield self._keep(self._blank(job, Status.FAILED, str(error))), job
+                    yield self._keep(Measurement.of(job, Status.FAILED, str(error))), job
                 return
             for job in group:
                 yield self._one(job, head, token), job
@@ -254,32 +251,21 @@ class Runner:
 
     def _read(self, job: Job, ending: Ending, limit: int) -> Measurement:
         if ending.timed_out:
-            return self._blank(
+            return Measurement.of(
                 job, Status.TIMED_OUT, f"no result within the cell's {job.limits.cell_timeout_s:g} s; tree ended"
             )
         if ending.over_memory is not None:
             held, allowed = ending.over_memory / 2**30, limit / 2**30
             reason = f"out of memory: the process tree held {held:.2f} GiB of {allowed:.2f} GiB allowed"
-            return self._blank(job, Status.FAILED, reason)
+            return Measurement.of(job, Status.FAILED, reason)
         if not ending.lines:
             how = f"exit code {ending.returncode}"
             if ending.returncode is not None and ending.returncode < 0:
                 how = f"signal {-ending.returncode}"
-            return self._blank(job, Status.FAILED, f"the process ended with {how} and no result: {ending.last_words}")
+            return Measurement.of(
+                job, Status.FAILED, f"the process ended with {how} and no result: {ending.last_words}"
+            )
         return from_json(Measurement, json.loads(ending.lines[-1]))
-
-    def _blank(self, job: Job, status: Status, reason: str) -> Measurement:
-        return Measurement(
-            cell=job.cell.key,
-            block=job.block,
-            replica=job.replica,
-            attempt=job.attempt,
-            order=job.order,
-            extra=job.extra,
-            status=status,
-            reason=reason,
-            disturbance=Disturbance(),
-        )
 
     def _keep(self, measurement: Measurement) -> Measurement:
         measurement = replace(measurement, index=self._index)
@@ -287,42 +273,6 @@ class Runner:
         self._lines[measurement.key] = measurement
         self._index += 1
         return measurement
-
-    def _quality(self, spec: Spec, *, pairs: int, seed: int) -> int:
-        """Take the pairs in one child per core; nothing is timed, so they may run at once."""
-        tag = f"{self._tag}quality:"
-        folder = Path(tempfile.mkdtemp(prefix="rb", dir=self._work))
-        env = environment(spec, threads=1, tag=tag)
-        cores = min(pairs, len(os.sched_getaffinity(0)))
-        shares = [list(range(pairs))[core::cores] for core in range(cores)]
-        children = [Child("raybench.quality_worker", env=env, cwd=folder) for _ in shares]
-        lines: list[Quality] = []
-        words = ""
-        try:
-            for child, share in zip(children, shares, strict=True):
-                child.send({"quality": to_json(spec), "pairs": share, "seed": seed})
-            for child in children:
-                lines += [from_json(Quality, json.loads(text)) for text in child.lines()]
-                words = child.last_words()
-        finally:
-            for child in children:
-                child.close()
-            processes.end(tag)
-            shutil.rmtree(folder, ignore_errors=True)
-        if len({line.pair for line in lines}) < pairs:
-            text = f"quality pass of {spec.name}: {len({line.pair for line in lines})} of {pairs} pairs came: {words}"
-            self._observe(Event(kind="stopped", text=text))
-        lines.sort(key=lambda line: line.pair)
-        fresh = [line for line in lines if line.key not in self._qualities]
-        for line in fresh:
-            self._store.append(line)
-        self._qualities |= {line.key for line in fresh}
-        return len(fresh)
-
-    def _has_quality(self, workload: str, pairs: int) -> bool:
-        """Tell whether every pair has the same arms; a pass that was cut off is taken again, and only completed."""
-        arms = [{arm for name, arm, pair in self._qualities if name == workload and pair == n} for n in range(pairs)]
-        return bool(arms) and bool(arms[0]) and all(found == arms[0] for found in arms)
 
 
 def planned(plan: Plan) -> Sequence[Job]:

@@ -10,9 +10,11 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from raybench.estimate import Estimate, Row, VerdictKind
 from raybench.laws import karp_flatt
 from raybench.ledger import CONTROL, Ledger, Metric, cold, is_ceiling, ledger, makespan, pair
-from raybench.model import Cell, Estimate, Measurement, Plan, Row, Status, VerdictKind
+from raybench.model import Cell, Plan, Status
+from raybench.records import Measurement
 from raybench.stats import (
     DISAGREES,
     Ratio,

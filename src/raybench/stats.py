@@ -13,7 +13,7 @@ import pandas as pd
 import scipy.stats
 from statsmodels.stats.multitest import multipletests
 
-from raybench.model import Estimate, VerdictKind
+from raybench.estimate import Estimate, VerdictKind
 
 SEED = 20_101  # of all resampling: the same raw data always give the same numbers
 RESAMPLES = 9_999  # (resamples + 1) x 2.5 % is whole; Monte-Carlo error of a bound is then below a tenth of its width

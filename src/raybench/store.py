@@ -14,21 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from raybench.errors import BadStore, StoreInUse
-from raybench.model import (
-    SCHEMA,
-    Cell,
-    Cluster,
-    Environment,
-    Job,
-    Limits,
-    Measurement,
-    Plan,
-    Quality,
-    Skip,
-    from_json,
-    to_json,
-)
+from raybench.jsonform import from_json, to_json
+from raybench.model import SCHEMA, Cell, Cluster, Job, Limits, Plan, Skip
 from raybench.rawline import Key, decode, describe, encode
+from raybench.records import Environment, Measurement, Quality
 
 JOB_FIELDS = tuple(f.name for f in dataclasses.fields(Job))
 MEASUREMENTS, PLAN, ENVIRONMENT, CURRENT = "measurements.jsonl", "plan.json", "environment.json", "current"

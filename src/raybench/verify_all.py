@@ -9,7 +9,8 @@ from pathlib import Path
 from raybench import environment, processes
 from raybench.child import Child
 from raybench.child import environment as child_environment
-from raybench.model import Limits, Spec, Status, from_json, to_json
+from raybench.jsonform import from_json, to_json
+from raybench.model import Limits, Spec, Status
 from raybench.plan import unsuitable
 from raybench.run import machine
 from raybench.settings import Settings

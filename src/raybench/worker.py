@@ -17,8 +17,10 @@ import psutil
 from raybench import processes
 from raybench.backends.base import Resources
 from raybench.clock import now
+from raybench.jsonform import from_json, to_json
 from raybench.measure import measure
-from raybench.model import Job, Limits, Measurement, Spec, from_json, to_json
+from raybench.model import Job, Limits, Spec
+from raybench.records import Measurement
 from raybench.verify import Verified, verify_backend
 
 RESULT_FD = "RAYBENCH_RESULT_FD"

@@ -5,21 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from raybench import store
-from raybench.model import (
-    Cell,
-    Disturbance,
-    Environment,
-    Job,
-    LadderPoint,
-    Measurement,
-    Phases,
-    Plan,
-    Skip,
-    Spec,
-    Status,
-    TaskStamp,
-    WorkerSeen,
-)
+from raybench.model import Cell, Job, Plan, Skip, Spec, Status
+from raybench.records import Disturbance, Environment, LadderPoint, Measurement, Phases, TaskStamp, WorkerSeen
 
 BLOCKS = 6
 TASKS = 8

@@ -1,6 +1,5 @@
 """RESULTS.md is a pure function of raw data: every planned cell, every number traceable, the same bytes each time."""
 
-import dataclasses
 import json
 import re
 import shutil
@@ -11,15 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from raybench import store
-from raybench.model import Estimate, Plan, Quality, VerdictKind
 from raybench.report import build, stale
-from raybench.report.analysis import analyse
-from raybench.report.document import document
-from raybench.report.findings import ClaimLine
 from raybench.report.results import LINES
-from raybench.report.results import results as markdown
 from report import made_run
+from report.read_back import results, table
 
 
 @pytest.fixture(scope="module")
@@ -30,22 +24,6 @@ def made(tmp_path_factory):
     folder = made_run.write(root / "reports")
     changed = build.rebuild(root / "reports", folder, root)
     return root, folder, changed
-
-
-def results(root) -> str:
-    return (root / "RESULTS.md").read_text()
-
-
-def table(text: str, heading: str) -> pd.DataFrame:
-    """Read the first Markdown table below a piece of text, without the code marks."""
-    lines = text[text.index(heading) :].splitlines()
-    start = next(i for i, line in enumerate(lines) if line.startswith("|"))
-    body = []
-    for line in lines[start:]:
-        if not line.startswith("|"):
-            break
-        body.append([c.strip().strip("`").strip() for c in re.split(r"(?<!\\)\|", line)[1:-1]])
-    return pd.DataFrame(body[2:], columns=body[0])
 
 
 def raw(folder) -> pd.DataFrame:
@@ -262,116 +240,9 @@ def test_a_figure_of_an_earlier_run_is_removed(made):
     assert not stale.exists()
 
 
-def test_a_partial_study_says_what_is_missing(tmp_path):
-    folder = made_run.write(tmp_path / "reports", keep=slice(0, 20))
-    build.rebuild(tmp_path / "reports", folder, tmp_path)
-    text = results(tmp_path)
-    planned = len(made_run.plan().jobs)
-    assert f"Incomplete: {planned - 20} of {planned} planned measurements are missing" in text
-    assert "[no interval]" in text  # one or two blocks give no interval, and no error
-
-
-def test_a_torn_last_line_is_told(tmp_path):
-    folder = made_run.write(tmp_path / "reports")
-    with (folder / "measurements.jsonl").open("a") as file:
-        file.write('{"kind":"measu')
-    build.rebuild(tmp_path / "reports", folder, tmp_path)
-    assert "The last raw line was cut off" in results(tmp_path)
-
-
-@pytest.mark.parametrize("empty", ["no lines", "no jobs"])
-def test_an_empty_study_gives_a_report_that_says_so(tmp_path, empty):
-    folder = made_run.write(tmp_path / "reports", keep=slice(0, 0))
-    if empty == "no jobs":
-        plan: Plan = dataclasses.replace(made_run.plan(), jobs=(), controls=False, verdicts=False)
-        store.write_plan(folder, plan)
-    build.rebuild(tmp_path / "reports", folder, tmp_path)
-    text = results(tmp_path)
-    assert "Nothing to show" in text
-    assert ("Incomplete" in text) == (empty == "no lines")
-    assert ("No controls" in text) == (empty == "no jobs")
-
-
 def test_other_runs_are_linked(made, tmp_path):
     folder = made_run.write(tmp_path / "reports")
     other = tmp_path / "reports" / "raw" / "other-machine" / "quick" / "r9"
     shutil.copytree(folder, other)
     build.rebuild(tmp_path / "reports", folder, tmp_path)
     assert "[raw/other-machine/quick/r9](reports/raw/other-machine/quick/r9)" in results(tmp_path)
-
-
-def test_a_study_of_many_cells_stays_readable_and_complete(tmp_path):
-    """60 workloads: one line per workload and P, and every cell is still there."""
-    plan = made_run.plan(1)
-    jobs = []
-    for index in range(60):
-        for job in plan.jobs[:8]:
-            workload = dataclasses.replace(job.cell.workload, name=f"w{index}")
-            jobs.append(dataclasses.replace(job, cell=dataclasses.replace(job.cell, workload=workload)))
-    folder = made_run.write(tmp_path / "reports", keep=slice(0, 0))
-    store.write_plan(folder, dataclasses.replace(plan, jobs=tuple(jobs)))
-    writer = store.Store(folder / store.MEASUREMENTS)
-    for index, job in enumerate(jobs):
-        made_job = dataclasses.replace(job, cell=plan.jobs[index % 8].cell)
-        writer.append(dataclasses.replace(made_run.measurement(made_job, index), cell=job.cell.key))
-    run = build.read(folder, tmp_path / "reports")
-    text = markdown(document(run, analyse(run), {}), reports="reports", others=[])
-    shown = table(text, "Every planned cell, warm, in short")
-    assert text.count("\n") < LINES
-    for index in (0, 59):
-        two = shown[(shown["workload"] == f"w{index}") & (shown["P"] == "2")].iloc[0]
-        assert two["joblib"].startswith("1.")
-        assert "70 % of steps" in two["ray_tune_asha"] or two["ray_tune_asha"] == ""
-
-
-def test_claims_are_listed_with_verdict_value_and_note(tmp_path):
-    lines = (
-        ClaimLine(
-            id="C01",
-            source="S0",
-            statement="distributing is 2.1x faster | <b>really</b>",
-            band="at least 2.1x",
-            verdict=VerdictKind.REFUTED,
-            value=Estimate(point=1.5, low=1.4, high=1.6, n=6),
-            unit="x",
-        ),
-        ClaimLine(
-            id="C08", source="S1", statement="s", band="b", verdict=VerdictKind.UNTESTABLE, note="selects no cell"
-        ),
-    )
-    folder = made_run.write(tmp_path / "reports")
-    asked = []
-    build.rebuild(
-        tmp_path / "reports",
-        folder,
-        tmp_path,
-        conf=[tmp_path],
-        judge=lambda run, findings, conf: asked.append((run.plan.study, len(findings.rows), list(conf))) or lines,
-    )
-    assert asked == [("made", 15, [tmp_path])]
-    shown = table(results(tmp_path), "SUPPORTED: the whole interval").set_index("id")
-    assert shown.loc["C01", "measured"] == "1.50x [1.40, 1.60], n=6"
-    assert shown.loc["C01", "verdict"] == "REFUTED"
-    assert shown.loc["C01", "the documents say"] == "distributing is 2.1x faster \\| &lt;b&gt;really&lt;/b&gt;"
-    assert (shown.loc["C08", "measured"], shown.loc["C08", "note"]) == ("–", "selects no cell")
-    assert "verdicts.svg" in results(tmp_path)
-
-
-def test_the_quality_pass_becomes_a_table_and_a_forest(tmp_path):
-    """12 pairs with baseline 2.0 and tuned about 1.8: 10 % lower; the documented value stands beside it."""
-    folder = made_run.write(tmp_path / "reports", keep=slice(0, 0))
-    writer = store.Store(folder / store.MEASUREMENTS)
-    for pair in range(12):
-        tuned = 1.8 + 0.01 * (pair % 3 - 1)
-        writer.append(
-            Quality(
-                workload="friedman", arm="tuned", pair=pair, metric="rmse", baseline="named", baseline_test=2.0,
-                tuned_validation=tuned - 0.1, tuned_test=tuned,
-            )
-        )  # fmt: skip
-    build.rebuild(tmp_path / "reports", folder, tmp_path)
-    row = table(results(tmp_path), "Delta: 1 - mean").iloc[0]
-    assert row["delta"].startswith("+10.00 %") or row["delta"].startswith("+10.0 %")
-    assert row["delta"].endswith("n=12")
-    assert row["optimism"].startswith("0.100")
-    assert "rmse-delta.svg" in results(tmp_path)

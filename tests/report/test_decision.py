@@ -2,7 +2,8 @@
 
 import pytest
 
-from raybench.model import Cell, Estimate, Row, Spec
+from raybench.estimate import Estimate, Row
+from raybench.model import Cell, Spec
 from raybench.report.decision import Advice, decide
 
 

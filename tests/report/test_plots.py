@@ -60,10 +60,10 @@ def test_empty_findings_draw_nothing(tmp_path):
 
 
 def test_speedups_are_those_of_the_law_and_leave_out_less_work(findings):
-    ((workload, lines, ceiling),) = speedup.series(findings).panels
-    assert workload == "friedman"
-    assert ceiling == ()
-    measured = {line.backend: dict(zip(line.cpus, line.speedup, strict=True)) for line in lines}
+    data = speedup.series(findings)
+    ((workload, lines),) = data.curves.panels
+    assert (workload, data.ceilings) == ("friedman", {})
+    measured = {backend: dict(points) for backend, points in lines.items()}
     assert set(measured) == {"sequential_threads", "joblib", "ray_tasks"}
     for backend, points in measured.items():
         for cpus, estimate in points.items():

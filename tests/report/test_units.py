@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from raybench.model import Estimate
+from raybench.estimate import Estimate
 from raybench.report import units
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from raybench.backends.base import Backend, Resources, execute
 from raybench.backends.sequential import Sequential
 from raybench.errors import TaskTimedOut
-from raybench.model import Task, TaskResult, WorkerSeen
+from raybench.records import Task, TaskResult, WorkerSeen
 from raybench.workloads.base import Workload
 
 

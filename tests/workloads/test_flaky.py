@@ -7,7 +7,7 @@ import pytest
 
 from raybench.backends.base import execute
 from raybench.errors import BackendFailed, BadSettings, WrongAnswer
-from raybench.model import Task, TaskResult
+from raybench.records import Task, TaskResult
 from raybench.workloads.flaky import Flaky, PlantedFailure
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from raybench.errors import BadSettings, WrongAnswer
-from raybench.model import TaskResult
+from raybench.records import TaskResult
 from raybench.workloads.gpu_queue import GpuQueue, most_at_once
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from raybench.backends.base import execute
 from raybench.errors import BackendFailed
-from raybench.model import Task
+from raybench.records import Task
 from raybench.workloads import io_bound
 from raybench.workloads.io_bound import SALT, STRIDE, FileReads, HttpRequests
 

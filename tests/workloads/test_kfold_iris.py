@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from raybench.backends.base import execute
 from raybench.errors import BadSettings, WrongAnswer
-from raybench.model import TaskResult
+from raybench.records import TaskResult
 from raybench.workloads.kfold_iris import KfoldIris
 
 SEED = 5

@@ -7,7 +7,7 @@ import pytest
 
 from raybench.backends.base import execute
 from raybench.errors import BadSettings, WrongAnswer
-from raybench.model import Task, TaskResult
+from raybench.records import Task, TaskResult
 from raybench.workloads import monte_carlo
 from raybench.workloads.monte_carlo import MonteCarlo
 

@@ -16,7 +16,7 @@ import yaml
 
 from raybench.backends.base import execute
 from raybench.errors import WrongAnswer
-from raybench.model import Task, TaskResult
+from raybench.records import Task, TaskResult
 from raybench.workloads import files, flaky, gpu_queue
 from raybench.workloads.base import Workload, answer_hash
 

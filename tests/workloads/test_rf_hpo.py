@@ -9,7 +9,7 @@ from sklearn.ensemble import RandomForestRegressor
 
 from raybench.backends.base import execute
 from raybench.errors import WrongAnswer
-from raybench.model import TaskResult
+from raybench.records import TaskResult
 from raybench.workloads.rf_hpo import RfHpo
 
 SEED = 3

@@ -11,7 +11,7 @@ import pytest
 
 from raybench.backends.base import execute
 from raybench.errors import BadSettings, WrongAnswer
-from raybench.model import Task, TaskResult
+from raybench.records import Task, TaskResult
 from raybench.workloads import tuning, xgb_hpo
 from raybench.workloads.xgb_hpo import XgbHpo
 

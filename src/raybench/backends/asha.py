@@ -9,7 +9,7 @@ from raybench.backends.base import finished
 from raybench.backends.bundle import failed
 from raybench.clock import now
 from raybench.errors import BackendFailed
-from raybench.model import Point, Progress, Task, TaskResult
+from raybench.records import Point, Progress, Task, TaskResult
 from raybench.workloads.base import Workload
 
 

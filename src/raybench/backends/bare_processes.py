@@ -16,7 +16,7 @@ from typing import Any, Self
 from raybench.backends.base import Backend, Resources, execute
 from raybench.clock import now
 from raybench.errors import BackendFailed
-from raybench.model import Task, TaskResult
+from raybench.records import Task, TaskResult
 from raybench.workloads.base import Workload
 
 

@@ -13,7 +13,8 @@ import threadpoolctl
 
 from raybench.clock import now
 from raybench.errors import BackendFailed
-from raybench.model import Cluster, Limits, Point, Progress, Task, TaskResult, WorkerSeen
+from raybench.model import Cluster, Limits
+from raybench.records import Point, Progress, Task, TaskResult, WorkerSeen
 from raybench.workloads.base import Workload
 
 WARM_UP_PASSES = 8  # a pool that has not shown all its workers by then does not have them

@@ -16,7 +16,7 @@ from typing import Any, Generic, NoReturn, TypeVar
 from raybench.backends.base import execute, finished, worker_seen
 from raybench.clock import now, pause
 from raybench.errors import BackendFailed, RaybenchError, TaskTimedOut
-from raybench.model import Progress, Task, TaskResult, WorkerSeen
+from raybench.records import Progress, Task, TaskResult, WorkerSeen
 from raybench.workloads.base import Workload
 
 H = TypeVar("H")

@@ -26,7 +26,7 @@ from raybench.backends.bundle import (
 )
 from raybench.clock import now
 from raybench.errors import BackendFailed
-from raybench.model import Task, TaskResult
+from raybench.records import Task, TaskResult
 from raybench.workloads.base import Workload
 
 

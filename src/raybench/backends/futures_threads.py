@@ -18,7 +18,7 @@ from raybench.backends.bundle import (
     roll_call,
 )
 from raybench.clock import now
-from raybench.model import Task, TaskResult
+from raybench.records import Task, TaskResult
 from raybench.workloads.base import Workload
 
 

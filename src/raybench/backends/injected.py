@@ -5,13 +5,16 @@ from typing import Any
 
 from raybench.backends.base import Resources
 from raybench.backends.sequential import Sequential
-from raybench.clock import pause
-from raybench.model import Task, TaskResult
+from raybench.clock import now, pause
+from raybench.records import Task, TaskResult
 from raybench.workloads.base import Workload
 
 
 class Injected(Sequential):
-    """The loop that also waits `overhead_s` before each task."""
+    """The loop that also waits `overhead_s` before each task.
+
+    A wait lasts longer than asked for, so `notes` say what was really put in: `injected_s`, the mean per task.
+    """
 
     def __init__(self, resources: Resources, *, overhead_s: float) -> None:
         super().__init__(resources)
@@ -19,7 +22,11 @@ class Injected(Sequential):
 
     def run(self, workload: Workload, tasks: Sequence[Task], data: Any) -> list[TaskResult]:
         results = []
+        injected = 0.0
         for task in tasks:
+            began = now()
             pause(self._overhead_s)
+            injected += now() - began
             results += super().run(workload, [task], data)
+        self.notes["injected_s"] = injected / max(1, len(tasks))
         return results

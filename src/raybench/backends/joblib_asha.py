@@ -14,7 +14,7 @@ from raybench.backends.asha import rungs_of, survives, tried
 from raybench.backends.base import Backend, Resources
 from raybench.backends.bundle import Brought, prepared
 from raybench.backends.joblib_loky import Loky, loaded
-from raybench.model import Task, TaskResult
+from raybench.records import Task, TaskResult
 from raybench.workloads.base import Workload
 
 

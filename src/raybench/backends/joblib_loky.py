@@ -17,7 +17,7 @@ from raybench.backends.base import Backend, Resources
 from raybench.backends.bundle import ROLL_CALL_S, Brought, Bundle, attempt, prepared, present, roll_call, shared_memory
 from raybench.clock import now
 from raybench.errors import BackendFailed
-from raybench.model import Task, TaskResult
+from raybench.records import Task, TaskResult
 from raybench.workloads.base import Workload
 
 

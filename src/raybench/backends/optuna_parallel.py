@@ -10,7 +10,7 @@ from raybench.backends.base import Backend, Resources, finished, in_order
 from raybench.backends.bundle import Brought, Bundle, failed, of_thread, prepared
 from raybench.clock import now
 from raybench.errors import RaybenchError
-from raybench.model import Point, Progress, Task, TaskResult
+from raybench.records import Point, Progress, Task, TaskResult
 from raybench.workloads.base import Workload
 
 

@@ -13,7 +13,7 @@ from raybench.backends.ray_session import Handle, fetched
 from raybench.backends.ray_tasks import received
 from raybench.clock import now
 from raybench.errors import BackendFailed, RaybenchError
-from raybench.model import Task, TaskResult
+from raybench.records import Task, TaskResult
 from raybench.workloads.base import Workload
 
 SHORT_S = 0.02  # below this a second task waits at the actor; above, it might wait behind a long one at the end

@@ -14,7 +14,7 @@ from raybench.backends.ray_session import Handle, fetched
 from raybench.backends.ray_tasks import received
 from raybench.backends.ray_window import in_flight
 from raybench.clock import now
-from raybench.model import Task, TaskResult
+from raybench.records import Task, TaskResult
 from raybench.workloads.base import Workload
 
 

@@ -14,7 +14,7 @@ from raybench.backends.ray_session import Handle
 from raybench.backends.ray_tasks import received
 from raybench.backends.ray_window import in_flight
 from raybench.errors import RaybenchError
-from raybench.model import Task, TaskResult
+from raybench.records import Task, TaskResult
 from raybench.workloads.base import Workload
 
 BATCH_S = 0.03  # some tens of milliseconds: dispatch of about 1 ms is then about 3 % of a batch

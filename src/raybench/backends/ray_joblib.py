@@ -14,7 +14,7 @@ from raybench.backends.bundle import ROLL_CALL_S, Brought, attempt, present, rol
 from raybench.backends.ray_session import Handle
 from raybench.clock import now
 from raybench.errors import BackendFailed, RaybenchError
-from raybench.model import Task, TaskResult
+from raybench.records import Task, TaskResult
 from raybench.workloads.base import Workload
 
 

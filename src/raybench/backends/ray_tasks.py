@@ -1,6 +1,7 @@
-"""Plain Ray tasks, tuned: data put once, workers warm, a bounded window of tasks in flight."""
+"""Plain Ray tasks, tuned: data put once, workers warm, a bounded window of tasks in flight; each can be withdrawn."""
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
@@ -10,11 +11,11 @@ import ray
 from raybench.backends import ray_session
 from raybench.backends.base import Backend, Resources, in_order
 from raybench.backends.bundle import Brought, attempt, failed
-from raybench.backends.ray_session import Handle
+from raybench.backends.ray_session import Handle, fetched
 from raybench.backends.ray_window import in_flight
 from raybench.clock import now
-from raybench.errors import RaybenchError
-from raybench.model import Task, TaskResult
+from raybench.errors import BackendFailed, RaybenchError
+from raybench.records import Task, TaskResult
 from raybench.workloads.base import Workload
 
 
@@ -24,14 +25,30 @@ def work(handle: Handle, task: Task, timeout_s: float | None) -> TaskResult:
     return attempt(workload, task, context, timeout_s=timeout_s)
 
 
+def work_by_value(workload: Workload, data: Any, task: Task, timeout_s: float | None = None) -> TaskResult:
+    """Prepare and run one task; nothing is kept for the next."""
+    return attempt(workload, task, workload.prepare(data), timeout_s=timeout_s)
+
+
 work_remotely = ray.remote(max_calls=0)(work)  # 0: with GPUs Ray would start a new process for every task
+work_by_value_remotely = ray.remote(max_calls=0)(work_by_value)
 
 
 class RayTasks(Backend):
-    """Run each task of the bag as a Ray task. A task whose worker dies is started again by Ray."""
+    """Run each task of the bag as a Ray task. A task whose worker dies is started again by Ray.
 
-    def __init__(self, resources: Resources) -> None:
+    data : `reference`, put once and prepared once in each worker, or by `value` with every task.
+    window : `bounded`, few tasks in flight, or `none`: all are submitted at once, and their results taken in order.
+    """
+
+    def __init__(self, resources: Resources, *, data: str = "reference", window: str = "bounded") -> None:
         super().__init__(resources)
+        if data not in ("reference", "value"):
+            raise BackendFailed(f"ray_tasks has no data {data!r}; choose reference or value")
+        if window not in ("bounded", "none"):
+            raise BackendFailed(f"ray_tasks has no window {window!r}; choose bounded or none")
+        self._by_value = data == "value"
+        self._bounded = window == "bounded"
         self._brought = Brought[Handle](ray_session.put)
 
     def version(self) -> str:
@@ -43,16 +60,21 @@ class RayTasks(Backend):
         return self
 
     def run(self, workload: Workload, tasks: Sequence[Task], data: Any) -> list[TaskResult]:
-        handle = self._brought(workload, data)
-        limit_s = self.resources.limits.task_timeout_s
-        remote = work_remotely.options(**ray_session.options(self.resources, workload))
-        flow = in_flight(
-            lambda task: remote.remote(handle, task, limit_s),
-            tasks,
-            window=ray_session.window(self.resources, workload),
-            timeout_s=limit_s,
-        )
+        submit, limit_s = self._submitting(workload, data), self.resources.limits.task_timeout_s
+        if self._bounded:
+            window = ray_session.window(self.resources, workload)
+            flow = in_flight(submit, tasks, window=window, timeout_s=limit_s)
+        else:
+            flow = all_at_once(submit, tasks)
         return in_order(tasks, {task.index: received(workload, task, outcome) for task, outcome in flow})
+
+    def _submitting(self, workload: Workload, data: Any) -> Callable[[Task], Any]:
+        asked, limit_s = ray_session.options(self.resources, workload), self.resources.limits.task_timeout_s
+        if self._by_value:
+            by_value = work_by_value_remotely.options(**asked)
+            return lambda task: by_value.remote(workload, data, task, limit_s)
+        by_reference, handle = work_remotely.options(**asked), self._brought(workload, data)
+        return lambda task: by_reference.remote(handle, task, limit_s)
 
     def warm(self, workload: Workload, tasks: Sequence[Task], data: Any) -> list[TaskResult]:
         if ray_session.slots(self.resources, workload) < self.resources.workers:  # GPUs are short: some must wait
@@ -64,6 +86,22 @@ class RayTasks(Backend):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         ray_session.end()
+
+
+def all_at_once(submit: Callable[[Task], Any], tasks: Sequence[Task]) -> Iterator[tuple[Task, Any]]:
+    """Submit every task, then yield (task, result) in order; a result that is lost is the error that says why."""
+    refs = deque([submit(task) for task in tasks])
+    try:
+        for task in tasks:
+            try:
+                outcome = fetched(refs[0])
+            except RaybenchError as error:
+                outcome = error
+            refs.popleft()
+            yield task, outcome
+    finally:
+        for ref in refs:
+            ray.cancel(ref)
 
 
 def received(workload: Workload, task: Task, outcome: TaskResult | RaybenchError) -> TaskResult:

@@ -8,16 +8,12 @@ import ray
 
 from raybench.backends import ray_session
 from raybench.backends.base import Backend
-from raybench.backends.bundle import attempt
 from raybench.backends.ray_session import fetched
-from raybench.model import Task, TaskResult
+from raybench.backends.ray_tasks import work_by_value
+from raybench.records import Task, TaskResult
 from raybench.workloads.base import Workload
 
-
-@ray.remote
-def work(workload: Workload, data: Any, task: Task) -> TaskResult:
-    """Prepare and run one task; nothing is kept for the next."""
-    return attempt(workload, task, workload.prepare(data))
+work = ray.remote(work_by_value)
 
 
 class RayTasksDocumented(Backend):

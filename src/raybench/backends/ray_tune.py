@@ -1,14 +1,14 @@
-"""Ray Tune, tuned: actors kept for the next trial, reports at the rungs only, no loggers, storage in memory."""
+"""Ray Tune: one fit per bag. Tuned by default; each setting can be withdrawn."""
 
 import logging
-import os
 import shutil
 import tempfile
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from types import TracebackType
+from statistics import fmean
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 import ray
@@ -17,109 +17,67 @@ from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, TrialSch
 
 from raybench.backends import ray_session
 from raybench.backends.asha import rungs_of
-from raybench.backends.base import Backend, Resources, finished, in_order
-from raybench.backends.bundle import Bundle, failed, prepared, shared_memory
-from raybench.clock import now, pause
+from raybench.backends.base import Backend, Resources, in_order
+from raybench.backends.bundle import Bundle, shared_memory
+from raybench.backends.ray_tune_trial import Bag, Coming, by_reference, with_its_bag
+from raybench.clock import now
 from raybench.errors import BackendFailed
-from raybench.model import Point, Progress, Task, TaskResult, WorkerSeen
+from raybench.records import Task, TaskResult
 from raybench.workloads.base import Workload
 
-GATE_S = 5.0  # actors of one fit were up within 0.2 s of each other on two quiet cores
+CHOICES = MappingProxyType(
+    {
+        "trainable": ("class", "function"),
+        "data": ("reference", "captured"),
+        "storage": ("memory", "disk"),
+        "concurrency": ("bounded", "unbounded"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bag:
-    """What a trial actor is given once, through the object store."""
+class TuneSettings:
+    """What an arm chooses of Tune. The defaults are the tuned arm's; its flags stand in the YAML.
 
-    bundle: Bundle
-    tasks: tuple[Task, ...]
-    every_rung: bool  # report at each rung, else only at the end of a trial
-    gate: str = ""  # folder in which the actors wait for each other; '' where they share none
-    actors: int = 1
-
-
-class Trial(tune.Trainable):
-    """One task as a trial: a step pulls the workload's generator to its next rung.
-
-    The actor lives through many trials; data are prepared with its first one. Each report carries the result so
-    far, so that a trial stopped early leaves its points.
+    trainable : `class`, which reports at rungs only and keeps its context, or `function`.
+    reuse_actors : an actor takes the next trial when its own has ended.
+    data : `reference`, put once into the object store, or `captured` by the trainable.
+    storage : where results and the experiment's state lie, `memory` or `disk`.
+    concurrency : `bounded`, as many trials at once as there are slots, or `unbounded`.
+    gate : the actors of a class begin together; without effect where they are not reused.
+    fail_fast : the first trial that fails ends the fit.
     """
 
-    _progress: Generator[Progress, None, None]
-    _began: float | None
-    _seen: WorkerSeen | None
+    trainable: str = "class"
+    reuse_actors: bool = True
+    data: str = "reference"
+    storage: str = "memory"
+    concurrency: str = "bounded"
+    gate: bool = True
+    fail_fast: bool = True
 
-    def setup(self, config: dict[str, Any], bag: Bag) -> None:
-        self._bag = bag
-        self._begin(config)
-        if bag.gate:
-            wait_for_others(Path(bag.gate), bag.actors)
-
-    def reset_config(self, new_config: dict[str, Any]) -> bool:
-        self._progress.close()
-        self._begin(new_config)
-        return True
-
-    def step(self) -> dict[str, Any]:
-        began = self._began if self._began is not None else now()
-        self._began = began
-        try:
-            outcome = self._pull(began)
-        except Exception as error:  # noqa: BLE001  a task may raise anything; `failed` raises unless that is data
-            outcome = failed(self._workload, self._task, error, started=began)
-        self._seen = self._seen or outcome.seen
-        outcome = replace(outcome, seen=self._seen)
-        whole = self._task.steps is None or outcome.steps >= self._task.steps or bool(outcome.error)
-        return {"steps": outcome.steps, "loss": outcome.loss, "outcome": outcome, "done": whole}
-
-    def cleanup(self) -> None:
-        self._progress.close()
-
-    def _begin(self, config: dict[str, Any]) -> None:
-        self._task = self._bag.tasks[config["index"]]
-        self._workload = self._bag.bundle.workload
-        self._progress = self._run()
-        self._points: list[Point] = []
-        self._began = None
-        self._seen = None
-
-    def _run(self) -> Generator[Progress, None, None]:
-        yield from self._workload.run(self._task, prepared(self._bag.bundle))
-
-    def _pull(self, began: float) -> TaskResult:
-        for progress in self._progress:
-            self._points.append(Point(steps=progress.steps, loss=progress.loss, at=now()))
-            if self._bag.every_rung:
-                break
-        else:
-            if not self._points or self._bag.every_rung:
-                raise BackendFailed(f"task {self._task.index} ended before its full budget of {self._task.steps} steps")
-        return finished(self._task, progress, self._points, started=began)
-
-
-def wait_for_others(gate: Path, actors: int) -> None:
-    """Hold this actor until all have started, at most GATE_S.
-
-    Else the first one up runs all of a short bag alone, while the fit waits for the others' start all the same.
-    """
-    (gate / f"up-{os.getpid()}").touch()
-    until = now() + GATE_S
-    while len(list(gate.glob("up-*"))) < actors and now() < until:
-        pause(0.005)
+    def __post_init__(self) -> None:
+        for name, choices in CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise BackendFailed(f"ray_tune has no {name} {getattr(self, name)!r}; choose {' or '.join(choices)}")
 
 
 class RayTune(Backend):
     """Run the bag as one `Tuner.fit()`.
 
     scheduler : `fifo` runs every trial in full; `asha` stops the worse ones at the workload's rungs.
+    settings : fields of `TuneSettings`.
     """
 
-    def __init__(self, resources: Resources, *, scheduler: str = "fifo", reduction_factor: float = 3) -> None:
+    def __init__(
+        self, resources: Resources, *, scheduler: str = "fifo", reduction_factor: float = 3, **settings: Any
+    ) -> None:
         super().__init__(resources)
         if scheduler not in ("fifo", "asha"):
             raise BackendFailed(f"ray_tune has no scheduler {scheduler!r}; choose fifo or asha")
         self.adaptive = scheduler == "asha"
         self.reduction_factor = reduction_factor
+        self.settings = TuneSettings(**settings)
         self._folder = Path()
 
     def version(self) -> str:
@@ -127,7 +85,8 @@ class RayTune(Backend):
 
     def __enter__(self) -> Self:
         ray_session.begin(self.resources, self.start_parts)
-        self._folder = Path(tempfile.mkdtemp(prefix="raybench-tune-", dir=shared_memory()))
+        place = shared_memory() if self.settings.storage == "memory" else None
+        self._folder = Path(tempfile.mkdtemp(prefix="raybench-tune-", dir=place))
         logging.getLogger("ray.tune.analysis.experiment_analysis").setLevel(
             logging.ERROR
         )  # it misses the loggers' files
@@ -136,7 +95,8 @@ class RayTune(Backend):
     def warm(self, workload: Workload, tasks: Sequence[Task], data: Any) -> list[TaskResult]:
         """Give no results: each fit starts actors of its own, so there is nothing that could be kept warm.
 
-        What they cost stands in the fit's stages (`notes`).
+        They get new processes even where idle workers of the same runtime environment have run tasks and loaded
+        Ray Tune (tried with 2.60). What they cost stands in the fit's stages (`notes`).
         """
         return []
 
@@ -144,36 +104,48 @@ class RayTune(Backend):
         if not tasks:
             return []
         began = now()
+        tuner = self._tuner(workload, tasks, data)
+        entered = now()
+        grid = tuner.fit()
+        left = now()
+        results = outcomes(grid, tasks)
+        self.notes["fit"] = stages(results, began=began, ended=now()) | {
+            "start_parts": start_parts(results, grid, began=began, entered=entered),
+            "collect_s": now() - left,
+        }
+        return results
+
+    def _tuner(self, workload: Workload, tasks: Sequence[Task], data: Any) -> tune.Tuner:
+        settings = self.settings
         at_once = min(len(tasks), ray_session.slots(self.resources, workload))
+        gated = settings.gate and settings.reuse_actors and len(ray.nodes()) == 1
         bag = Bag(
             bundle=Bundle(workload=workload, data=data),
             tasks=tuple(tasks),
             every_rung=self.adaptive,
-            gate=tempfile.mkdtemp(dir=self._folder) if len(ray.nodes()) == 1 else "",
+            gate=tempfile.mkdtemp(dir=self._folder) if gated else "",
             actors=at_once,
         )
+        build = by_reference if settings.data == "reference" else with_its_bag
         asked = {"cpu": self.resources.cpus_per_task, "gpu": ray_session.gpus_per_task(self.resources, workload)}
-        tuner = tune.Tuner(
-            tune.with_resources(tune.with_parameters(Trial, bag=bag), asked),
+        return tune.Tuner(
+            tune.with_resources(build(settings.trainable, bag), asked),
             param_space={"index": tune.grid_search(list(range(len(tasks))))},
             tune_config=tune.TuneConfig(
                 metric="loss" if self.adaptive else None,
                 mode="min" if self.adaptive else None,
                 scheduler=scheduler(workload, tasks, adaptive=self.adaptive, reduction_factor=self.reduction_factor),
-                reuse_actors=True,
-                max_concurrent_trials=at_once,
+                reuse_actors=settings.reuse_actors,
+                max_concurrent_trials=at_once if settings.concurrency == "bounded" else None,
             ),
             run_config=tune.RunConfig(
-                verbose=0,
+                verbose=0,  # else it prints to the wrong stream
                 storage_path=str(self._folder),
                 name=bag.bundle.token,
-                failure_config=tune.FailureConfig(fail_fast=True),
+                failure_config=tune.FailureConfig(fail_fast=settings.fail_fast),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             ),
         )
-        results = outcomes(tuner.fit(), tasks)
-        self.notes["fit"] = stages(results, began=began, ended=now())
-        return results
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -227,4 +199,36 @@ def stages(results: Sequence[TaskResult], *, began: float, ended: float) -> dict
         "gaps_s": sorted(gaps),
         "tail_s": ended - max(r.ended for r in results),
         "whole_s": ended - began,
+    }
+
+
+def start_parts(results: Sequence[TaskResult], grid: Any, *, began: float, entered: float) -> dict[str, float]:
+    """Name the parts of the seconds until an actor's first trial, in order, each a mean over actors.
+
+    They add up to the mean of `workers_first_start_s`. {} where a trainable does not say how its process came up.
+
+    process : placement, Ray's agents, the start of the process (to 10 ms); 0 where the kernel does not say when.
+    interpreter : Python, `import ray`, the way to the raylet and the trainable's code.
+    imports : the trial's modules: Ray Tune, of which most is pandas.
+    setup : until Tune calls us with the bag, for which the workload's libraries are loaded.
+    """
+    coming = {r.metrics["outcome"].pid: r.metrics["coming"] for r in grid if "coming" in (r.metrics or {})}
+    firsts: dict[int, float] = {}
+    for result in sorted(results, key=lambda r: r.started):
+        firsts.setdefault(result.pid, result.started)
+    if firsts.keys() != coming.keys():
+        return {}
+    spans = [_named_parts(coming[pid], entered=entered, started=at) for pid, at in firsts.items()]
+    return {"tuner": entered - began} | {name: fmean(of[name] for of in spans) for name in spans[0]}
+
+
+def _named_parts(coming: Coming, *, entered: float, started: float) -> dict[str, float]:
+    process = coming.process if coming.process is not None else entered
+    return {
+        "process": process - entered,
+        "interpreter": coming.loading - process,
+        "imports": coming.loaded - coming.loading,
+        "setup": coming.setup - coming.loaded,
+        "wait for the other actors": coming.ready - coming.setup,
+        "first step": started - coming.ready,
     }

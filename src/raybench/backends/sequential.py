@@ -7,7 +7,7 @@ from typing import Any
 from raybench.backends.base import Backend, Resources
 from raybench.backends.bundle import Brought, Bundle, attempt, prepared
 from raybench.errors import BackendFailed
-from raybench.model import Task, TaskResult
+from raybench.records import Task, TaskResult
 from raybench.workloads.base import Workload
 
 

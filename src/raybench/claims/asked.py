@@ -9,8 +9,9 @@ from fnmatch import fnmatchcase
 import numpy as np
 
 from raybench.claims.claim import Part, Select
+from raybench.estimate import Estimate, Row
 from raybench.ledger import CONTROL, Ledger, Metric, cold, makespan
-from raybench.model import Cell, Estimate, Row
+from raybench.model import Cell
 from raybench.report.findings import Findings, Run
 from raybench.stats import Ratio, Resampler, ratio
 

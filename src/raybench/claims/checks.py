@@ -7,7 +7,8 @@ import numpy as np
 
 from raybench.claims.asked import Asked, Sample, exactly
 from raybench.ledger import makespan
-from raybench.model import Measurement, Status, TaskStamp
+from raybench.model import Status
+from raybench.records import Measurement, TaskStamp
 from raybench.report import units
 from raybench.stats import Floats, median_rank_ci, ratio
 

@@ -2,6 +2,8 @@
 
 Containment of the whole interval decides. One exception on top: where an edge is 1x, "faster" and "slower" must
 differ from 1 by more than the noise floor of the A/A control, since no smaller effect may be called a difference.
+
+The first line of a note is for the table that all read; the details stand in the lines after it.
 """
 
 import math
@@ -14,13 +16,14 @@ from raybench.claims import reading
 from raybench.claims.asked import Sample, most_cpus
 from raybench.claims.claim import Claim, Part
 from raybench.claims.quantities import QUANTITIES, Material, samples
+from raybench.estimate import VerdictKind
 from raybench.ledger import ledger
-from raybench.model import VerdictKind
 from raybench.report import units
 from raybench.report.findings import ClaimLine, Findings, Run
 from raybench.stats import Resampler, band_verdict, holm, outside_p
 
 ALPHA = 0.05
+POOLS = {"joblib", "joblib_threads"}  # what most readers would use instead
 SHOWN = 2  # further numbers named one by one in a note; the rest are counted
 RANK = (VerdictKind.REFUTED, VerdictKind.INCONCLUSIVE, VerdictKind.SUPPORTED, VerdictKind.PREDICTED)
 
@@ -59,9 +62,9 @@ class Judged:
         return f"{units.by_unit(self.sample.estimate, self.unit)} ({about})"
 
 
-def judge(run: Run, findings: Findings, conf: Sequence[Path] = ()) -> tuple[ClaimLine, ...]:
-    """Judge the project's own claims and those of further configuration folders."""
-    return verdicts(run, findings, reading.read(conf))
+def judge(run: Run, findings: Findings, conf: Sequence[Path] = (), group: str = reading.GROUP) -> tuple[ClaimLine, ...]:
+    """Judge the project's own claims and those of further configuration folders. group : their folder below conf/."""
+    return verdicts(run, findings, reading.read(conf, group=group))
 
 
 def verdicts(run: Run, findings: Findings, claims: Sequence[Claim]) -> tuple[ClaimLine, ...]:
@@ -83,13 +86,17 @@ def _line(material: Material, claim: Claim) -> ClaimLine:
     judged, aside, missing = _numbers(material, claim)
     verdict = joined(claim, judged)
     main = [one for one in judged if one.part is claim.parts[0]] if claim.parts else []
-    shown = min(main, key=lambda one: (RANK.index(one.kind), one.margin), default=None)
-    notes = [f"the documents: {claim.documented}"] if claim.documented else []
+    shown = min(main, key=_most_telling, default=None)
+    brief = [f"the documents: {claim.documented}"] if claim.documented else []
+    details: list[str] = []
     if verdict is VerdictKind.UNTESTABLE:
-        notes += [claim.untestable or missing or _only_aside(aside), *([claim.needs] if claim.needs else [])]
+        why = claim.untestable or missing or _only_aside(aside)
+        brief.append(claim.needs or why)
+        details += [why] if claim.needs else []
     elif missing:
-        notes.append(missing)
-    notes += [*_about(judged, shown), *_set_aside(aside), *_beside(material, claim), claim.note]
+        details.append(missing)
+    brief += [*_about(material, judged, shown), *_peers(material, claim, verdict)]
+    details += [*_further(judged, shown), *_set_aside(aside), *_beside(material, claim), claim.note]
     return ClaimLine(
         id=claim.id,
         source=claim.source,
@@ -98,9 +105,14 @@ def _line(material: Material, claim: Claim) -> ClaimLine:
         verdict=verdict,
         value=shown.sample.estimate if shown else None,
         unit=shown.unit if shown else "",
-        note="; ".join(filter(None, notes)),
+        note="\n".join(filter(None, ("; ".join(filter(None, line)) for line in (brief, details)))),
         cells=tuple(dict.fromkeys(key for one in [*([shown] if shown else []), *judged] for key in one.sample.keys)),
     )
+
+
+def _most_telling(one: Judged) -> tuple[int, float]:
+    """Sort the number first that decides: the worst verdict, then the least room within the band."""
+    return RANK.index(one.kind), one.margin
 
 
 def _numbers(material: Material, claim: Claim) -> tuple[list[Judged], list[Sample], str]:
@@ -157,7 +169,7 @@ def _test(part: Part) -> str:
         for name, value in part.given.items()
         if isinstance(value, str | float | int) and not isinstance(value, bool) and "{" not in str(value)
     )
-    words = _words(part.quantity) + (f" ({given})" if given else "") + (", cold" if part.cold else "")
+    words = part.say or _words(part.quantity) + (f" ({given})" if given else "") + (", cold" if part.cold else "")
     return f"{words}: {part.band(QUANTITIES[part.quantity].unit)}"
 
 
@@ -166,11 +178,11 @@ def _words(quantity: str) -> str:
     return quantity.removesuffix("_s").replace("_", " ")
 
 
-def _about(judged: Sequence[Judged], shown: Judged | None) -> Iterator[str]:
-    """Name what the value is about, and count the others."""
+def _about(material: Material, judged: Sequence[Judged], shown: Judged | None) -> Iterator[str]:
+    """Name what the value is about, with its base, count the others, and give what decides in further parts."""
     if shown is None:
         return
-    told = ["; ".join(filter(None, [shown.sample.about, shown.sample.note]))]
+    told = [shown.sample.about]
     if shown.kind is VerdictKind.REFUTED:
         told.append(shown.side)
     if shown.kind is VerdictKind.PREDICTED:
@@ -179,13 +191,45 @@ def _about(judged: Sequence[Judged], shown: Judged | None) -> Iterator[str]:
     if shown.sample.estimate.flag:
         told.append(shown.sample.estimate.flag)
     yield ", ".join(told)
+    yield shown.sample.note
+    yield _base(material, shown.sample)
     others = [one for one in judged if one.part is shown.part]
     if len(others) > 1:
         counts = Counter(f"{one.kind} {one.side}".strip() for one in others)
         yield f"of {len(others)}: " + ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
-    for one in judged:
-        if one.part is not shown.part:
-            yield f"{one.part.say or _words(one.part.quantity)}: {one.words()} {one.kind}"
+    for part in {id(one.part): one.part for one in judged if one.part is not shown.part}.values():
+        worst = min((one for one in judged if one.part is part), key=_most_telling)
+        yield _named(worst)
+
+
+def _base(material: Material, sample: Sample) -> str:
+    """Name the cell compared with, where the sample's note does not."""
+    if len(sample.keys) < 2 or sample.note.startswith("against"):
+        return ""
+    base = material.data.cells[sample.keys[1]]
+    return f"base: {base.backend.name}, P={base.cpus}"
+
+
+def _named(one: Judged) -> str:
+    return f"{one.part.say or _words(one.part.quantity)}: {one.words()} {one.kind}"
+
+
+def _further(judged: Sequence[Judged], shown: Judged | None) -> Iterator[str]:
+    """Name every number of the further parts but those that `_about` gives."""
+    for part in {id(one.part): one.part for one in judged if shown and one.part is not shown.part}.values():
+        mine = sorted((one for one in judged if one.part is part), key=_most_telling)
+        yield from (_named(one) for one in mine[1:])
+
+
+def _peers(material: Material, claim: Claim, verdict: VerdictKind) -> Iterator[str]:
+    """Give the cold number and that of a pool on one machine, where they stand beside a judged one."""
+    for part in claim.beside if verdict is not VerdictKind.UNTESTABLE else ():
+        if part.cold or (part.select.backends and set(part.select.backends) <= POOLS):
+            found = [sample for sample in samples(material, part)[1] if sample.keys]
+            for sample in found[:1]:
+                about = material.data.cells[sample.keys[0]]
+                unit = QUANTITIES[part.quantity].unit
+                yield f"{about.backend.name}{', cold' * part.cold}: {units.by_unit(sample.estimate, unit)}"
 
 
 def _set_aside(aside: Sequence[Sample]) -> Iterator[str]:
@@ -217,4 +261,4 @@ def _nothing(material: Material, part: Part, keys: Sequence[str]) -> str:
 
 
 def _only_aside(aside: Sequence[Sample]) -> str:
-    return "no cell fit to judge it" if aside else "nothing to judge"
+    return f"no cell fit to judge it: {aside[0].about} ({aside[0].aside})" if aside else "nothing to judge"

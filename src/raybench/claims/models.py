@@ -10,7 +10,7 @@ import numpy as np
 from raybench.claims.asked import Asked, Sample, changed, named
 from raybench.ledger import cold, makespan
 from raybench.metg import Curve, Metg
-from raybench.model import Measurement
+from raybench.records import Measurement
 from raybench.report import units
 from raybench.stats import Floats, median_rank_ci
 
@@ -38,7 +38,9 @@ def start_up_share(asked: Asked, *, sequential_s: float) -> Iterator[Sample]:
     for key, extra in _extra(asked):
         work = sequential_s / asked.data.cells[key].cpus
         found = changed(median_rank_ci(np.maximum(0.0, extra)), partial(_share, work))
-        yield replace(asked.sample(key, found), predicted=True)
+        longer = sequential_s / float(np.median(asked.data.values(asked.data.base(key) or "", makespan)))
+        note = f"on as many cores as measured, for a bag {units.plain(longer)} times as long"
+        yield replace(asked.sample(key, found, note=note), predicted=True)
 
 
 def metg_work(asked: Asked, *, level: float) -> Iterator[Sample]:

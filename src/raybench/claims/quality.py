@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from raybench.claims.asked import Asked, Sample
-from raybench.model import Estimate
+from raybench.estimate import Estimate
 from raybench.report import units
 from raybench.stats import MIN_BLOCKS, insufficient, interval, median_rank_ci
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from raybench.claims import checks, models, quality, times
+from raybench.claims import checks, models, predictor, quality, times, tuned
 from raybench.claims.asked import Asked, Sample, ask
 from raybench.claims.asked import Material as Material  # what `samples` needs, for callers
 from raybench.claims.claim import Part
@@ -35,11 +35,15 @@ QUANTITIES: Mapping[str, Quantity] = MappingProxyType(
     {
         **_named("x", times.speedup, times.search_speedup, times.gain, times.relative, times.speedup_with_data),
         **_named("x", times.alternative_ratio, times.workload_ratio, times.graham_limit),
+        **_named("x", predictor.first_tasks_speedup, predictor.scheduled_speedup),
+        **_named("x", tuned.backend_ratio, tuned.target_ratio),
+        **_named("share", tuned.ceiling_share, tuned.steady_share, tuned.workers_used),
+        **_named("s", tuned.start_beyond_head_s),
         **_named("x", checks.utilisation_ratio, checks.fit_ratio, quality.arm_ratio),
         **_named("share", times.efficiency, times.serial_fraction, checks.utilisation, checks.search_share),
         **_named("share", checks.gpu_share_at_once, checks.failures_handled, models.start_up_share),
         **_named("share", quality.steps_saved),
-        **_named("%", times.estimate_error, quality.rmse_delta),
+        **_named("%", times.estimate_error, predictor.prediction_error, quality.rmse_delta),
         **_named("s", checks.seconds_per_task, models.start_up_s, models.break_even_s, models.sequential_s_for),
         **_named("s", models.metg_work),
         **_named("B", models.bytes_per_second),

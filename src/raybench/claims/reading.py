@@ -34,15 +34,15 @@ def own_conf() -> Path | None:
     return next((c for c in (package.parents[1] / "conf", package / "conf") if (c / GROUP).is_dir()), None)
 
 
-def read(folders: Sequence[Path] = ()) -> tuple[Claim, ...]:
-    """Read the claims of further configuration folders and the project's own, by id.
+def read(folders: Sequence[Path] = (), *, group: str = GROUP) -> tuple[Claim, ...]:
+    """Read the claims of further configuration folders and the project's own, by id. group : their folder below each.
 
     Raises BadSettings for the first fault, with file and line; an id that stands in two files is one.
     """
     own = own_conf()
     found: dict[str, Claim] = {}
     for folder in [*folders, *([own] if own else [])]:
-        for path in sorted((folder / GROUP).glob("*.yaml")):
+        for path in sorted((folder / group).glob("*.yaml")):
             claim = read_file(path)
             if claim.id in found:
                 raise BadSettings(

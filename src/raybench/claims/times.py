@@ -9,7 +9,7 @@ import numpy as np
 from raybench.claims.asked import Asked, Sample, changed
 from raybench.laws import karp_flatt
 from raybench.ledger import CONTROL, Metric
-from raybench.model import Measurement
+from raybench.records import Measurement
 from raybench.report import units
 from raybench.scaling import FULL_WORK
 from raybench.stats import Floats

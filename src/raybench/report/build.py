@@ -9,6 +9,7 @@ from raybench import store
 from raybench.report.analysis import analyse
 from raybench.report.document import Document, decision_table, decisions, document
 from raybench.report.findings import ClaimLine, Findings, Run
+from raybench.report.overheads import STUDY, Overheads, overheads
 from raybench.report.page import page
 from raybench.report.plots import PLOTS
 from raybench.report.plots.canvas import svg
@@ -19,7 +20,8 @@ from raybench.report.stale import RESULTS, data_hash
 from raybench.report.tables import Table, code_span, escape, markdown
 
 FIGURES, PAGE = "figures", "index.html"
-Judge = Callable[[Run, Findings, Sequence[Path]], Sequence[ClaimLine]]
+Judge = Callable[[Run, Findings, Sequence[Path], str], Sequence[ClaimLine]]
+CLAIM, TARGET = "claim", "target"  # folders of conf/: documented sentences, and what tuned backends should reach
 SPLICED = ("README.md", "METHODOLOGY.md")
 HEADLINE = ("workload", "advice", "backend", "P", "gain, warm", "gain, cold")
 
@@ -49,7 +51,7 @@ def rebuild(
     """
     run, findings = judged(read(folder, reports), conf=conf, judge=judge)
     drawn = _drawn(findings)
-    whole = _whole(run, findings, drawn)
+    whole = _whole(run, findings, drawn, _beside(reports, run, conf, judge))
     pictures = {name: svg(plot, data) for name, (plot, data) in drawn.items()}
     files = {
         **_texts(whole, run, findings, reports, root),
@@ -66,23 +68,47 @@ def rebuild(
 def judged(run: Run, *, conf: Sequence[Path] = (), judge: Judge | None = None) -> tuple[Run, Findings]:
     """Analyse a run, the documented claims included."""
     findings = analyse(run)
-    return run, findings if judge is None else replace(findings, claims=tuple(judge(run, findings, conf)))
+    return run, findings if judge is None else replace(findings, claims=tuple(judge(run, findings, conf, CLAIM)))
 
 
-def texts(run: Run, findings: Findings, reports: Path, root: Path) -> dict[Path, str]:
+def newest_peers(reports: Path, machine: str) -> Path | None:
+    """Find the newest run of the benchmark of peers on a machine; None where there is none."""
+    here = reports / "raw" / machine / STUDY
+    return max((path for path in store.runs(reports) if path.parent == here), key=lambda p: p.name, default=None)
+
+
+def costs(
+    folder: Path | None, reports: Path, *, conf: Sequence[Path] = (), judge: Judge | None = None
+) -> Overheads | None:
+    """Analyse a run of the benchmark of peers."""
+    if folder is None:
+        return None
+    peers = read(folder, reports)
+    findings = analyse(peers)
+    return overheads(peers, findings, judge(peers, findings, conf, TARGET) if judge else ())
+
+
+def texts(
+    run: Run, findings: Findings, reports: Path, root: Path, *, conf: Sequence[Path] = (), judge: Judge | None = None
+) -> dict[Path, str]:
     """Give what RESULTS.md and the spliced documents must say; nothing is drawn or written."""
-    return _texts(_whole(run, findings, _drawn(findings)), run, findings, reports, root)
+    whole = _whole(run, findings, _drawn(findings), _beside(reports, run, conf, judge))
+    return _texts(whole, run, findings, reports, root)
+
+
+def _beside(reports: Path, run: Run, conf: Sequence[Path], judge: Judge | None) -> Overheads | None:
+    return costs(newest_peers(reports, run.environment.machine), reports, conf=conf, judge=judge)
 
 
 def _drawn(findings: Findings) -> dict[str, tuple[Any, Any]]:
     return {plot.name: (plot, data) for plot in PLOTS if (data := plot.series(findings)) is not None}
 
 
-def _whole(run: Run, findings: Findings, drawn: Mapping[str, tuple[Any, Any]]) -> Document:
+def _whole(run: Run, findings: Findings, drawn: Mapping[str, tuple[Any, Any]], beside: Overheads | None) -> Document:
     captions: dict[str, list[Figure]] = {}
     for name, (plot, data) in drawn.items():
         captions.setdefault(plot.section, []).append(Figure(name=name, title=plot.title, caption=plot.caption(data)))
-    return document(run, findings, captions)
+    return document(run, findings, captions, beside)
 
 
 def _texts(whole: Document, run: Run, findings: Findings, reports: Path, root: Path) -> dict[Path, str]:

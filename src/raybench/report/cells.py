@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Sequence
 
-from raybench.model import Cell, Estimate, Row, Status, VerdictKind
+from raybench.estimate import Estimate, Row, VerdictKind
+from raybench.model import Cell, Status
 from raybench.report import units
 from raybench.report.tables import Entry, Table, code, number, one_line, word
 from raybench.scaling import BAND
 
 REASON_CHARS = 160  # of a reason in RESULTS.md; the HTML page has all of it
 NAMES = ("workload", "backend", "P")
+STRONG = "Scaling: strong (the same work on any P)."  # weak scaling is not measured
+Column = tuple[str, Callable[[Row], Estimate | None], Callable[..., str]]  # heading, number, how it is written
 
 
 def anchor(cell: Cell) -> str:
@@ -82,7 +85,9 @@ def warm(rows: Sequence[Row], *, verdicts: bool) -> Table:
     ]
     caption = (
         "Every planned cell, warm: from the first dispatch to the last result, workers started and data with them. "
-        "Median [95 % interval]; n blocks; speedup and efficiency only against the base named in the row."
+        "Median [95 % interval]; n blocks; speedup and efficiency only against the base named in the row. "
+        f"{STRONG} 0.7–0.8: the verdict on the documented efficiency. "
+        "–: a loop or a control has no base of its own, a search that stopped early no speedup."
     )
     return _table("warm", columns, lines, caption)
 
@@ -113,8 +118,12 @@ def judged(row: Row) -> str:
 
 def is_loop(row: Row) -> bool:
     """Tell whether a row is a plain loop: one that tasks are not distributed from."""
-    tags = row.cell.backend.tags
-    return "serial" in tags or ("threads" in tags and row.cell.workers == 1)
+    return "serial" in tags(row) or ("threads" in tags(row) and row.cell.workers == 1)
+
+
+def tags(row: Row) -> tuple[str, ...]:
+    """Give the tags of a row's backend."""
+    return row.cell.backend.tags
 
 
 def shortened(table: Table, rows: Sequence[Row]) -> Table:
@@ -136,46 +145,56 @@ def shortened(table: Table, rows: Sequence[Row]) -> Table:
 
 def cold(rows: Sequence[Row]) -> Table:
     """List the parts of a cold start, for cells that were measured."""
-    columns = (*NAMES, "start-up", "warm-up", "shutdown", "cold time", "base, cold", "speedup, cold", "n")
-    lines = [
-        (
-            *names(row),
-            _entry(row.start_up, units.seconds, row.n),
-            _entry(row.warm_up, units.seconds, row.n),
-            _entry(row.shutdown, units.seconds, row.n),
-            _entry(row.cold, units.seconds, row.n),
-            _entry(row.base_cold, units.seconds, row.n),
-            _entry(row.speedup_cold, units.ratio, row.n),
-            number(str(row.n), row.n),
-        )
-        for row in rows
-        if row.n
-    ]
+    columns: tuple[Column, ...] = (
+        ("start-up", lambda row: row.start_up, units.seconds),
+        ("warm-up", lambda row: row.warm_up, units.seconds),
+        ("shutdown", lambda row: row.shutdown, units.seconds),
+        ("cold time", lambda row: row.cold, units.seconds),
+        ("base, cold", lambda row: row.base_cold, units.seconds),
+        ("speedup, cold", lambda row: row.speedup_cold, units.ratio),
+    )
     caption = (
         "Cold: interpreter, imports, start-up, warm-up, work and shutdown; loading the data is in no ratio. "
-        "Base: the one-thread loop, cold too."
+        f"Base: the one-thread loop, cold too. No cold time (–): the cell joined a Ray head that was up. {STRONG}"
     )
-    return _table("cold", columns, lines, caption)
+    return _estimates("cold", [row for row in rows if row.n], columns, caption)
 
 
 def gain(rows: Sequence[Row]) -> Table:
     """List the gain over the loop with library threads on all P cores: what a practitioner gains, no efficiency."""
-    return _ratios(
-        "gain",
-        [row for row in rows if row.gain is not None],
-        lambda row: row.gain,
-        "Gain, warm: time of the sequential loop with library threads on all P cores / time of the cell.",
+    loops = {(row.cell.workload.name, row.cell.cpus): row for row in rows if is_loop(row) and "serial" not in tags(row)}
+
+    def base(row: Row) -> Estimate | None:
+        loop = loops.get((row.cell.workload.name, row.cell.cpus))
+        return loop.makespan if loop else None
+
+    columns: tuple[Column, ...] = (
+        ("base time", base, units.seconds),
+        ("time", lambda row: row.makespan, units.seconds),
+        ("gain", lambda row: row.gain, units.ratio),
     )
+    caption = f"Gain, warm: base / time; base: the sequential loop with library threads on all P cores. {STRONG}"
+    return _estimates("gain", [row for row in rows if row.gain is not None], columns, caption)
 
 
 def relative(rows: Sequence[Row]) -> Table:
     """List the same backend on one core against itself on P."""
-    return _ratios(
-        "S_rel",
-        [row for row in rows if row.relative is not None],
-        lambda row: row.relative,
-        "S_rel, warm: the same backend on one core / on P cores. It hides the backend's own cost per task.",
+    ones = {(row.cell.workload.name, row.cell.backend.name): row for row in rows if row.cell.cpus == 1}
+
+    def base(row: Row) -> Estimate | None:
+        one = ones.get((row.cell.workload.name, row.cell.backend.name))
+        return one.makespan if one else None
+
+    columns: tuple[Column, ...] = (
+        ("base time", base, units.seconds),
+        ("time", lambda row: row.makespan, units.seconds),
+        ("S_rel", lambda row: row.relative, units.ratio),
     )
+    caption = (
+        "S_rel, warm: base / time; base: the same backend on one core. It hides the backend's own cost per task. "
+        f"{STRONG}"
+    )
+    return _estimates("S_rel", [row for row in rows if row.relative is not None], columns, caption)
 
 
 def time_to_score(rows: Sequence[Row]) -> Table:
@@ -209,36 +228,29 @@ def scores(rows: Sequence[Row]) -> Table:
 
 def resources(rows: Sequence[Row]) -> Table:
     """List CPU seconds, utilisation and peak memory of the whole process tree."""
-    columns = (*NAMES, "CPU time", "utilisation", "peak memory", "n")
-    lines = [
-        (
-            *names(row),
-            _entry(row.cpu, units.seconds, row.n),
-            _entry(row.utilisation, units.share, row.n),
-            _entry(row.peak_rss, units.size, row.n),
-            number(str(row.n), row.n),
-        )
-        for row in rows
-        if row.n
-    ]
+    columns: tuple[Column, ...] = (
+        ("CPU time", lambda row: row.cpu, units.seconds),
+        ("utilisation", lambda row: row.utilisation, units.share),
+        ("peak memory", lambda row: row.peak_rss, units.size),
+    )
     caption = (
         "Resources of the whole process tree, daemons included: CPU seconds of the whole measurement; "
         "utilisation: CPU seconds within the makespan / (P x makespan); peak resident memory."
     )
-    return _table("resources", columns, lines, caption)
+    return _estimates("resources", [row for row in rows if row.n], columns, caption)
 
 
-def _ratios(name: str, rows: Sequence[Row], pick: Callable[[Row], Estimate | None], caption: str) -> Table:
+def _estimates(name: str, rows: Sequence[Row], columns: Sequence[Column], caption: str) -> Table:
+    """List some estimates of each row, and its n."""
     lines = [
         (
             *names(row),
-            _entry(row.makespan, units.seconds, row.n),
-            _entry(pick(row), units.ratio, row.n),
+            *(_entry(pick(row), write, row.n) for _, pick, write in columns),
             number(str(row.n), row.n),
         )
         for row in rows
     ]
-    return _table(name, (*NAMES, "time", name, "n"), lines, caption)
+    return _table(name, (*NAMES, *(column for column, _, _ in columns), "n"), lines, caption)
 
 
 def _scores(row: Row) -> str:

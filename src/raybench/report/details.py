@@ -6,7 +6,9 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from raybench.model import Cell, Measurement, Row, Status
+from raybench.estimate import Row
+from raybench.model import Cell, Status
+from raybench.records import Measurement
 from raybench.report import cells, units
 from raybench.report.findings import Findings, Run
 from raybench.report.stamps import Budgets, budgets, ending, middle

@@ -3,16 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from raybench.model import Estimate
-from raybench.report import cells, evidence, search, units
+from raybench.estimate import Estimate
+from raybench.report import cells, evidence, overheads, search, units
 from raybench.report.decision import Advice, Decision, decide
 from raybench.report.findings import Findings, Run
+from raybench.report.overheads import Overheads
 from raybench.report.pivot import pivot
 from raybench.report.section import Figure, Section
 from raybench.report.tables import Entry, Table, code, number, word
 from raybench.report.threats import threats
-
-KEPT = 0.7  # of the documented band: below the task length that keeps it, do not distribute
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,13 +27,16 @@ class Document:
     sections: tuple[Section, ...]
 
 
-def document(run: Run, findings: Findings, figures: Mapping[str, Sequence[Figure]]) -> Document:
-    """Lay out the report. figures : by the id of the section in which they stand."""
+def document(
+    run: Run, findings: Findings, figures: Mapping[str, Sequence[Figure]], costs: Overheads | None = None
+) -> Document:
+    """Lay out the report. figures : by the id of the section in which they stand; costs : from the same machine."""
     sections = (
         _decisions(findings),
         evidence.claims(findings),
         _cells(run, findings),
         evidence.metg(findings),
+        overheads.section(costs),
         evidence.losses(findings),
         search.deltas(findings),
         evidence.controls(run, findings),
@@ -111,7 +113,7 @@ def decisions(findings: Findings) -> list[Decision]:
     shortest: dict[tuple[str, int], tuple[Estimate, str]] = {}
     for curve in findings.curves:
         for found in curve.metg:
-            if found.level == KEPT:
+            if found.level == overheads.KEPT:
                 shortest.setdefault((curve.cell.backend.name, curve.cell.cpus), (found.work, found.mark))
     rows = [row for row in findings.rows if row.cell.workload.name not in findings.ladders]
     return decide(rows, floors=findings.controls.floor, shortest=shortest)
@@ -129,7 +131,7 @@ def decision_table(decided: Sequence[Decision]) -> Table:
             "One line per workload: the best cell of those with the same work as the loop. Gain: time of the loop / "
             "time of the cell, [95 % interval], n blocks; warm: against the better of the two loops, named beside it; "
             "cold: against the one-thread loop, start-up included. Not below: kernel time per task at which the "
-            f"backend keeps an efficiency of {KEPT} (METG)."
+            f"backend keeps an efficiency of {overheads.KEPT} (METG)."
         ),
     )
 

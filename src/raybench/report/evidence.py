@@ -6,7 +6,8 @@ from typing import Any
 
 from raybench.accounting import PARTS, Account
 from raybench.controls import CEILING, SLEEP, ControlRow
-from raybench.model import Environment, Estimate
+from raybench.estimate import Estimate
+from raybench.records import Environment
 from raybench.report import cells, units
 from raybench.report.findings import Findings, Run
 from raybench.report.section import Section
@@ -27,10 +28,24 @@ SHOWN = {
 HASH_CHARS = 12
 
 
+CLAIMS = (
+    "SUPPORTED: the whole interval lies inside what the sentence says; REFUTED: wholly outside; INCONCLUSIVE: "
+    "neither, or different from 1x by less than the noise floor; PREDICTED and UNTESTABLE: not measured here, "
+    "for the reason given. About many cells: REFUTED where one is, after Holm's adjustment; the one that "
+    "decides is measured and named first. Cells: how many are behind it; 0: the untimed quality pass. E: efficiency."
+)
+
+
 def claims(findings: Findings) -> Section:
-    """List every documented sentence with its verdict, value and interval."""
+    """List every documented sentence with its verdict, value and interval; the details are the page's."""
+    table, short = (_claims(findings, details=details) for details in (True, False))
+    made = section("claims", "What the documents claim", [table], findings, "no claims were put to this run")
+    return replace(made, brief={"claims": ((short,),)} if table.rows else {})
+
+
+def _claims(findings: Findings, *, details: bool) -> Table:
     columns = ("id", "source", "the documents say", "test", "measured", "verdict", "cells", "note")
-    table = Table(
+    return Table(
         name="claims",
         columns=columns,
         rows=tuple(
@@ -42,19 +57,19 @@ def claims(findings: Findings) -> Section:
                 number(units.by_unit(line.value, line.unit), line.value.point if line.value else None),
                 word(line.verdict),
                 Entry(str(len(line.cells)), sort=len(line.cells), ref=f"cell-{line.cells[0]}" if line.cells else ""),
-                word(line.note or units.ABSENT),
+                word(_told(line.note, details=details) or units.ABSENT),
             )
             for line in findings.claims
         ),
         numeric=frozenset({"measured", "cells"}),
-        caption=(
-            "SUPPORTED: the whole interval lies inside what the sentence says; REFUTED: wholly outside; INCONCLUSIVE: "
-            "neither, or different from 1x by less than the noise floor; PREDICTED and UNTESTABLE: not measured here, "
-            "for the reason given. About many cells: REFUTED where one is, after Holm's adjustment; the one that "
-            "decides is measured and named first. Cells: how many are behind it."
-        ),
+        caption=CLAIMS if details else f"{CLAIMS} What stands beside each verdict: in the page.",
     )
-    return section("claims", "What the documents claim", [table], findings, "no claims were put to this run")
+
+
+def _told(note: str, *, details: bool) -> str:
+    """Give a note whole, or its first line."""
+    lines = note.splitlines()
+    return "; ".join(lines if details else lines[:1])
 
 
 def metg(findings: Findings) -> Section:
@@ -107,8 +122,35 @@ def losses(findings: Findings) -> Section:
     tables = [
         _shares("lost core-seconds, warm", [(a, a.warm) for a in parallel], "P x makespan"),
         _shares("lost core-seconds, cold", [(a, a.cold) for a in parallel if a.cold], "P x cold time"),
+        _pop(parallel),
     ]
-    return section("losses", "Where the core-seconds went", tables, findings, "no parallel cell has the stamps for it")
+    made = section("losses", "Where the core-seconds went", tables, findings, "no parallel cell has the stamps for it")
+    return replace(made, brief={"POP": ((),)})  # the page's alone
+
+
+def _pop(accounts: list[Account]) -> Table:
+    names = {"balance": "load balance", "communication": "communication", "parallel": "parallel efficiency",
+             "computation": "computation", "total": "global efficiency"}  # fmt: skip
+    return Table(
+        name="POP",
+        columns=("workload", "backend", "P", *names.values(), "n"),
+        rows=tuple(
+            (
+                code(account.cell.workload.name),
+                code(account.cell.backend.name),
+                number(cells.cores(account.cell), account.cell.cpus),
+                *(number(units.plain(value), value) for value in (getattr(account.pop, name) for name in names)),
+                number(str(account.n), account.n),
+            )
+            for account in accounts
+        ),
+        numeric=frozenset({"P", *names.values(), "n"}),
+        caption=(
+            "The metrics of the POP Centre of Excellence, warm, from sums over n blocks and so without interval; base "
+            "of computation: the one-thread loop. Parallel = load balance x communication; global = parallel x "
+            "computation; above 0.8 counts as acceptable."
+        ),
+    )
 
 
 def _shares(name: str, accounts: list[tuple[Account, Mapping[str, Estimate]]], whole: str) -> Table:

@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from raybench.accounting import Account
 from raybench.anytime import Anytime, TimeToTarget
 from raybench.controls import ControlReport, Residual
+from raybench.estimate import Estimate, Row, VerdictKind
 from raybench.hpo import Delta, Split
 from raybench.metg import Curve
-from raybench.model import Cell, Environment, Estimate, Measurement, Plan, Quality, Row, VerdictKind
+from raybench.model import Cell, Plan
+from raybench.records import Environment, Measurement, Quality
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 
-from raybench.model import Estimate, Row
+from raybench.estimate import Estimate, Row
 from raybench.report import units
-from raybench.report.cells import clipped, cores, is_loop, status
+from raybench.report.cells import STRONG, clipped, cores, is_loop, status
 from raybench.report.tables import Entry, Table, code, number, word
 
 CAPTION = (
     "Every planned cell, warm, in short; the page has base, time, efficiency and verdict of each. A ratio: speedup "
     "against the base time in the same row (the one-thread loop), median [95 % interval], n blocks; with a share of "
     "steps: base / time, no speedup; a time: no base to compare with. Numbers in parentheses: reasons "
-    "below. Empty: not planned."
+    f"below. Empty: not planned. {STRONG}"
 )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from raybench.ledger import CONTROL, ledger
-from raybench.model import Measurement, TaskStamp
+from raybench.records import Measurement, TaskStamp
 from raybench.report.findings import Durations, Run, Timeline
 
 MOST_VALUES = 300  # of one curve; more are thinned evenly

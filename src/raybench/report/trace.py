@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from raybench.errors import BadSettings
-from raybench.model import Cell, Measurement, Plan
+from raybench.model import Cell, Plan
+from raybench.records import Measurement
 from raybench.report.cells import cores
 from raybench.report.stamps import budgets, ending, middle
 

@@ -7,7 +7,7 @@ bounds are rounded outwards, so that no printed interval is tighter than the com
 import math
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 
-from raybench.model import Estimate
+from raybench.estimate import Estimate
 
 ABSENT = "–"  # does not apply, or not measured: the row's last column says which
 SIGNIFICANT = 3

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from raybench.errors import WrongAnswer
-from raybench.model import TaskResult, digest
+from raybench.jsonform import digest
+from raybench.records import TaskResult
 from raybench.workloads.base import Workload, answer_hash
 from raybench.workloads.files import generated
 

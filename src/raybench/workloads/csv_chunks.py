@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from raybench.errors import BadSettings, WrongAnswer
-from raybench.model import Progress, Task, TaskResult
+from raybench.records import Progress, Task, TaskResult
 from raybench.workloads.answers import demand_equal
 from raybench.workloads.base import Workload
 from raybench.workloads.files import generated

@@ -13,7 +13,7 @@ import numpy as np
 
 from raybench.clock import pause
 from raybench.errors import BackendFailed, BadSettings, WrongAnswer
-from raybench.model import Progress, Task, TaskResult
+from raybench.records import Progress, Task, TaskResult
 from raybench.workloads.answers import demand_equal
 from raybench.workloads.base import Workload, spawn_seeds
 from raybench.workloads.beside import scratch

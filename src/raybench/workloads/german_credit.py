@@ -22,7 +22,7 @@ from sklearn.tree import DecisionTreeClassifier
 from xgboost import XGBClassifier
 
 from raybench.errors import MissingData
-from raybench.model import Progress, Task, TaskResult
+from raybench.records import Progress, Task, TaskResult
 from raybench.workloads.answers import demand_equal, remembered
 from raybench.workloads.base import Workload, threads
 from raybench.workloads.files import path

@@ -10,7 +10,7 @@ import xgboost
 
 from raybench.clock import pause
 from raybench.errors import BadSettings, WrongAnswer
-from raybench.model import Progress, Task, TaskResult
+from raybench.records import Progress, Task, TaskResult
 from raybench.workloads.answers import demand_equal
 from raybench.workloads.base import Workload, spawn_seeds, threads
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from raybench.errors import BadSettings
-from raybench.model import Progress, Task, TaskResult
+from raybench.records import Progress, Task, TaskResult
 from raybench.workloads.answers import demand_equal
 from raybench.workloads.base import Workload
 

@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from raybench.errors import BadSettings
-from raybench.model import Progress, Task, TaskResult
+from raybench.records import Progress, Task, TaskResult
 from raybench.workloads.answers import demand_equal, remembered
 from raybench.workloads.base import Workload, spawn_seeds, threads
 from raybench.workloads.tuning import model_seed

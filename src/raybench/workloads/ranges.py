@@ -1,7 +1,7 @@
 """Tasks that are ranges of whole numbers: the commonest way to cut a bag."""
 
 from raybench.errors import BadSettings
-from raybench.model import Task
+from raybench.records import Task
 
 
 def range_tasks(total: int, chunk: int) -> list[Task]:

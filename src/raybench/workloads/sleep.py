@@ -7,7 +7,7 @@ from typing import Any
 
 from raybench.clock import pause
 from raybench.errors import WrongAnswer
-from raybench.model import Progress, Task, TaskResult
+from raybench.records import Progress, Task, TaskResult
 from raybench.workloads.answers import demand_equal
 from raybench.workloads.base import Workload
 

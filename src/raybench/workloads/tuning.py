@@ -9,7 +9,7 @@ import numpy.typing as npt
 from sklearn.metrics import r2_score, root_mean_squared_error
 
 from raybench.errors import WrongAnswer
-from raybench.model import Task, TaskResult
+from raybench.records import Task, TaskResult
 from raybench.workloads.base import spawn_seeds
 
 TEST_SHARE = 0.2  # of all rows, never seen by a worker's labels

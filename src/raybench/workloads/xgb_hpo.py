@@ -14,7 +14,7 @@ import xgboost as xgb
 from sklearn.datasets import make_friedman1
 
 from raybench.errors import BadSettings
-from raybench.model import Progress, Task, TaskResult
+from raybench.records import Progress, Task, TaskResult
 from raybench.workloads import files, tuning
 from raybench.workloads.base import Workload, spawn_seeds, threads
 from raybench.workloads.tuning import Answer, Floats, Rows, Split

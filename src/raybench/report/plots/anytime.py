@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from raybench.anytime import Anytime, Axis
-from raybench.model import Estimate
+from raybench.estimate import Estimate
 from raybench.report.findings import Findings
 from raybench.report.plots.canvas import MOST_PANELS, Plot, beyond, legend, look, panels, plain_text, sample_sizes
 

@@ -13,7 +13,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter
 
-from raybench.model import Estimate
+from raybench.estimate import Estimate
 from raybench.report.findings import Findings
 from raybench.report.units import duration
 
@@ -29,6 +29,8 @@ FITTED = 6  # panels; with more, fitting margins to labels costs more time than 
 MOST_PANELS = 30  # of one figure: more could not be read, and every panel costs 30 ms
 TOP_INCH = 0.55  # for the legend
 FOOTER_CHARS = 19  # letters per inch at the size of the footer
+PLACES = re.compile(r'(?<= )(?:d|x|y|points)="[^"]*"|translate\([^)]*\)')  # coordinates; scales keep their digits
+LONG = re.compile(r"-?\d+\.\d{3,}")
 STYLE = {
     "font.family": "DejaVu Sans",  # shipped with matplotlib: the same glyphs on every machine
     "font.size": 9,
@@ -72,7 +74,18 @@ def svg(plot: Plot[Any], data: Any) -> str:
         _footer(figure, plot.caption(data))
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Title": plot.title})
-    return re.sub(r"[ \t]+$", "", buffer.getvalue(), flags=re.MULTILINE)
+    return small(buffer.getvalue())
+
+
+def small(text: str) -> str:
+    """Leave out of an SVG what nobody sees: metadata, comments, indentation, digits below a hundredth of a point."""
+    text = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->|<!DOCTYPE.*?>", "", text, flags=re.DOTALL)
+    text = PLACES.sub(lambda found: LONG.sub(_hundredths, " ".join(found.group().split())), text)
+    return re.sub(r">\s+<", ">\n<", text.replace("DejaVuSans-", "G"))  # each letter names its glyph
+
+
+def _hundredths(found: re.Match[str]) -> str:
+    return f"{round(float(found.group()), 2) + 0.0:.2f}".rstrip("0").rstrip(".")  # + 0.0: no -0
 
 
 def _footer(figure: Figure, caption: str) -> None:
@@ -142,6 +155,9 @@ def seconds_axis(place: Axes, side: str) -> None:
     axis = place.xaxis if side == "x" else place.yaxis
     low, high = place.get_xlim() if side == "x" else place.get_ylim()
     within = [tick for tick in ROUND_SECONDS if low <= tick <= high]
+    if len(within) < 3:  # less than two decades
+        within = [step * tick for tick in ROUND_SECONDS[:8] for step in (1, 2, 5) if low <= step * tick <= high]
+        within = within[:: 2 if len(within) > 4 else 1]  # five labels would touch
     axis.set_major_locator(FixedLocator(within) if len(within) > 2 else MaxNLocator(4, steps=[1, 2, 5, 10]))
     axis.set_major_formatter(FuncFormatter(lambda value, _: duration(value)))
     axis.set_minor_formatter(NullFormatter())

@@ -19,6 +19,8 @@ from raybench.report.plots.canvas import (
     seconds_axis,
 )
 
+MOST_STEPS = 80  # of one curve: finer ones are below a pixel, and make the picture large
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
@@ -45,9 +47,10 @@ def draw(data: Series, figure: Figure) -> None:
     for place, (_, lines) in zip(axes, data.panels, strict=True):
         for line in lines:
             style = look(names.index(_name(line)))
-            share = np.arange(1, len(line.seconds) + 1) / len(line.seconds)
+            ranks = np.unique(np.linspace(1, len(line.seconds), min(len(line.seconds), MOST_STEPS)).round().astype(int))
+            share = ranks / len(line.seconds)
             handles[plain_text(_name(line))] = place.plot(
-                line.seconds, share, drawstyle="steps-post", linewidth=1.2, color=style["color"],
+                np.asarray(line.seconds)[ranks - 1], share, drawstyle="steps-post", linewidth=1.2, color=style["color"],
                 dashes=style["dashes"], marker=style["marker"], markersize=4, markevery=max(1, len(share) // 4),
             )[0]  # fmt: skip
         place.set_ylim(0, 1.02)

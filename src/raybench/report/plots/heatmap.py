@@ -7,7 +7,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-from raybench.model import Estimate, Row, VerdictKind
+from raybench.estimate import Estimate, Row, VerdictKind
 from raybench.report import units
 from raybench.report.cells import is_loop, status
 from raybench.report.findings import Findings

@@ -8,7 +8,7 @@ import scipy.stats
 from matplotlib.figure import Figure
 
 from raybench.controls import AA, Residual
-from raybench.model import Estimate
+from raybench.estimate import Estimate
 from raybench.report.findings import Findings
 from raybench.report.plots.canvas import COLOURS, Plot, errors, panels, plain_text
 

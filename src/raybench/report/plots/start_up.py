@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from raybench.model import Estimate
+from raybench.estimate import Estimate
 from raybench.report.cells import is_loop
 from raybench.report.findings import Findings
 from raybench.report.plots.canvas import Plot, legend, look, panels, plain_text, sample_sizes, seconds_axis

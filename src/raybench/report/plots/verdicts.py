@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
-from raybench.model import VerdictKind
+from raybench.estimate import VerdictKind
 from raybench.report import units
 from raybench.report.findings import ClaimLine, Findings
 from raybench.report.plots.canvas import COLOURS, Plot, panels, plain_text

@@ -1,0 +1,5 @@
+"""When this process began to load the trial's modules: imported before everything that takes long."""
+
+from raybench.clock import now
+
+LOADING = now()

@@ -1,0 +1,180 @@
+"""What backends cost: the benchmark of peers as a section, whichever run the report is about."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from raybench import arms
+from raybench.arms import Gain, Parts, Side
+from raybench.estimate import Estimate
+from raybench.report import units
+from raybench.report.findings import ClaimLine, Findings, Run
+from raybench.report.section import Section
+from raybench.report.tables import Entry, Table, code, number, word
+
+STUDY = "peers"
+KEPT = 0.7  # of the documented band: the efficiency down to which a task length is listed
+ID, TITLE = "overheads", "What does each backend cost, and what does each setting buy?"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overheads:
+    """The benchmark of peers on the same machine. shortest : METG at an efficiency of 0.7, by backend, with its mark.
+
+    targets : what tuned arms should reach, judged like claims.
+    """
+
+    run: Run
+    sides: Sequence[Side] = ()
+    shortest: Mapping[str, tuple[Estimate, str]]
+    gains: Sequence[Gain] = ()
+    starts: Sequence[Parts] = ()
+    fits: Sequence[Parts] = ()
+    targets: Sequence[ClaimLine] = ()
+
+
+def overheads(run: Run, findings: Findings, targets: Sequence[ClaimLine] = ()) -> Overheads:
+    """Gather what a run of the benchmark of peers tells about costs."""
+    shortest = {
+        curve.cell.backend.name: (found.work, found.mark)
+        for curve in findings.curves
+        for found in curve.metg
+        if found.level == KEPT
+    }
+    plan, lines = run.plan, run.measurements
+    return Overheads(
+        run=run,
+        sides=arms.sides(plan, lines),
+        shortest=shortest,
+        gains=arms.gains(plan, lines),
+        starts=arms.starts(plan, lines),
+        fits=arms.fits(plan, lines),
+        targets=targets,
+    )
+
+
+def section(found: Overheads | None) -> Section:
+    """Lay out the benchmark of peers; says how to take it where there is none."""
+    if found is None:
+        why = (
+            word("No run of the benchmark of peers on this machine; take one with "),
+            code("nox -s peers"),
+            word("."),
+        )
+        return Section(id=ID, title=TITLE, paragraphs=(why,))
+    tables = (
+        _sides(found),
+        _gains(found.gains),
+        _targets(found.targets),
+        _parts("parts of a fit", found.fits, "Where the time of an average worker of Ray Tune goes in one fit, warm"),
+        _parts(
+            "parts of a cold start", found.starts, "What a cold start of Ray consists of, to workers that ran a task"
+        ),
+    )
+    head = (
+        word("From a run of its own on the same machine, all arms interleaved in the same blocks: "),
+        code(found.run.folder),
+        word("."),
+    )
+    return Section(id=ID, title=TITLE, paragraphs=(head,), tables=tuple(table for table in tables if table.rows))
+
+
+def _sides(found: Overheads) -> Table:
+    columns = ("workload", "backend", "P", "time", "ideal / time", "lost per task", "METG, 0.7", "first result", "work")
+    rows = tuple(
+        (
+            code(side.cell.workload.name),
+            code(side.cell.backend.name),
+            number(str(side.cell.cpus), side.cell.cpus),
+            number(units.seconds(side.time, with_n=False), side.time.point),
+            number(units.ratio(side.ideal), side.ideal.point),
+            number(units.seconds(side.lost, with_n=False), side.lost.point),
+            _shortest(found.shortest.get(side.cell.backend.name)),
+            number(units.seconds(side.before, with_n=False), side.before.point if side.before else None),
+            number(f"{units.plain(100 * side.work)} %", side.work),
+        )
+        for side in found.sides
+    )
+    return Table(
+        name="backends side by side",
+        columns=columns,
+        rows=rows,
+        numeric=frozenset(columns[2:]),
+        caption=(
+            "Warm, [95 % interval], n blocks. Ideal: bare processes on all cores that run the same tasks, measured in "
+            "the same blocks. Lost per task: core-seconds beyond the ideal. METG, 0.7: shortest task with which the "
+            "backend keeps an efficiency of 0.7. First result: cold, from the interpreter's start; not "
+            "given where a Ray head was shared. Work: of the steps asked for; less is early stopping, and scikit-learn "
+            "repeats steps."
+        ),
+    )
+
+
+def _shortest(found: tuple[Estimate, str] | None) -> Entry:
+    if found is None:
+        return word(units.ABSENT)
+    estimate, mark = found
+    return number(f"{mark} {units.seconds(estimate, with_n=False)}".strip(), estimate.point)
+
+
+def _gains(gains: Sequence[Gain]) -> Table:
+    return Table(
+        name="settings",
+        columns=("workload", "tuned arm", "P", "without", "time without / with"),
+        rows=tuple(
+            (
+                code(gain.cell.workload.name),
+                code(gain.cell.backend.name),
+                number(str(gain.cell.cpus), gain.cell.cpus),
+                word(gain.setting or "all of them: as documented"),
+                number(units.ratio(gain.ratio), gain.ratio.point),
+            )
+            for gain in gains
+        ),
+        numeric=frozenset({"P", "time without / with"}),
+        caption=(
+            "Each line withdraws one setting from the tuned arm, the documented arm all of them; same configurations, "
+            "warm. Above 1x the setting pays; settings interact, so the lines do not multiply to the documented one."
+        ),
+    )
+
+
+def _targets(lines: Sequence[ClaimLine]) -> Table:
+    return Table(
+        name="targets",
+        columns=("id", "what should hold", "measured on", "test", "measured", "verdict", "note"),
+        rows=tuple(
+            (
+                code(line.id),
+                word(line.statement),
+                word(line.source),
+                word(line.band),
+                number(units.by_unit(line.value, line.unit), line.value.point if line.value else None),
+                word(line.verdict),
+                word(line.note or units.ABSENT),
+            )
+            for line in lines
+        ),
+        numeric=frozenset({"measured"}),
+        caption="What tuned backends should reach, set before they were measured; verdicts as for the claims.",
+    )
+
+
+def _parts(name: str, found: Sequence[Parts], about: str) -> Table:
+    columns = ("workload", "backend", "part", "seconds")
+    rows = tuple(
+        (
+            code(of.cell.workload.name),
+            code(of.cell.backend.name),
+            word(part),
+            number(units.seconds(seconds), seconds.point),
+        )
+        for of in found
+        for part, seconds in [*of.parts.items(), ("whole", of.whole)]
+    )
+    return Table(
+        name=name,
+        columns=columns,
+        rows=rows,
+        numeric=frozenset({"seconds"}),
+        caption=f"{about}: medians over blocks, so that they add up to the whole only nearly.",
+    )

@@ -1,0 +1,189 @@
+"""The arms that lack one setting of a tuned arm: what they lack, and that they still give right answers."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import bags
+import pytest
+import yaml
+
+from raybench.backends.base import Backend, Resources, worker_seen
+from raybench.backends.ray_tasks import RayTasks
+from raybench.backends.ray_tune import RayTune, TuneSettings
+from raybench.backends.ray_tune_documented import RayTuneDocumented
+from raybench.backends.ray_tune_trial import process_began
+from raybench.clock import now
+from raybench.errors import BackendFailed
+from raybench.measure import load_backend
+from raybench.model import Cluster, Spec
+from raybench.records import TaskResult
+
+ROOT = Path(__file__).resolve().parents[2]
+WORD = "_without_"
+ARMS = {
+    path.stem: yaml.safe_load(path.read_text())
+    for path in sorted((ROOT / "benchmarks" / "peers" / "conf" / "backend").glob(f"*{WORD}*.yaml"))
+}
+TUNED = {
+    name: yaml.safe_load((ROOT / "conf" / "backend" / f"{name}.yaml").read_text())
+    for name in {arm.partition(WORD)[0] for arm in ARMS}
+}
+PARTS = ["tuner", "process", "interpreter", "imports", "setup", "wait for the other actors", "first step"]
+
+
+def settings(arm: Mapping[str, Any]) -> dict[str, Any]:
+    """Spell out what an arm chooses: its parameters, defaults of the class included, and its flags."""
+    backend = built(arm, "made", Resources(workers=2))
+    chosen = {key: value for key, value in vars(backend).items() if isinstance(value, (bool, int, float, str))}
+    if isinstance(backend, RayTune):
+        chosen |= {field: getattr(backend.settings, field) for field in TuneSettings.__slots__}
+    return {"code": arm["_target_"], "stepped": arm.get("stepped"), "tags": arm["tags"], **chosen, **arm["flags"]}
+
+
+def built(arm: Mapping[str, Any], name: str, resources: Resources) -> Backend:
+    return load_backend(Spec(name=name, target=arm["_target_"], params=arm.get("params") or {}), resources)
+
+
+@contextmanager
+def head(flags: Mapping[str, str]) -> Iterator[str]:
+    """Start a head with exactly these flags and give its address."""
+    others = {flag for arm in TUNED.values() for flag in arm["flags"]}
+    env = {key: value for key, value in os.environ.items() if key not in others} | dict(flags)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "raybench.backends.ray_head"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=env,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    wish = {"num_cpus": 2, "num_gpus": 0, "object_store_memory": 300 * 2**20, "temp_dir": None}
+    try:
+        process.stdin.write(json.dumps(wish) + "\n")
+        process.stdin.flush()
+        yield json.loads(process.stdout.readline())["address"]
+    finally:
+        process.stdin.close()
+        process.stdout.close()
+        process.wait(timeout=60)
+
+
+@pytest.fixture
+def address(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Give a head with the flags of the arm that the test names, and this driver those flags too."""
+    flags = ARMS[request.param]["flags"]
+    tuned = TUNED[request.param.partition(WORD)[0]]["flags"]
+    for flag in tuned.keys() - flags.keys():
+        monkeypatch.delenv(flag)
+    if flags == tuned:
+        yield request.getfixturevalue("ray_head")
+    else:
+        with head(flags) as own:
+            yield own
+
+
+def arms(kind: type[Backend]) -> list[Any]:
+    """List the arms of a class, each as the argument of `address` and of the test."""
+    named = {name for name, arm in ARMS.items() if arm["_target_"].endswith(f".{kind.__name__}")}
+    return [pytest.param(name, name, id=name) for name in sorted(named)]
+
+
+@pytest.mark.parametrize("name", ARMS)
+def test_an_arm_without_a_setting_differs_from_its_tuned_arm_in_exactly_that_one(name: str) -> None:
+    withdrawn, tuned = settings(ARMS[name]), settings(TUNED[name.partition(WORD)[0]])
+    assert len({key for key in withdrawn.keys() | tuned.keys() if withdrawn.get(key) != tuned.get(key)}) == 1
+    assert ARMS[name].keys() - TUNED[name.partition(WORD)[0]].keys() <= {"params"}
+
+
+def test_no_setting_is_withdrawn_twice() -> None:
+    assert len({json.dumps(settings(arm), sort_keys=True) for arm in ARMS.values()}) == len(ARMS)
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.parametrize(("address", "name"), arms(RayTune), indirect=["address"])
+def test_a_fit_without_a_setting_gives_the_right_answers(address: str, name: str, tmp_path: Path) -> None:
+    workload = bags.Steps(n=4, folder=str(tmp_path), seconds=0.1)
+    tasks, data = workload.tasks(0), workload.data(0)
+    worker_seen.cache_clear()
+    with built(ARMS[name], name, Resources(workers=2, cluster=Cluster(address=address))) as backend:
+        assert backend.warm(workload, workload.warm_up(0), data) == []
+        results = backend.run(workload, tasks, data)
+    workload.check(tasks, results, 0)
+    assert [r.index for r in results] == [0, 1, 2, 3]
+    assert results[0].steps == tasks[0].steps, "the best trial is never stopped"
+    assert_workers_are_as_the_arm_says(name, results)
+    assert_the_parts_of_the_start_add_up(backend)
+
+
+def assert_workers_are_as_the_arm_says(name: str, results: list[TaskResult]) -> None:
+    assert len({r.pid for r in results}) == 4 if name.endswith("actor_reuse") else len({r.pid for r in results}) <= 2
+    nice = {r.seen.nice for r in results if r.seen is not None}
+    assert nice == {os.nice(0) + 15 if name.endswith("nice_0") else os.nice(0)}
+
+
+def assert_the_parts_of_the_start_add_up(backend: Backend) -> None:
+    fit = backend.notes["fit"]
+    assert list(fit["start_parts"]) == PARTS
+    assert all(seconds >= 0 for name, seconds in fit["start_parts"].items() if name != "process")  # good to 10 ms
+    assert sum(fit["start_parts"].values()) == pytest.approx(fmean(fit["workers_first_start_s"]))
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize(("address", "name"), arms(RayTasks), indirect=["address"])
+def test_tasks_without_a_setting_give_the_right_answers(address: str, name: str, tmp_path: Path) -> None:
+    workload = bags.Squares(n=12, folder=str(tmp_path), seconds=0.01)
+    tasks, data = workload.tasks(0), workload.data(0)
+    worker_seen.cache_clear()
+    with built(ARMS[name], name, Resources(workers=2, cluster=Cluster(address=address))) as backend:
+        warm = backend.warm(workload, workload.warm_up(0), data)
+        results = backend.run(workload, tasks, data)
+        assert backend.run(workload, [], data) == []
+    workload.check(tasks, results, 0)
+    answered = warm + results
+    nice = {r.seen.nice for r in answered if r.seen is not None}
+    assert nice == {os.nice(0) + 15 if name.endswith("nice_0") else os.nice(0)}
+    prepared = len(list(tmp_path.glob("prepared-*")))
+    assert prepared == (len(answered) if name.endswith("data_by_reference") else 2)
+
+
+@pytest.mark.ray
+def test_without_a_window_a_failing_task_still_names_itself_or_is_a_result(ray_head: str, tmp_path: Path) -> None:
+    raises, collects = (bags.Raises(folder=str(tmp_path), collect=collect) for collect in (False, True))
+    with RayTasks(Resources(workers=2, cluster=Cluster(address=ray_head)), window="none") as backend:
+        with pytest.raises(BackendFailed, match="task 3 raised ValueError: planted failure"):
+            backend.run(raises, raises.tasks(0), raises.data(0))
+        results = backend.run(collects, collects.tasks(0), collects.data(0))
+    assert [bool(r.error) for r in results] == [i == 3 for i in range(8)]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"storage": "tape"}, "ray_tune has no storage 'tape'; choose memory or disk"),
+        ({"data": "value"}, "ray_tune has no data 'value'; choose reference or captured"),
+        ({"scheduler": "median"}, "ray_tune has no scheduler 'median'; choose fifo or asha"),
+    ],
+)
+def test_a_setting_that_does_not_exist_is_named_with_those_that_do(wrong: dict[str, str], sentence: str) -> None:
+    with pytest.raises(BackendFailed) as caught:
+        RayTune(Resources(workers=2), **wrong)
+    assert str(caught.value) == sentence
+
+
+def test_the_documented_arm_withdraws_every_setting() -> None:
+    tuned, documented = TuneSettings(), RayTuneDocumented(Resources(workers=2)).settings
+    assert [f for f in TuneSettings.__slots__ if getattr(tuned, f) == getattr(documented, f)] == []
+
+
+def test_a_process_began_before_it_asks() -> None:
+    began = process_began()
+    assert began is None or began < now()

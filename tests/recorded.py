@@ -1,0 +1,35 @@
+"""The committed run, for the rules of the checklist: the one that `reports/current` names."""
+
+import itertools
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from raybench import store
+from raybench.model import Cell, Job, Status
+from raybench.records import Measurement
+from raybench.report import build
+from raybench.report.findings import Run
+
+ROOT = Path(__file__).parents[1]
+REPORTS = ROOT / "reports"
+
+
+def committed() -> Run:
+    """Read the committed run; without one there is nothing that these rules could be held against."""
+    folder = store.current(REPORTS)
+    if folder is None:
+        pytest.fail("reports/current names no run: commit one, taken with `raybench run study=quick`")
+    return build.read(folder, REPORTS)
+
+
+def good(run: Run) -> list[tuple[Cell, Measurement]]:
+    """Give the measurements that count, each with its cell."""
+    by_key = {cell.key: cell for cell in run.plan.cells}
+    return [(by_key[m.cell], m) for m in run.measurements if m.status is Status.OK]
+
+
+def by_block(jobs: Iterable[Job]) -> list[list[Job]]:
+    ordered = sorted(jobs, key=lambda job: (job.block, job.order))
+    return [list(group) for _, group in itertools.groupby(ordered, key=lambda job: job.block)]

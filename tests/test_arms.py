@@ -1,0 +1,101 @@
+"""Backends beside the ideal, arms beside each other, parts of fixed costs: made runs with round numbers."""
+
+from dataclasses import replace
+
+import pytest
+
+from made_study import CEILING, POOL, cell, measured, planned, series, stamps
+from raybench.arms import fits, gains, sides, starts
+from raybench.model import Spec
+
+TUNED = cell(POOL, 2)
+SLOW = cell(replace(POOL, name="pool_without_actor_reuse"), 2)
+DOCUMENTED = cell(replace(POOL, name="pool_documented"), 2)
+BARE = cell(CEILING, 2)
+FOUR = stamps([(1, 0.0, 1.0), (1, 1.5, 2.5), (2, 0.5, 1.5), (2, 1.5, 2.5)])
+
+
+def test_a_backend_stands_beside_bare_processes_that_ran_the_same_tasks():
+    plan = planned([TUNED, BARE], blocks=6)
+    lines = series(BARE, [4.4] * 6, notes={"copies_s": [4.0, 4.2]}, tasks=FOUR)
+    lines += series(
+        TUNED, [2.5] * 6, tasks=FOUR, steps_asked=100, steps_done=50, phases={"imports": 1.0, "start_up": 2.0}
+    )
+
+    found = sides(plan, lines)
+
+    assert [side.cell for side in found] == [TUNED]
+    assert found[0].ideal.point == pytest.approx(2.05 / 2.5)
+    assert found[0].lost.point == pytest.approx(2 * (2.5 - 2.05) / 4)
+    assert (found[0].before.point, found[0].work) == (3.0, 0.5)
+
+
+def test_a_cell_that_joined_a_head_has_no_cold_time():
+    plan = planned([TUNED, BARE], blocks=6)
+    lines = series(BARE, [4.0] * 6, notes={"copies_s": [4.0, 4.0]}, tasks=FOUR)
+    lines += series(TUNED, [2.5] * 6, tasks=FOUR, notes={"head": "shared"})
+
+    assert sides(plan, lines)[0].before is None
+
+
+def test_each_arm_is_compared_with_the_tuned_one_on_as_many_cores():
+    other = cell(replace(POOL, name="pool_without_actor_reuse"), 4)
+    plan = planned([TUNED, SLOW, DOCUMENTED, other], blocks=6)
+    lines = [
+        line
+        for where, seconds in ((TUNED, 2.0), (SLOW, 5.0), (DOCUMENTED, 20.0), (other, 1.0))
+        for line in series(where, [seconds] * 6)
+    ]
+
+    found = gains(plan, lines)
+
+    assert {gain.setting: gain.ratio.point for gain in found} == {"actor reuse": 2.5, "": 10.0}
+    assert all(gain.cell == TUNED for gain in found)
+
+
+def test_an_arm_of_another_backend_is_none_of_this_one():
+    alien = cell(Spec(name="pooled_without_x", target="x:P", tags=("parallel",)), 2)
+
+    assert gains(planned([TUNED, alien], blocks=6), series(TUNED, [1.0] * 6) + series(alien, [2.0] * 6)) == []
+
+
+def test_the_parts_of_a_fit_add_up_to_the_whole():
+    fit = {"workers_first_start_s": [1.0, 1.5], "gaps_s": [0.5, 0.0], "whole_s": 4.0}
+    lines = series(TUNED, [4.0] * 6, tasks=FOUR, notes={"fit": fit})
+
+    found = fits(planned([TUNED], blocks=6), lines)[0]
+
+    assert found.whole.point == 4.0
+    assert {name: of.point for name, of in found.parts.items()} == {
+        "until the first trials": 1.25,
+        "trials": 2.0,
+        "between trials": 0.25,
+        "after a worker's last trial": 0.5,
+    }
+
+
+def test_named_parts_of_a_fit_s_start_leave_a_rest():
+    fit = {"workers_first_start_s": [1.0], "gaps_s": [], "whole_s": 4.0, "start_parts": {"imports": 0.6}}
+
+    found = fits(planned([TUNED], blocks=1), [measured(TUNED, 0, 4.0, tasks=FOUR[:2], notes={"fit": fit})])[0]
+
+    assert found.parts["imports"].point == 0.6
+    assert found.parts["rest of the start"].point == pytest.approx(0.4)
+
+
+def test_only_a_head_of_its_own_has_a_cold_start():
+    phases = {"interpreter": 0.1, "imports": 1.0, "start_up": 3.0, "start_parts": {"head": 2.5}, "warm_up": 0.9}
+    own = series(TUNED, [1.0] * 6, phases=phases, notes={"head": "own"})
+    shared = series(SLOW, [1.0] * 6, phases=phases, notes={"head": "shared"})
+
+    found = starts(planned([TUNED, SLOW], blocks=6), own + shared)
+
+    assert [of.cell for of in found] == [TUNED]
+    assert {name: of.point for name, of in found[0].parts.items()} == {
+        "interpreter": 0.1,
+        "imports": 1.0,
+        "head": 2.5,
+        "rest of start-up": 0.5,
+        "first tasks": 0.9,
+    }
+    assert found[0].whole.point == pytest.approx(5.0)

@@ -1,0 +1,185 @@
+"""The rules of the checklist about how a recorded study was taken, by number, held against the committed run."""
+
+import itertools
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from raybench.jsonform import digest
+from raybench.model import Job, Status
+from raybench.plan import PADDING_BYTES, head_key
+from raybench.quiet import Reading, Span
+from raybench.quiet import judge as judge_quiet
+from raybench.report.findings import Run
+from recorded import by_block, committed, good
+
+SIGNALS = re.compile(
+    r"others used .*|the hypervisor kept back .*|the CPU quota stopped .*|\d+ pages were swapped in|"
+    r"\d+ thermal throttle events"
+)
+FACTS = {  # the fingerprint of the method, by group
+    "cpu": "model sockets physical_cores logical_cpus governor turbo mhz_now microcode numa affinity usable",
+    "memory": "total_bytes swap_total_bytes swap_used_bytes transparent_huge_pages",
+    "limits": "cgroup cpu_max memory_max_bytes",
+    "state": "load steal_s_since_boot pressure_cpu pressure_io pressure_memory",
+    "storage": "/tmp /dev/shm",
+    "system": "kernel container virtual_machine",
+    "python": "version build thread_pools",
+    "gpu": "devices",
+    "code": "commit dirty diff_sha256 lock_sha256 source_sha256 data_sha256",
+    "time": "utc monotonic_s",
+}
+
+
+@pytest.fixture(scope="module")
+def run() -> Run:
+    return committed()
+
+
+def undrawn(jobs: Sequence[Job], rng: np.random.Generator) -> list[list[tuple[str, int]]]:
+    """Bring the jobs of a block back into the order that they had before it was drawn."""
+    groups = [list(group) for _, group in itertools.groupby(jobs, key=lambda job: head_key(job.cell) or str(job.key))]
+    before: dict[int, list[tuple[str, int]]] = {}
+    for place, group in zip(rng.permutation(len(groups)), groups, strict=True):
+        names = [(job.cell.key, job.replica) for job in group]
+        before[int(place)] = [names[k] for k in np.argsort(rng.permutation(len(names)))]
+    return [before[place] for place in sorted(before)]
+
+
+def test_rule_01_the_plan_is_frozen_before_the_first_timing(run: Run) -> None:
+    """The run's identity, written before its first line, is the hash of the plan; nothing else was measured."""
+    assert run.environment.identity["plan"] == digest({"plan": replace(run.plan, about="")})
+    planned = {job.key[:3] for job in run.plan.jobs}
+    assert {m.key[:3] for m in run.measurements if not m.extra} <= planned
+    assert all(m.block >= run.plan.blocks for m in run.measurements if m.extra)
+
+
+def test_rule_06_every_measurement_has_processes_of_its_own(run: Run) -> None:
+    """Process numbers come round again after a while, but not within a block."""
+    known: dict[tuple[int, int], tuple[str, int, int, int]] = {}
+    for _, m in good(run):
+        assert m.workers_seen, m.key
+        for worker in m.workers_seen:
+            assert known.setdefault((m.block, worker.pid), m.key) == m.key
+
+
+def test_rule_07_blocks_are_complete_and_their_order_follows_from_the_seed(run: Run) -> None:
+    """Undoing the draw of each block gives the same list of cells for all of them."""
+    blocks, before = by_block(run.plan.jobs), []
+    for number, jobs in enumerate(blocks):
+        rng = np.random.default_rng(np.random.SeedSequence([run.plan.seed, number]))
+        drawn = (int(rng.integers(1, 2**32 - 1)), int(rng.integers(0, PADDING_BYTES + 1)))
+        assert {(job.hash_seed, job.padding) for job in jobs} == {drawn}
+        before.append(undrawn(jobs, rng))
+    assert all(order == before[0] for order in before)
+    assert len({tuple(job.cell.key for job in jobs) for jobs in blocks}) > 1
+    ran = sorted((m for m in run.measurements if m.attempt == 1 and not m.extra), key=lambda m: m.index)
+    places = {job.key[:3]: (job.block, job.order) for job in run.plan.jobs}
+    assert [places[m.key[:3]] for m in ran] == sorted(places[m.key[:3]] for m in ran)
+    assert all(m.order == places[m.key[:3]][1] for m in ran)
+
+
+def test_rule_15_only_signals_of_the_machine_set_a_measurement_aside(run: Run) -> None:
+    """What is disturbed names a signal, what counts names none; a quiet machine is quiet however long it took."""
+    for m in run.measurements:
+        parts = m.reason.split("; ") if m.status is Status.DISTURBED else []
+        assert all(SIGNALS.fullmatch(part) for part in parts), m.reason
+        assert m.status is not Status.OK or not m.disturbance.reason, m.key
+    first = Reading(at=0.0, cpus=2, busy_s=0.0, steal_s=0.0, throttled=0, swapped_in=0, overheated=0)
+    signs = {"busy_s": 0.6, "steal_s": 0.3, "throttled": 1, "swapped_in": 5, "overheated": 2}
+    for seconds in (1.0, 1000.0):
+        last = replace(first, at=seconds)
+        assert judge_quiet(None, Span(first=first, last=last)).reason == ""
+        for name, amount in signs.items():
+            loud = replace(last, **{name: amount * (seconds if name.endswith("_s") else 1)})
+            assert SIGNALS.fullmatch(judge_quiet(None, Span(first=first, last=loud)).reason), name
+
+
+def test_rule_18_the_shortest_interval_is_far_longer_than_the_clock_is_fine(run: Run) -> None:
+    """At least 1 ms, and ten times the clock's own resolution."""
+    bags = [p.wall_s for _, m in good(run) for p in m.ladder]
+    shortest = min([m.phases.makespan for _, m in good(run) if not m.ladder] + bags)
+    assert shortest >= 1e-3
+    assert time.get_clock_info("monotonic").resolution <= shortest / 10
+
+
+def test_rule_22_threads_seen_in_the_workers_are_those_that_were_planned(run: Run) -> None:
+    pools = set()
+    for cell, m in good(run):
+        assert len(m.workers_seen) >= cell.workers, m.key
+        for worker in m.workers_seen:
+            assert worker.threads <= cell.cpus_per_task
+            assert worker.omp == str(cell.cpus_per_task)
+            assert worker.affinity == min(cell.cpus, run.plan.usable_cpus)
+            pools.add((worker.threads, cell.cpus_per_task))
+    assert {(1, 1), (run.plan.usable_cpus, run.plan.usable_cpus)} <= pools
+
+
+def test_rule_23_every_arm_of_a_workload_had_the_same_tasks(run: Run) -> None:
+    lists: dict[str, set[str]] = {}
+    for cell, m in good(run):
+        lists.setdefault(digest(cell.workload), set()).add(m.tasks_hash)
+    assert all(len(hashes) == 1 and hashes != {""} for hashes in lists.values())
+
+
+def test_rule_24_arms_that_stop_nothing_early_answer_alike(run: Run) -> None:
+    answers: dict[str, set[str]] = {}
+    scores: dict[tuple[str, str], list[float]] = {}
+    for cell, m in good(run):
+        if "adaptive" in cell.backend.tags or m.ladder:
+            continue
+        answers.setdefault(cell.workload.name, set()).add(m.answers_hash)
+        for name, value in m.scores.items():
+            scores.setdefault((cell.workload.name, name), []).append(value)
+    assert {name: len(found) for name, found in answers.items()} == dict.fromkeys(answers, 1)
+    assert scores
+    assert max(max(values) - min(values) for values in scores.values()) <= 1e-9
+
+
+def test_rule_26_stamps_of_a_worker_never_overlap_and_lie_within_the_makespan(run: Run) -> None:
+    """Stamps are rounded to the microsecond."""
+    stamped = [(c, m) for c, m in good(run) if m.tasks]
+    assert stamped
+    for _, m in stamped:
+        lanes: dict[int, list[tuple[float, float]]] = {}
+        for task in m.tasks:
+            assert -2e-6 <= task.started <= task.ended <= m.phases.makespan + 2e-6, m.key
+            lanes.setdefault(task.worker, []).append((task.started, task.ended))
+        for lane in lanes.values():
+            for (_, ended), (started, _) in itertools.pairwise(sorted(lane)):
+                assert started >= ended - 2e-6, m.key
+
+
+def test_rule_35_quota_throttling_steal_pressure_and_affinity_are_recorded(run: Run) -> None:
+    facts = run.environment.facts
+    for group, name in [("limits", "cpu_max"), ("state", "steal_s_since_boot"), ("state", "pressure_cpu")]:
+        assert facts[group][name] not in ("", None)
+    assert len(facts["cpu"]["affinity"]) == run.plan.usable_cpus
+    for _, m in good(run):
+        seen = m.disturbance
+        assert None not in (seen.foreign_before, seen.foreign_during, seen.steal, seen.throttled, seen.swapped_in)
+        assert seen.throttled == 0, m.key
+
+
+def test_rule_44_tune_is_asked_for_few_results_a_second_and_its_arms_log_alike(run: Run) -> None:
+    tuned = [(c, m) for c, m in good(run) if c.backend.name in ("ray_tune_fifo", "ray_tune_asha")]
+    assert {c.backend.name for c, _ in tuned} == {"ray_tune_fifo", "ray_tune_asha"}
+    for _, m in tuned:
+        assert 0 < sum(len(task.points) for task in m.tasks) / m.phases.makespan < 50
+    assert len({digest(c.backend.params["flags"]) for c, _ in tuned}) == 1
+
+
+def test_rule_47_the_fingerprint_is_complete_and_unknown_facts_say_why(run: Run) -> None:
+    facts = run.environment.facts
+    for group, names in FACTS.items():
+        for name in names.split():
+            value = facts[group][name]
+            assert value is not None and value not in ("", [], {}), (group, name)
+            assert not str(value).startswith("unavailable") or len(str(value)) > len("unavailable: "), (group, name)
+    assert {"numpy", "ray", "joblib", "xgboost", "scikit-learn"} <= set(facts["packages"])
+    assert set(run.environment.identity) == {"source", "lock", "data", "machine", "plan"}
+    assert facts["code"]["lock_sha256"] == run.environment.identity["lock"]
