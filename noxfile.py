@@ -26,7 +26,7 @@ def install(session: nox.Session, lock: str, *, package: bool = True) -> None:
         session.install("--no-deps", "-e", ".")
 
 
-def environment() -> dict[str, str]:
+def environment() -> dict[str, str | None]:
     """Say where the data files lie, and keep Ray's workers in this virtual environment."""
     beside = ROOT.parent / "shared" / "data"
     data = os.environ.get("RAYBENCH_DATA") or (str(beside) if beside.is_dir() else "")
@@ -117,7 +117,8 @@ def asv(session: nox.Session) -> None:
     session.run("asv", "machine", "--yes", "--machine", name)
     words = session.posargs or ("continuous", "--interleave-rounds", "--show-stderr", "HEAD^", "HEAD")
     here = ("--machine", name) if words[0] in ("run", "continuous") else ()
-    session.run("asv", words[0], *here, *words[1:], env=environment())
+    # with that variable every process of a benchmark would compile what it imports
+    session.run("asv", words[0], *here, *words[1:], env=environment() | {"PYTHONDONTWRITEBYTECODE": None})
 
 
 @nox.session(name="asv-publish")
@@ -132,3 +133,10 @@ def gate(session: nox.Session) -> None:
     """Stop a regression: ratios of this tree to its parent, taken in one run; `-- --short` for CI."""
     install(session, "run", package=False)  # each arm brings its own raybench
     session.run("python", "benchmarks/gate.py", *session.posargs, env=environment())
+
+
+@nox.session
+def calibration(session: nox.Session) -> None:
+    """Replay the recorded runs of the gate and write reports/gate/calibration.md; fails where a promise is missed."""
+    install(session, "run")
+    session.run("python", "benchmarks/calibration.py", *session.posargs, env=environment())

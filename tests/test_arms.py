@@ -27,6 +27,7 @@ def test_a_backend_stands_beside_bare_processes_that_ran_the_same_tasks():
     assert [side.cell for side in found] == [TUNED]
     assert found[0].ideal.point == pytest.approx(2.05 / 2.5)
     assert found[0].lost.point == pytest.approx(2 * (2.5 - 2.05) / 4)
+    assert found[0].busy.point == pytest.approx(4.0 / (2 * 2.5))
     assert (found[0].before.point, found[0].work) == (3.0, 0.5)
 
 
@@ -67,7 +68,7 @@ def test_the_parts_of_a_fit_add_up_to_the_whole():
 
     assert found.whole.point == 4.0
     assert {name: of.point for name, of in found.parts.items()} == {
-        "until the first trials": 1.25,
+        "rest of the start": 1.25,
         "trials": 2.0,
         "between trials": 0.25,
         "after a worker's last trial": 0.5,
@@ -81,6 +82,13 @@ def test_named_parts_of_a_fit_s_start_leave_a_rest():
 
     assert found.parts["imports"].point == 0.6
     assert found.parts["rest of the start"].point == pytest.approx(0.4)
+
+
+def test_an_actor_for_each_trial_has_no_parts_that_a_worker_s_time_could_go_into():
+    each = stamps([(worker, 0.0, 1.0) for worker in range(4)])
+    fit = {"workers_first_start_s": [1.0] * 4, "gaps_s": [], "whole_s": 4.0}
+
+    assert fits(planned([TUNED], blocks=6), series(TUNED, [4.0] * 6, tasks=each, notes={"fit": fit})) == []
 
 
 def test_only_a_head_of_its_own_has_a_cold_start():

@@ -44,6 +44,10 @@ def test_the_steady_share_leaves_start_and_tail_out():
     assert only(found(beside_bare(), "steady_share", of="half")).point == pytest.approx(4.0 / (2.0 + 2.1))
 
 
+def test_the_busy_share_is_of_the_same_measurement():
+    assert only(found(beside_bare(), "busy_share", select=Select(workloads=("hundred",)))).point == 4.0 / (2 * 4.0)
+
+
 def test_workers_used_is_the_smallest_share_of_any_measurement():
     assert only(found(beside_bare(), "workers_used")).point == 1.0
     assert only(found(beside_bare(FOUR[:2]), "workers_used")).point == 0.5

@@ -16,6 +16,7 @@ from raybench.stats import Resampler, median_rank_ci, ratio
 
 WITHOUT = "_without_"  # in a backend's name: the arm before it with one setting withdrawn
 DOCUMENTED = "_documented"
+STAMP_S = 1e-4  # what is left of a sum of stamps by rounding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +24,7 @@ class Side:
     """One backend on the workload that all share, warm. Times in seconds.
 
     ideal : time of bare processes / time; above 1 only with less work. lost : core-seconds per task beyond the ideal.
+    busy : share of the core-seconds in which tasks ran, within the same measurement.
     before : cold, from the interpreter's start until workers have run a task; None where a head was shared.
     work : share of the steps that were run; 1 but for early stopping.
     """
@@ -31,6 +33,7 @@ class Side:
     time: Estimate
     ideal: Estimate
     lost: Estimate
+    busy: Estimate
     before: Estimate | None
     work: float
 
@@ -80,11 +83,17 @@ def sides(plan: Plan, measurements: Sequence[Measurement], resampler: Resampler 
                 time=median_rank_ci(took),
                 ideal=ratio(ideal, took, draws).estimate(),
                 lost=median_rank_ci(cell.cpus * (took - ideal) / max(1, tasks)),
+                busy=median_rank_ci([_busy(mine[b]) / (cell.cpus * s) for b, s in zip(blocks, took, strict=True)]),
                 before=None if joined else median_rank_ci([_before(mine[b].phases) for b in blocks]),
                 work=float(np.median(steps)) if steps else 1.0,
             )
         )
     return found
+
+
+def _busy(m: Measurement) -> float:
+    """Sum the tasks' own seconds; a search that pauses tasks notes the sum itself."""
+    return float(m.notes.get("busy_s", sum(task.ended - task.started for task in m.tasks)))
 
 
 def _steps(m: Measurement) -> float:
@@ -145,24 +154,33 @@ def _start(phases: Phases) -> dict[str, float]:
 
 
 def fits(plan: Plan, measurements: Sequence[Measurement]) -> list[Parts]:
-    """Name the parts of each fit of Ray Tune: what an average worker's time went into, from its call to its return."""
+    """Name the parts of each fit of Ray Tune: what an average worker's time went into, from its call to its return.
+
+    Of tuned arms only: where an actor runs one trial, no worker lives through the fit.
+    """
     data = ledger(plan, measurements)
     return [
         of
         for key, cell in data.cells.items()
-        for of in _parts(cell, [_fit(m) for m in _good(data, key) if "fit" in m.notes and m.tasks])
+        if WITHOUT not in cell.backend.name
+        for of in _parts(cell, [_fit(m) for m in _good(data, key) if "fit" in m.notes and _kept(m, cell)])
     ]
+
+
+def _kept(m: Measurement, cell: Cell) -> bool:
+    return 0 < len({task.worker for task in m.tasks}) <= cell.workers
 
 
 def _fit(m: Measurement) -> dict[str, float]:
     told, workers = m.notes["fit"], len({task.worker for task in m.tasks})
     start = float(np.mean(told["workers_first_start_s"]))
     named = {name: float(seconds) for name, seconds in told.get("start_parts", {}).items()}
+    rest = start - sum(named.values())
     trials = sum(task.ended - task.started for task in m.tasks) / workers
     gaps = sum(told["gaps_s"]) / workers
     return {
         **named,
-        ("rest of the start" if named else "until the first trials"): start - sum(named.values()),
+        **({"rest of the start": rest} if abs(rest) > STAMP_S else {}),
         "trials": trials,
         "between trials": gaps,
         "after a worker's last trial": told["whole_s"] - start - trials - gaps,

@@ -94,9 +94,9 @@ def test_claims_are_listed_with_verdict_value_and_note(tmp_path):
         folder,
         tmp_path,
         conf=[tmp_path],
-        judge=lambda run, findings, conf: asked.append((run.plan.study, len(findings.rows), list(conf))) or lines,
+        judge=lambda run, findings, conf, group: asked.append((run.plan.study, list(conf), group)) or lines,
     )
-    assert asked == [("made", 15, [tmp_path])]
+    assert asked == [("made", [tmp_path], "claim")]
     shown = table(results(tmp_path), "SUPPORTED: the whole interval").set_index("id")
     assert shown.loc["C01", "measured"] == "1.50x [1.40, 1.60], n=6"
     assert shown.loc["C01", "verdict"] == "REFUTED"

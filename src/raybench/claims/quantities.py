@@ -37,7 +37,7 @@ QUANTITIES: Mapping[str, Quantity] = MappingProxyType(
         **_named("x", times.alternative_ratio, times.workload_ratio, times.graham_limit),
         **_named("x", predictor.first_tasks_speedup, predictor.scheduled_speedup),
         **_named("x", tuned.backend_ratio, tuned.target_ratio),
-        **_named("share", tuned.ceiling_share, tuned.steady_share, tuned.workers_used),
+        **_named("share", tuned.busy_share, tuned.ceiling_share, tuned.steady_share, tuned.workers_used),
         **_named("s", tuned.start_beyond_head_s),
         **_named("x", checks.utilisation_ratio, checks.fit_ratio, quality.arm_ratio),
         **_named("share", times.efficiency, times.serial_fraction, checks.utilisation, checks.search_share),

@@ -38,6 +38,20 @@ def steady_share(asked: Asked, *, of: str) -> Iterator[Sample]:
         yield from _share(asked, key, ideal, [sum(_spans(mine[b].tasks)) for b in blocks])
 
 
+def busy_share(asked: Asked) -> Iterator[Sample]:
+    """Give the share of the cell's core-seconds in which tasks ran, stamped in the workers.
+
+    Of the same measurement, so that a machine whose speed changes from one to the next cannot show in it; what tasks
+    lose to each other does not show either.
+    """
+    for key in asked.keys:
+        cpus = asked.data.cells[key].cpus
+        good = [m for _, m in sorted(asked.data.ok(key).items()) if m.tasks]
+        busy = [math.fsum(t.ended - t.started for t in m.tasks) / (cpus * m.phases.makespan) for m in good]
+        if busy:
+            yield asked.sample(key, median_rank_ci(busy))
+
+
 def workers_used(asked: Asked) -> Iterator[Sample]:
     """Give the smallest share of the cell's workers that ran tasks in any measurement."""
     for key in asked.keys:

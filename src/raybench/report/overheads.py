@@ -10,6 +10,7 @@ from raybench.report import units
 from raybench.report.findings import ClaimLine, Findings, Run
 from raybench.report.section import Section
 from raybench.report.tables import Entry, Table, code, number, word
+from raybench.scaling import FULL_WORK
 
 STUDY = "peers"
 KEPT = 0.7  # of the documented band: the efficiency down to which a task length is listed
@@ -79,32 +80,36 @@ def section(found: Overheads | None) -> Section:
 
 
 def _sides(found: Overheads) -> Table:
-    columns = ("workload", "backend", "P", "time", "ideal / time", "lost per task", "METG, 0.7", "first result", "work")
+    numbers = ("P", "time", "ideal / time", "tasks ran", "lost per task", "METG", "first result", "work")
+    columns = ("workload", "backend", *numbers)
     rows = tuple(
         (
             code(side.cell.workload.name),
             code(side.cell.backend.name),
             number(str(side.cell.cpus), side.cell.cpus),
-            number(units.seconds(side.time, with_n=False), side.time.point),
+            _seconds(side.time),
             number(units.ratio(side.ideal), side.ideal.point),
-            number(units.seconds(side.lost, with_n=False), side.lost.point),
+            number(units.share(side.busy, with_n=False), side.busy.point),
+            _seconds(side.lost if side.work >= FULL_WORK else None),
             _shortest(found.shortest.get(side.cell.backend.name)),
-            number(units.seconds(side.before, with_n=False), side.before.point if side.before else None),
+            _seconds(side.before),
             number(f"{units.plain(100 * side.work)} %", side.work),
         )
         for side in found.sides
+        if arms.WITHOUT not in side.cell.backend.name
     )
     return Table(
         name="backends side by side",
         columns=columns,
         rows=rows,
-        numeric=frozenset(columns[2:]),
+        numeric=frozenset(numbers),
         caption=(
             "Warm, [95 % interval], n blocks. Ideal: bare processes on all cores that run the same tasks, measured in "
-            "the same blocks. Lost per task: core-seconds beyond the ideal. METG, 0.7: shortest task with which the "
-            "backend keeps an efficiency of 0.7. First result: cold, from the interpreter's start; not "
-            "given where a Ray head was shared. Work: of the steps asked for; less is early stopping, and scikit-learn "
-            "repeats steps."
+            "the same blocks. Tasks ran: share of the core-seconds, within each measurement, so that a machine whose "
+            "speed changes cannot show in it. Lost per task: core-seconds beyond the ideal, where all steps were run. "
+            "METG: shortest task with which the backend keeps an efficiency of 0.7. First result: cold, from the "
+            "interpreter's start; not given where a Ray head was shared. Work: of the steps asked for; less is early "
+            "stopping, and scikit-learn repeats steps."
         ),
     )
 
@@ -150,7 +155,7 @@ def _targets(lines: Sequence[ClaimLine]) -> Table:
                 word(line.band),
                 number(units.by_unit(line.value, line.unit), line.value.point if line.value else None),
                 word(line.verdict),
-                word(line.note or units.ABSENT),
+                word("; ".join(line.note.splitlines()) or units.ABSENT),
             )
             for line in lines
         ),
@@ -160,21 +165,27 @@ def _targets(lines: Sequence[ClaimLine]) -> Table:
 
 
 def _parts(name: str, found: Sequence[Parts], about: str) -> Table:
-    columns = ("workload", "backend", "part", "seconds")
+    """Write one line per cell and one column per part, in their order."""
+    parts = list(dict.fromkeys(part for of in found for part in of.parts))
+    columns = ("workload", "backend", *parts, "whole", "n")
     rows = tuple(
         (
             code(of.cell.workload.name),
             code(of.cell.backend.name),
-            word(part),
-            number(units.seconds(seconds), seconds.point),
+            *(_seconds(of.parts.get(part)) for part in parts),
+            _seconds(of.whole),
+            number(str(of.whole.n), of.whole.n),
         )
         for of in found
-        for part, seconds in [*of.parts.items(), ("whole", of.whole)]
     )
     return Table(
         name=name,
         columns=columns,
         rows=rows,
-        numeric=frozenset({"seconds"}),
-        caption=f"{about}: medians over blocks, so that they add up to the whole only nearly.",
+        numeric=frozenset(columns[2:]),
+        caption=f"{about}: medians over n blocks, [95 % interval], so that they add up to the whole only nearly.",
     )
+
+
+def _seconds(estimate: Estimate | None) -> Entry:
+    return number(units.seconds(estimate, with_n=False), estimate.point if estimate else None)
