@@ -13,7 +13,8 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[1]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 LOCKS = sorted((ROOT / "requirements").glob("*.lock"))
-NEED_THE_STUDY = {"run", "tests", "types"}  # these hold all that raybench imports; lint and asv only their tools
+NEED_THE_STUDY = {"run", "peers", "tests", "types"}  # these hold all that raybench imports; lint, asv only their tools
+WITH_PEERS = {"peers", "tests"}  # the optional libraries too, so that no backend goes untested
 LINE = re.compile(
     r"^(?P<name>[\w.-]+)==(?P<version>[\w.+!]+)(?: ; [^\\]+)? \\$|^    --hash=sha256:[0-9a-f]{64}(?: \\)?$"
 )
@@ -28,7 +29,9 @@ def pinned(lock: Path) -> dict[str, str]:
 def asked(lock: str) -> Iterator[Requirement]:
     if lock in NEED_THE_STUDY:
         yield from (Requirement(text) for text in PROJECT["project"]["dependencies"])
-    if lock != "run":
+    if lock in WITH_PEERS:
+        yield from (Requirement(t) for extra in PROJECT["project"]["optional-dependencies"].values() for t in extra)
+    if lock not in ("run", "peers"):
         yield from (Requirement(text) for text in PROJECT["dependency-groups"][lock])
 
 
@@ -52,10 +55,10 @@ def test_every_dependency_is_locked_at_a_version_that_pyproject_allows(lock: Pat
 
 
 def test_every_group_has_its_lock() -> None:
-    assert {path.stem for path in LOCKS} == {"run", *PROJECT["dependency-groups"]}
+    assert {path.stem for path in LOCKS} == {"run", "peers", *PROJECT["dependency-groups"]}
 
 
-@pytest.mark.parametrize("lock", ["tests", "types"])
+@pytest.mark.parametrize("lock", ["peers", "tests", "types"])
 def test_tools_are_locked_on_top_of_the_versions_that_a_study_uses(lock: str) -> None:
     study, other = pinned(ROOT / "requirements" / "run.lock"), pinned(ROOT / "requirements" / f"{lock}.lock")
 

@@ -33,14 +33,14 @@ def series(findings: Findings) -> Series | None:
 
 def draw(data: Series, figure: Figure) -> None:
     """Draw one line per claim: a mark in the column of its verdict, and the value in words."""
-    (place,) = panels(figure, [""], width=7.6, height=0.24 * len(data.lines) + 0.9)
+    (place,) = panels(figure, [""], width=8.6, height=0.24 * len(data.lines) + 0.9)
     kinds = list(VerdictKind)
     for at, line in enumerate(data.lines):
         marker, colour = MARKS[line.verdict]
         place.plot([kinds.index(line.verdict)], [at], marker=marker, color=colour, markersize=8, linestyle="")
         value = units.by_unit(line.value, line.unit)
         place.annotate(plain_text(value), (4.6, at), va="center", fontsize=7)
-    place.set_xticks(range(len(kinds)), [str(kind) for kind in kinds], fontsize=7)
+    place.set_xticks(range(len(kinds)), [str(kind) for kind in kinds], fontsize=6.5)
     place.xaxis.tick_top()
     place.set_yticks(
         range(len(data.lines)), [plain_text(f"{line.id}  {line.band[:44]}") for line in data.lines], fontsize=7
