@@ -39,8 +39,10 @@ def raybench(*words: str) -> float:
     return now() - began
 
 
-def study(reports: Path, workloads: Sequence[str], backends: Sequence[str], *, blocks: int) -> tuple[str, ...]:
-    """Give the words that measure these cells, all cores, tiny sizes, without a report."""
+def study(
+    reports: Path, workloads: Sequence[str], backends: Sequence[str], *, blocks: int, sizes: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """Give the words that measure these cells, all cores, tiny sizes but for `sizes`, without a report."""
     return (
         "run",
         "study=smoke",
@@ -50,6 +52,7 @@ def study(reports: Path, workloads: Sequence[str], backends: Sequence[str], *, b
         "budget_min=30",
         f"reports={reports}",
         "--no-report",
+        *sizes,
     )
 
 
@@ -68,12 +71,14 @@ def good(path: Path) -> list[Measurement]:
     return list(found)
 
 
-def measure(workloads: Sequence[str], backends: Sequence[str], *, blocks: int) -> dict[str, list[Measurement]]:
-    """Measure and give the lines by `workload backend`."""
+def measure(
+    workloads: Sequence[str], backends: Sequence[str], *, blocks: int, sizes: Sequence[str] = ()
+) -> dict[str, list[Measurement]]:
+    """Measure and give the lines by `workload backend`. sizes : overrides of tiny ones."""
     from raybench.store import read_plan
 
     with tempfile.TemporaryDirectory(prefix="raybench-asv-") as folder:
-        raybench(*study(Path(folder), workloads, backends, blocks=blocks))
+        raybench(*study(Path(folder), workloads, backends, blocks=blocks, sizes=sizes))
         (run,) = Path(folder).glob("raw/*/*/*")
         names = {cell.key: f"{cell.workload.name} {cell.backend.name}" for cell in read_plan(run).cells}
         found: dict[str, list[Measurement]] = {}
