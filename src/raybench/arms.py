@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from raybench.estimate import Estimate
+from raybench.hpo import busy_seconds
 from raybench.ledger import CONTROL, Ledger, is_ceiling, ledger, makespan
 from raybench.model import Cell, Plan
 from raybench.records import Measurement, Phases
@@ -43,11 +44,13 @@ class Gain:
     """What a setting buys: time without it / time of the tuned arm, warm, same configurations.
 
     setting : in words; '' where the other arm is the documented one, which differs in all of them.
+    base : seconds of the tuned arm in the blocks of the ratio.
     """
 
     cell: Cell
     other: Cell
     setting: str
+    base: Estimate
     ratio: Estimate
 
 
@@ -74,6 +77,7 @@ def sides(plan: Plan, measurements: Sequence[Measurement], resampler: Resampler 
             continue
         ideal = np.array([float(np.mean(copies[b].notes["copies_s"])) / cell.cpus for b in blocks])
         took = np.array([mine[b].phases.makespan for b in blocks])
+        busy = np.array([busy_seconds(mine[b]) or 0.0 for b in blocks])
         tasks = len(mine[blocks[0]].tasks)
         joined = any(mine[b].notes.get("head") == "shared" for b in blocks)
         steps = [_steps(mine[b]) / mine[b].steps_asked for b in blocks if mine[b].steps_asked]
@@ -83,17 +87,14 @@ def sides(plan: Plan, measurements: Sequence[Measurement], resampler: Resampler 
                 time=median_rank_ci(took),
                 ideal=ratio(ideal, took, draws).estimate(),
                 lost=median_rank_ci(cell.cpus * (took - ideal) / max(1, tasks)),
-                busy=median_rank_ci([_busy(mine[b]) / (cell.cpus * s) for b, s in zip(blocks, took, strict=True)]),
+                busy=median_rank_ci(
+                    [(busy_seconds(mine[b]) or 0.0) / (cell.cpus * s) for b, s in zip(blocks, took, strict=True)]
+                ),
                 before=None if joined else median_rank_ci([_before(mine[b].phases) for b in blocks]),
                 work=float(np.median(steps)) if steps else 1.0,
             )
         )
     return found
-
-
-def _busy(m: Measurement) -> float:
-    """Sum the tasks' own seconds; a search that pauses tasks notes the sum itself."""
-    return float(m.notes.get("busy_s", sum(task.ended - task.started for task in m.tasks)))
 
 
 def _steps(m: Measurement) -> float:
@@ -114,7 +115,8 @@ def gains(plan: Plan, measurements: Sequence[Measurement], resampler: Resampler 
             top, bottom = data.paired(other, key, makespan)
             if len(top):
                 compared = ratio(top, bottom, draws).estimate()
-                found.append(Gain(cell=cell, other=data.cells[other], setting=setting, ratio=compared))
+                base = median_rank_ci(bottom)
+                found.append(Gain(cell=cell, other=data.cells[other], setting=setting, base=base, ratio=compared))
     return found
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from raybench import anytime
 from raybench.claims.asked import Asked, Sample, exactly
+from raybench.hpo import busy_seconds
 from raybench.ledger import is_ceiling
 from raybench.records import Measurement, TaskStamp
 from raybench.stats import median_rank_ci, ratio
@@ -46,8 +47,8 @@ def busy_share(asked: Asked) -> Iterator[Sample]:
     """
     for key in asked.keys:
         cpus = asked.data.cells[key].cpus
-        good = [m for _, m in sorted(asked.data.ok(key).items()) if m.tasks]
-        busy = [math.fsum(t.ended - t.started for t in m.tasks) / (cpus * m.phases.makespan) for m in good]
+        good = [m for _, m in sorted(asked.data.ok(key).items())]
+        busy = [seconds / (cpus * m.phases.makespan) for m in good if (seconds := busy_seconds(m))]
         if busy:
             yield asked.sample(key, median_rank_ci(busy))
 

@@ -124,18 +124,19 @@ def _shortest(found: tuple[Estimate, str] | None) -> Entry:
 def _gains(gains: Sequence[Gain]) -> Table:
     return Table(
         name="settings",
-        columns=("workload", "tuned arm", "P", "without", "time without / with"),
+        columns=("workload", "tuned arm", "P", "time with", "without", "time without / with"),
         rows=tuple(
             (
                 code(gain.cell.workload.name),
                 code(gain.cell.backend.name),
                 number(str(gain.cell.cpus), gain.cell.cpus),
+                _seconds(gain.base),
                 word(gain.setting or "all of them: as documented"),
                 number(units.ratio(gain.ratio), gain.ratio.point),
             )
             for gain in gains
         ),
-        numeric=frozenset({"P", "time without / with"}),
+        numeric=frozenset({"P", "time with", "time without / with"}),
         caption=(
             "Each line withdraws one setting from the tuned arm, the documented arm all of them; same configurations, "
             "warm. Above 1x the setting pays; settings interact, so the lines do not multiply to the documented one."
