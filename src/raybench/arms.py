@@ -87,9 +87,7 @@ def sides(plan: Plan, measurements: Sequence[Measurement], resampler: Resampler 
                 time=median_rank_ci(took),
                 ideal=ratio(ideal, took, draws).estimate(),
                 lost=median_rank_ci(cell.cpus * (took - ideal) / max(1, tasks)),
-                busy=median_rank_ci(
-                    [(busy_seconds(mine[b]) or 0.0) / (cell.cpus * s) for b, s in zip(blocks, took, strict=True)]
-                ),
+                busy=median_rank_ci(busy / (cell.cpus * took)),
                 before=None if joined else median_rank_ci([_before(mine[b].phases) for b in blocks]),
                 work=float(np.median(steps)) if steps else 1.0,
             )
