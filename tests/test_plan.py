@@ -167,6 +167,16 @@ def test_io_cells_may_have_more_workers_than_cores_and_say_so():
     assert (cell.workers, cell.cpus, cell.oversubscribed) == (8, 2, True)
 
 
+def test_ray_has_no_slots_for_more_workers_than_cores():
+    rays = replace(POOL, requires=Requires(packages=("ray",)))
+    asked = study(row(("sum",), ("pool",), cpus=(2,), workers=(2, 8)))
+
+    made = plan(replace(asked, backends={"pool": rays}), machine())
+
+    assert [cell.workers for cell in made.cells] == [2]
+    assert [s.reason for s in made.skips] == ["asks for 8 slots on 2 cores; Ray hands out one slot per core granted"]
+
+
 @pytest.mark.parametrize(("tags", "note"), [((), "cell limit only"), (("ends_tasks",), "")])
 def test_a_task_time_out_that_cannot_be_kept_is_noted(tags: tuple[str, ...], note: str):
     cell = Cell(workload=SUM, backend=replace(POOL, tags=tags), workers=2)
@@ -187,3 +197,14 @@ def test_a_cell_key_changes_with_any_size():
 
     assert cell.key != replace(cell, workload=replace(SUM, params={"n": 1})).key
     assert cell.key == Cell(workload=SUM, backend=POOL, workers=2).key
+
+
+def test_a_rows_time_out_holds_for_its_cells_only_and_yields_to_the_runs_own():
+    asked = study(row(("sum",), ("pool",), task_timeout_s=3.0), row(("sum",), ("sequential",)))
+    limited = replace(asked, limits=Limits(task_timeout_s=1.0))
+
+    def time_outs(wanted: Study) -> dict[str, float | None]:
+        return {job.cell.backend.name: job.limits.task_timeout_s for job in plan(wanted, machine()).jobs}
+
+    assert time_outs(asked) == {"pool": 3.0, "sequential": None}
+    assert time_outs(limited) == {"pool": 1.0, "sequential": 1.0}

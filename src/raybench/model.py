@@ -6,6 +6,7 @@ Measured things are in `records`, numbers drawn from them in `estimate`. Glossar
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 from raybench.jsonform import digest
@@ -52,7 +53,7 @@ class Spec:
     about: str = ""  # one line for tables
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # no slots: the key is kept
 class Cell:
     """One point of the grid. P, the cores granted to the whole process tree, is `cpus`."""
 
@@ -69,7 +70,7 @@ class Cell:
         """P: cores granted to the whole process tree."""
         return self.workers * self.cpus_per_task if self.granted is None else self.granted
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Twelve hex digits over everything in the cell, so that an edited size is another cell."""
         return digest(self)[:12]
@@ -135,6 +136,7 @@ class GridRow:
     gpus: tuple[float, ...] = (0,)
     cpus_per_task: tuple[int, ...] = (1,)
     workers: tuple[int, ...] = ()  # more workers than cores, for I/O cells; empty: one per cpus_per_task
+    task_timeout_s: float | None = None  # of these cells' tasks, where the run's limits name none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from raybench.model import Cell, GridRow, Job, Plan, Skip, Spec, Study
+from raybench.model import Cell, GridRow, Job, Limits, Plan, Skip, Spec, Study
 
 PADDING_BYTES = 4096  # upper end of the environment padding drawn per block (Mytkowicz et al. 2009)
 EXTRAS = {"distributed": "dask", "optuna": "optuna", "mlflow": "mlflow"}  # import name -> extra of raybench
@@ -74,13 +74,27 @@ def block_jobs(cells: Sequence[Cell], study: Study, machine: Machine, *, block: 
             order=0,
             replica=replica,
             seed=study.seed,
-            limits=study.limits,
+            limits=_limits(cell, study),
             cluster=study.cluster,
             affinity=machine.cpus_for(min(cell.cpus, machine.usable_cpus)),  # oversubscribed cells share what there is
         )
         for cell, replica in entries
     ]
     return _drawn(pattern, seed=study.seed, block=block)
+
+
+def _limits(cell: Cell, study: Study) -> Limits:
+    """Give the run's limits, with the time-out of this cell's grid row where the run names none."""
+    asked = [
+        row.task_timeout_s
+        for row in study.grid
+        if cell.workload.name in row.workloads and cell.backend.name in row.backends and row.task_timeout_s is not None
+    ]
+    return (
+        replace(study.limits, task_timeout_s=min(asked))
+        if asked and study.limits.task_timeout_s is None
+        else study.limits
+    )
 
 
 def mini_block(planned: Plan, wanted: Iterable[str], *, block: int) -> list[Job]:
@@ -218,6 +232,9 @@ def _unavailable(cell: Cell, study: Study, machine: Machine) -> str:
     wanted = max(cell.gpus, cell.workload.requires.gpus, cell.backend.requires.gpus)
     if wanted > machine.gpus and "logical_gpu" not in cell.workload.tags:
         return f"asks for {wanted:g} GPU, this machine has {machine.gpus}"
+    slots = cell.workers * cell.cpus_per_task
+    if slots > cell.cpus and "ray" in cell.backend.requires.packages:
+        return f"asks for {slots} slots on {cell.cpus} cores; Ray hands out one slot per core granted"
     if cell.cpus > machine.usable_cpus and not study.oversubscribe:
         return (
             f"asks for {cell.cpus} cores, {machine.usable_cpus} are usable; "

@@ -121,9 +121,7 @@ def _study(
             memory_bytes=None
             if limits["memory_gib"] is None
             else int(_number(limits["memory_gib"], "limits.memory_gib") * GIB),
-            task_timeout_s=None
-            if limits["task_timeout_s"] is None
-            else _number(limits["task_timeout_s"], "limits.task_timeout_s"),
+            task_timeout_s=_time_out(limits["task_timeout_s"], "limits.task_timeout_s"),
             cell_timeout_s=_number(limits["cell_timeout_s"], "limits.cell_timeout_s"),
             runtime_env=limits["runtime_env"],
         ),
@@ -155,6 +153,7 @@ def _grid_row(row: Mapping[str, Any], whole: Mapping[str, Any], study: str) -> G
         gpus=axis("gpus", (0,)),
         cpus_per_task=tuple(row.get("cpus_per_task", (1,))),
         workers=tuple(row.get("workers", ())),
+        task_timeout_s=_time_out(row.get("task_timeout_s"), f"study {study}: task_timeout_s"),
     )
 
 
@@ -177,6 +176,10 @@ def _positive(value: Any, name: str) -> int:
     if not isinstance(value, int) or value < 1:
         raise BadSettings(f"{name}={value}: expected a whole number of at least 1")
     return value
+
+
+def _time_out(value: Any, name: str) -> float | None:
+    return None if value is None else _number(value, name)
 
 
 def _number(value: Any, name: str) -> float:
