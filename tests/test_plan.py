@@ -173,7 +173,7 @@ def test_ray_has_no_slots_for_more_workers_than_cores():
 
     made = plan(replace(asked, backends={"pool": rays}), machine())
 
-    assert [cell.workers for cell in made.cells] == [2]
+    assert {job.cell.workers for job in made.jobs} == {2}
     assert [s.reason for s in made.skips] == ["asks for 8 slots on 2 cores; Ray hands out one slot per core granted"]
 
 
