@@ -3,12 +3,14 @@
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import made_data
 from browsers import BROWSERS
+from raybench import processes
 
 made_folder = pytest.StashKey[str]()
 
@@ -49,6 +51,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for marker, reason in lacking.items():
             if reason and item.get_closest_marker(marker):
                 item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture
+def tag() -> Iterator[str]:
+    """Give a tag of this test's own, and leave nothing that carries it."""
+    name = f"raybench-test-{os.getpid()}"
+    yield name
+    for process in processes.tagged(name):
+        process.kill()
 
 
 def _source(config: pytest.Config) -> str:

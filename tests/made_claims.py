@@ -57,3 +57,12 @@ def found(made: Run, quantity: str, *, cold: bool = False, select: Select | None
 
 def named(name: str, *tags: str, **params: Any) -> Spec:
     return Spec(name=name, target="x:Work", params=params or WORKLOAD.params, tags=tags or ("compute",))
+
+
+def points(found_samples: Sequence[Sample]) -> list[float]:
+    return [sample.estimate.point for sample in found_samples]
+
+
+def only(found_samples: Sequence[Sample]) -> Sample:
+    (sample,) = found_samples
+    return sample

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 
 from raybench.processes import TAG
 
+NO_GROUPS = {"cpuacct": "no control groups here", "memory": "no control groups here"}
+
 # Leaves its parent, its session and its parent's life, as Ray's daemons do; says its pid, then stays.
 DAEMON = """
 import os, time

@@ -9,23 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from made_processes import DAEMON, go, python
+from made_processes import DAEMON, NO_GROUPS, go, python
 from raybench import processes
 from raybench.host import Host, own_group, own_unified, sweep
 from raybench.processes import COUNTER, Account, counted_cpu_s
 
-NO_GROUPS = {"cpuacct": "no control groups here", "memory": "no control groups here"}
 MB = 10**6
 BURN = "import time\nwhile time.process_time() < {}: pass\n"
-
-
-@pytest.fixture
-def tag() -> Iterator[str]:
-    """Give a tag of this test's own, and leave nothing that carries it."""
-    name = f"raybench-test-{os.getpid()}"
-    yield name
-    for process in processes.tagged(name):
-        process.kill()
 
 
 @pytest.fixture(params=["best", "psutil"])

@@ -10,21 +10,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from made_processes import DAEMON, go, python
+from made_processes import DAEMON, NO_GROUPS, go, python
 from raybench import processes
 from raybench.errors import RaybenchError
 from raybench.processes import TAG, Account
-
-NO_GROUPS = {"cpuacct": "no control groups here", "memory": "no control groups here"}
-
-
-@pytest.fixture
-def tag() -> Iterator[str]:
-    """Give a tag of this test's own, and leave nothing that carries it."""
-    name = f"raybench-test-{os.getpid()}"
-    yield name
-    for process in processes.tagged(name):
-        process.kill()
 
 
 def alive(pid: int) -> bool:

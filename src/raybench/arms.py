@@ -10,7 +10,7 @@ import numpy as np
 
 from raybench.estimate import Estimate
 from raybench.hpo import busy_seconds
-from raybench.ledger import CONTROL, Ledger, is_ceiling, ledger, makespan
+from raybench.ledger import CONTROL, Ledger, copy_s, is_ceiling, ledger, makespan
 from raybench.model import Cell, Plan
 from raybench.records import Measurement, Phases
 from raybench.stats import Resampler, median_rank_ci, ratio
@@ -71,11 +71,11 @@ def sides(plan: Plan, measurements: Sequence[Measurement], resampler: Resampler 
         bare = data.ceiling(key)
         if bare is None or cell.cpus == 1 or CONTROL in cell.backend.tags or data.is_ladder(key):
             continue
-        copies, mine = data.ok(bare), data.ok(key)
-        blocks = [b for b in sorted(mine.keys() & copies.keys()) if makespan(mine[b]) and "copies_s" in copies[b].notes]
+        mine, copies = data.ok(key), {b: seconds for b, m in data.ok(bare).items() if (seconds := copy_s(m))}
+        blocks = [b for b in sorted(mine.keys() & copies.keys()) if makespan(mine[b])]
         if not blocks:
             continue
-        ideal = np.array([float(np.mean(copies[b].notes["copies_s"])) / cell.cpus for b in blocks])
+        ideal = np.array([copies[b] / cell.cpus for b in blocks])
         took = np.array([mine[b].phases.makespan for b in blocks])
         busy = np.array([busy_seconds(mine[b]) or 0.0 for b in blocks])
         tasks = len(mine[blocks[0]].tasks)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import scipy.stats
 
 from raybench.estimate import Estimate
-from raybench.ledger import Ledger, ledger, makespan, pair
+from raybench.ledger import Ledger, copy_s, ledger, makespan, pair
 from raybench.model import Cell, Plan
 from raybench.records import Measurement
 from raybench.stats import MIN_BLOCKS, Resampler, drift, holm, insufficient, interval, noise_floor, ratio, shapiro_p
@@ -142,8 +142,7 @@ def _of_cell(data: Ledger, key: str, resampler: Resampler) -> Iterator[ControlRo
 
 def _whole_bag(m: Measurement) -> float | None:
     """Give the mean seconds of the copies that each ran the whole bag; the makespan of any other cell."""
-    copies = m.notes.get("copies_s")
-    return float(np.mean(copies)) if copies else makespan(m)
+    return copy_s(m) or makespan(m)
 
 
 def _ratio_row(

@@ -28,6 +28,12 @@ def cold(m: Measurement) -> float | None:
     return None if m.notes.get("head") == "shared" else m.phases.cold
 
 
+def copy_s(m: Measurement) -> float | None:
+    """Give the mean seconds of the whole bags that bare processes ran at once, one each; None where they shared one."""
+    copies = m.notes.get("copies_s")
+    return float(np.mean(copies)) if copies else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
     """All measurements of a study by cell and block.
@@ -127,20 +133,6 @@ class Ledger:
         return "; ".join(told)
 
 
-def _keys(plan: Plan) -> list[str]:
-    """Give the cell key of each job, hashing equal cells once: a plan read back repeats each cell for every block."""
-    known: dict[tuple[str, str, int, int], list[tuple[Cell, str]]] = {}
-    keys = []
-    for cell in (job.cell for job in plan.jobs):
-        alike = known.setdefault((cell.workload.name, cell.backend.name, cell.workers, cell.cpus_per_task), [])
-        key = next((key for other, key in alike if other is cell or other == cell), "")
-        if not key:
-            key = cell.key
-            alike.append((cell, key))
-        keys.append(key)
-    return keys
-
-
 def pair(
     top: Mapping[int, Measurement], bottom: Mapping[int, Measurement], metric: Metric
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
@@ -152,8 +144,7 @@ def pair(
 
 def ledger(plan: Plan, measurements: Sequence[Measurement]) -> Ledger:
     """Arrange the lines of one run by cell and block."""
-    names = _keys(plan)
-    keys = [(name, job.block, job.replica) for name, job in zip(names, plan.jobs, strict=True)]
+    keys = [(job.cell.key, job.block, job.replica) for job in plan.jobs]
     skips = {skip.cell.key: skip for skip in plan.skips}
     cells: dict[str, Cell] = {}
     for planned, job in zip(keys, plan.jobs, strict=True):

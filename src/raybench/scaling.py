@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from raybench.estimate import Estimate, Row, VerdictKind
 from raybench.laws import karp_flatt
-from raybench.ledger import CONTROL, Ledger, Metric, cold, is_ceiling, ledger, makespan, pair
+from raybench.ledger import CONTROL, Ledger, Metric, cold, copy_s, is_ceiling, ledger, makespan, pair
 from raybench.model import Cell, Plan, Status
 from raybench.records import Measurement
 from raybench.stats import (
@@ -158,8 +158,7 @@ def _as_copies(bare: Mapping[int, Measurement], cpus: int) -> dict[int, Measurem
     """
     found = {}
     for block, m in bare.items():
-        copies = m.notes.get("copies_s")
-        seconds = float(np.mean(copies)) if copies else cpus * m.phases.makespan
+        seconds = copy_s(m) or cpus * m.phases.makespan
         found[block] = replace(m, phases=replace(m.phases, makespan=seconds))
     return found
 

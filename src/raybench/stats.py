@@ -39,6 +39,7 @@ class Resampler:
         self.resamples = resamples
         self._indices: dict[int, npt.NDArray[np.intp]] = {}
         self._counts: dict[int, npt.NDArray[np.int16]] = {}
+        self._medians = functools.lru_cache(maxsize=64)(self._medians_of)  # the base's serve all cells of a workload
 
     def indices(self, n: int) -> npt.NDArray[np.intp]:
         """Give the index matrix of n blocks, (resamples, n)."""
@@ -55,8 +56,11 @@ class Resampler:
         return self._counts[n]
 
     def medians(self, x: npt.ArrayLike) -> Floats:
-        """Give the median of each resample of x, (resamples,)."""
-        values = np.asarray(x, dtype=np.float64)
+        """Give the median of each resample of x, (resamples,); read-only."""
+        return self._medians(np.asarray(x, dtype=np.float64).tobytes())
+
+    def _medians_of(self, raw: bytes) -> Floats:
+        values = np.frombuffer(raw)
         n = len(values)
         order = np.argsort(values, kind="stable")
         counts, ranked = self.counts(n), values[order]
@@ -66,7 +70,9 @@ class Resampler:
             running += counts[block]
             lower += running <= (n - 1) // 2
             upper += running <= n // 2
-        return np.asarray((ranked[lower] + ranked[upper]) / 2)
+        medians: Floats = (ranked[lower] + ranked[upper]) / 2
+        medians.flags.writeable = False
+        return medians
 
 
 def interval(draws: npt.ArrayLike) -> tuple[float, float]:

@@ -1,15 +1,20 @@
 """What only some backends promise: a task's own time-out, one real worker, an embedded head that leaves nothing."""
 
+import gc
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import bags
 import psutil
 import pytest
+import ray
 
-from raybench.backends.base import Resources
+from raybench.backends.base import Backend, Resources
 from raybench.backends.joblib_loky import JoblibLoky
 from raybench.backends.joblib_threads import JoblibThreads
+from raybench.backends.ray_batched import RayBatched
 from raybench.backends.ray_tasks import RayTasks
 from raybench.backends.sequential import Sequential
 from raybench.errors import BackendFailed, TaskTimedOut
@@ -25,6 +30,20 @@ def test_ray_ends_a_task_at_its_own_time_out(ray_head: str) -> None:
         with pytest.raises(TaskTimedOut, match=r"task 3 ran longer than its time-out of 0\.5 s"):
             backend.run(raises, raises.tasks(0), raises.data(0))
     assert [bool(r.error) for r in results] == [i == 3 for i in range(6)]
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize(("kind", "params"), [(RayTasks, {}), (RayTasks, {"window": "none"}), (RayBatched, {})])
+def test_a_failed_bag_leaves_nothing_that_would_start_ray_again(
+    kind: Callable[..., Backend], params: dict[str, Any], ray_head: str
+) -> None:
+    raises = bags.Hangs()
+    resources = Resources(workers=2, cluster=Cluster(address=ray_head), limits=Limits(task_timeout_s=0.5))
+    with kind(resources, **params) as backend, pytest.raises(TaskTimedOut) as caught:
+        backend.run(raises, raises.tasks(0), raises.data(0))
+    del backend, caught  # the trace held the frames of the run, and whatever was going on in them
+    gc.collect()
+    assert not ray.is_initialized()
 
 
 @pytest.mark.ray

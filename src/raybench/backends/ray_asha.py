@@ -1,6 +1,7 @@
 """Stopping ASHA over plain Ray tasks, so that what early stopping saves is not credited to Ray Tune."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from types import TracebackType
 from typing import Any, Self
 
@@ -61,7 +62,8 @@ class RayAsha(Backend):
             # A task that waits for the rule lends out its core: with more in flight a further worker would start.
             window=ray_session.slots(self.resources, workload),
         )
-        return in_order(tasks, {task.index: received(workload, task, outcome) for task, outcome in flow})
+        with closing(flow):
+            return in_order(tasks, {task.index: received(workload, task, outcome) for task, outcome in flow})
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

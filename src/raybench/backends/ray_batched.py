@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from types import TracebackType
 from typing import Any, Self
 
@@ -83,13 +84,14 @@ class RayBatched(Backend):
         )
         results: dict[int, TaskResult] = {}
         cuts: list[int] = []
-        for batch, outcome in flow:
-            cuts.append(len(batch))
-            if isinstance(outcome, RaybenchError):
-                results |= {task.index: received(workload, task, outcome) for task in batch}
-            else:
-                sizes.learn(outcome)
-                results |= {result.index: result for result in outcome}
+        with closing(flow):
+            for batch, outcome in flow:
+                cuts.append(len(batch))
+                if isinstance(outcome, RaybenchError):
+                    results |= {task.index: received(workload, task, outcome) for task in batch}
+                else:
+                    sizes.learn(outcome)
+                    results |= {result.index: result for result in outcome}
         self.notes["batches"] = cuts
         return in_order(tasks, results)
 

@@ -1,7 +1,8 @@
 """Plain Ray tasks, tuned: data put once, workers warm, a bounded window of tasks in flight; each can be withdrawn."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
@@ -66,7 +67,8 @@ class RayTasks(Backend):
             flow = in_flight(submit, tasks, window=window, timeout_s=limit_s)
         else:
             flow = all_at_once(submit, tasks)
-        return in_order(tasks, {task.index: received(workload, task, outcome) for task, outcome in flow})
+        with closing(flow):
+            return in_order(tasks, {task.index: received(workload, task, outcome) for task, outcome in flow})
 
     def _submitting(self, workload: Workload, data: Any) -> Callable[[Task], Any]:
         asked, limit_s = ray_session.options(self.resources, workload), self.resources.limits.task_timeout_s
@@ -88,8 +90,11 @@ class RayTasks(Backend):
         ray_session.end()
 
 
-def all_at_once(submit: Callable[[Task], Any], tasks: Sequence[Task]) -> Iterator[tuple[Task, Any]]:
-    """Submit every task, then yield (task, result) in order; a result that is lost is the error that says why."""
+def all_at_once(submit: Callable[[Task], Any], tasks: Sequence[Task]) -> Generator[tuple[Task, Any]]:
+    """Submit every task, then yield (task, result) in order; a result that is lost is the error that says why.
+
+    To be closed, as `in_flight`.
+    """
     refs = deque([submit(task) for task in tasks])
     try:
         for task in tasks:

@@ -1,6 +1,6 @@
 """Keep a bounded number of Ray tasks in flight, and take each result as it comes."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -17,10 +17,11 @@ KILL_AFTER_S = 30.0  # beyond a task's time-out: its worker may first have to st
 
 def in_flight(
     submit: Callable[[I], Any], items: Iterable[I], *, window: int, timeout_s: float | None = None
-) -> Iterator[tuple[I, Any]]:
+) -> Generator[tuple[I, Any]]:
     """Yield (item, result) in the order of completion; `items` is drawn only when there is room.
 
-    A result that is lost is the BackendFailed that says why.
+    A result that is lost is the BackendFailed that says why. Close it where a bag may fail: left to the garbage
+    collector, it would cancel its tasks after Ray's end, and that call would start another cluster.
     timeout_s : the tasks' own time-out. They end themselves (Python code); a worker that has not by KILL_AFTER_S
         later is killed, and the result is a TaskTimedOut.
     """

@@ -3,12 +3,10 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-import numpy as np
-
 from raybench import anytime
 from raybench.claims.asked import Asked, Sample, exactly
 from raybench.hpo import busy_seconds
-from raybench.ledger import is_ceiling
+from raybench.ledger import copy_s, is_ceiling
 from raybench.records import Measurement, TaskStamp
 from raybench.stats import median_rank_ci, ratio
 
@@ -104,9 +102,7 @@ def _bare(asked: Asked, key: str, of: str) -> Mapping[int, float]:
     for k, other in asked.data.cells.items():
         if is_ceiling(other) and other.workload.name == name and other.cpus == cell.cpus:
             return {
-                b: float(np.mean(m.notes["copies_s"])) / len(m.tasks)
-                for b, m in asked.data.ok(k).items()
-                if m.tasks and "copies_s" in m.notes
+                b: seconds / len(m.tasks) for b, m in asked.data.ok(k).items() if m.tasks and (seconds := copy_s(m))
             }
     return {}
 
