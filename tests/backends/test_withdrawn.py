@@ -4,14 +4,11 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from statistics import fmean
-from typing import Any, TypeVar
+from typing import Any
 
 import bags
 import pytest
@@ -27,9 +24,7 @@ from raybench.errors import BackendFailed
 from raybench.measure import load_backend
 from raybench.model import Cluster, Spec
 from raybench.records import TaskResult
-from raybench.workloads.base import Workload
 
-T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[2]
 WORD = "_without_"
 ARMS = {
@@ -83,7 +78,7 @@ def head(flags: Mapping[str, str]) -> Iterator[str]:
 
 @pytest.fixture
 def address(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Give a head with the flags of the arm that the test names, and the arm's driver those flags too."""
+    """Give a head with the flags of the arm that the test names, and this driver those flags too."""
     flags = ARMS[request.param]["flags"]
     tuned = TUNED[request.param.partition(WORD)[0]]["flags"]
     for flag in tuned.keys() - flags.keys():
@@ -93,32 +88,6 @@ def address(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     else:
         with head(flags) as own:
             yield own
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """What an arm gave: the results of its warm-up, of the tasks, of no task at all, and its notes."""
-
-    warm: list[TaskResult]
-    results: list[TaskResult]
-    notes: dict[str, Any]
-    of_nothing: list[TaskResult]
-
-
-def answered(name: str, address: str, workload: Workload, nothing_too: bool = False) -> Answered:
-    tasks, data = workload.tasks(0), workload.data(0)
-    worker_seen.cache_clear()
-    with built(ARMS[name], name, Resources(workers=2, cluster=Cluster(address=address))) as backend:
-        warm = backend.warm(workload, workload.warm_up(0), data)
-        results = backend.run(workload, tasks, data)
-        of_nothing = backend.run(workload, [], data) if nothing_too else []
-    return Answered(warm=warm, results=results, notes=backend.notes, of_nothing=of_nothing)
-
-
-def apart(work: Callable[..., T], *arguments: Any) -> T:
-    """Drive Ray from a process of its own: it reads its flags once, and each arm has others."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-        return process.submit(work, *arguments).result(timeout=240)
 
 
 def arms(kind: type[Backend]) -> list[Any]:
@@ -143,14 +112,16 @@ def test_no_setting_is_withdrawn_twice() -> None:
 @pytest.mark.parametrize(("address", "name"), arms(RayTune), indirect=["address"])
 def test_a_fit_without_a_setting_gives_the_right_answers(address: str, name: str, tmp_path: Path) -> None:
     workload = bags.Steps(n=4, folder=str(tmp_path), seconds=0.1)
-    tasks = workload.tasks(0)
-    got = apart(answered, name, address, workload)
-    workload.check(tasks, got.results, 0)
-    assert got.warm == []
-    assert [r.index for r in got.results] == [0, 1, 2, 3]
-    assert got.results[0].steps == tasks[0].steps, "the best trial is never stopped"
-    assert_workers_are_as_the_arm_says(name, got.results)
-    assert_the_parts_of_the_start_add_up(got.notes["fit"])
+    tasks, data = workload.tasks(0), workload.data(0)
+    worker_seen.cache_clear()
+    with built(ARMS[name], name, Resources(workers=2, cluster=Cluster(address=address))) as backend:
+        assert backend.warm(workload, workload.warm_up(0), data) == []
+        results = backend.run(workload, tasks, data)
+    workload.check(tasks, results, 0)
+    assert [r.index for r in results] == [0, 1, 2, 3]
+    assert results[0].steps == tasks[0].steps, "the best trial is never stopped"
+    assert_workers_are_as_the_arm_says(name, results)
+    assert_the_parts_of_the_start_add_up(backend)
 
 
 def assert_workers_are_as_the_arm_says(name: str, results: list[TaskResult]) -> None:
@@ -159,7 +130,8 @@ def assert_workers_are_as_the_arm_says(name: str, results: list[TaskResult]) -> 
     assert nice == {os.nice(0) + 15 if name.endswith("nice_0") else os.nice(0)}
 
 
-def assert_the_parts_of_the_start_add_up(fit: Mapping[str, Any]) -> None:
+def assert_the_parts_of_the_start_add_up(backend: Backend) -> None:
+    fit = backend.notes["fit"]
     assert list(fit["start_parts"]) == PARTS
     assert all(seconds >= 0 for name, seconds in fit["start_parts"].items() if name != "process")  # good to 10 ms
     assert sum(fit["start_parts"].values()) == pytest.approx(fmean(fit["workers_first_start_s"]))
@@ -169,28 +141,27 @@ def assert_the_parts_of_the_start_add_up(fit: Mapping[str, Any]) -> None:
 @pytest.mark.parametrize(("address", "name"), arms(RayTasks), indirect=["address"])
 def test_tasks_without_a_setting_give_the_right_answers(address: str, name: str, tmp_path: Path) -> None:
     workload = bags.Squares(n=12, folder=str(tmp_path), seconds=0.01)
-    got = apart(answered, name, address, workload, True)
-    workload.check(workload.tasks(0), got.results, 0)
-    assert got.of_nothing == []
-    everything = got.warm + got.results
-    nice = {r.seen.nice for r in everything if r.seen is not None}
+    tasks, data = workload.tasks(0), workload.data(0)
+    worker_seen.cache_clear()
+    with built(ARMS[name], name, Resources(workers=2, cluster=Cluster(address=address))) as backend:
+        warm = backend.warm(workload, workload.warm_up(0), data)
+        results = backend.run(workload, tasks, data)
+        assert backend.run(workload, [], data) == []
+    workload.check(tasks, results, 0)
+    answered = warm + results
+    nice = {r.seen.nice for r in answered if r.seen is not None}
     assert nice == {os.nice(0) + 15 if name.endswith("nice_0") else os.nice(0)}
     prepared = len(list(tmp_path.glob("prepared-*")))
-    assert prepared == (len(everything) if name.endswith("data_by_reference") else 2)
-
-
-def raised_and_collected(address: str, folder: str) -> tuple[str, list[TaskResult]]:
-    raises, collects = (bags.Raises(folder=folder, collect=collect) for collect in (False, True))
-    with RayTasks(Resources(workers=2, cluster=Cluster(address=address)), window="none") as backend:
-        with pytest.raises(BackendFailed) as caught:
-            backend.run(raises, raises.tasks(0), raises.data(0))
-        return str(caught.value), backend.run(collects, collects.tasks(0), collects.data(0))
+    assert prepared == (len(answered) if name.endswith("data_by_reference") else 2)
 
 
 @pytest.mark.ray
 def test_without_a_window_a_failing_task_still_names_itself_or_is_a_result(ray_head: str, tmp_path: Path) -> None:
-    said, results = apart(raised_and_collected, ray_head, str(tmp_path))
-    assert "task 3 raised ValueError: planted failure" in said
+    raises, collects = (bags.Raises(folder=str(tmp_path), collect=collect) for collect in (False, True))
+    with RayTasks(Resources(workers=2, cluster=Cluster(address=ray_head)), window="none") as backend:
+        with pytest.raises(BackendFailed, match="task 3 raised ValueError: planted failure"):
+            backend.run(raises, raises.tasks(0), raises.data(0))
+        results = backend.run(collects, collects.tasks(0), collects.data(0))
     assert [bool(r.error) for r in results] == [i == 3 for i in range(8)]
 
 
