@@ -77,6 +77,12 @@ def test_more_than_one_percent_of_steal_disturbs(steal_s: float, disturbed: bool
     assert ("hypervisor" in found.reason) is disturbed
 
 
+def test_a_study_may_allow_more_steal() -> None:
+    assert judge(None, span(10.0, steal=0.9), steal_share=0.05).reason == ""
+    found = judge(None, span(10.0, steal=1.1), steal_share=0.05)
+    assert found.reason == "the hypervisor kept back 5.5% of the CPU time, allowed are 5.0%"
+
+
 def test_one_stolen_tick_does_not_disturb_a_short_measurement() -> None:
     assert judge(None, span(0.2, steal=0.01)).reason == ""
 

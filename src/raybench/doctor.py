@@ -14,6 +14,7 @@ from raybench import environment, processes, quiet
 from raybench.backends import ray_probe
 from raybench.clock import pause
 from raybench.host import THIS, Host, core_of
+from raybench.model import STEAL_SHARE
 from raybench.workloads import files
 
 GIB = 2**30
@@ -119,7 +120,7 @@ def foreign(host: Host = THIS, *, seconds: float = WINDOW_S) -> list[Finding]:
     return [
         others(share, top),
         Finding(name="steal", value="not readable here" if steal is None else f"{steal:.1%}")
-        if steal is None or steal <= quiet.STEAL_SHARE
+        if steal is None or steal <= STEAL_SHARE
         else Finding(
             name="steal",
             value=f"{steal:.1%}",

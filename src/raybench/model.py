@@ -76,6 +76,9 @@ class Cell:
         return digest(self)[:12]
 
 
+STEAL_SHARE = 0.01  # time that the hypervisor keeps back slows a measurement one to one
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """What a measurement may take. `None` is "no limit of its own"."""
@@ -83,6 +86,7 @@ class Limits:
     memory_bytes: int | None = None  # resident set of the process tree, watched
     task_timeout_s: float | None = None  # enforced where the backend can end one task
     cell_timeout_s: float = 300.0
+    steal_share: float = STEAL_SHARE  # of the machine's CPU time, 0 to 1; a measurement with more is disturbed
     runtime_env: Mapping[str, Any] | None = None  # Ray only
 
 

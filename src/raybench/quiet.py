@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from raybench.clock import now, pause
 from raybench.host import THIS, Host, keyed, own_group
+from raybench.model import STEAL_SHARE
 from raybench.records import Disturbance
 
 WINDOW_S = 0.2  # before a measurement; long enough for 20 ticks of /proc/stat on each CPU
 FOREIGN_SHARE = 0.05  # of the machine's CPU time: the half-width that a study is planned for
-STEAL_SHARE = 0.01  # time that the hypervisor kept back slows the study one to one, so that a fifth must do
 # Machine and tree are read a moment apart, and /proc/stat counts ticks of 10 ms, cut off at both ends of the window.
 # A share alone would let one tick disturb a short window: so many seconds must be passed as well.
 WINDOW_ALLOWANCE_S = 0.02  # two ticks; what 5 % of 0.2 s is on two CPUs
@@ -79,11 +79,12 @@ def read(own_cpu_s: Callable[[], float], host: Host = THIS) -> Reading:
     )
 
 
-def judge(before: Span | None, during: Span) -> Disturbance:
+def judge(before: Span | None, during: Span, *, steal_share: float = STEAL_SHARE) -> Disturbance:
     """Say how quiet it was and, by the rules above, whether the measurement is disturbed.
 
     before : an idle window just before; None where there was none. Steal, throttling, swap and heat are taken from
     its start to the end of the measurement.
+    steal_share : time that the hypervisor may keep back, of the machine's CPU time, 0 to 1.
     """
     whole = Span(first=before.first if before else during.first, last=during.last)
     steal_s = _grown(whole.first.steal_s, whole.last.steal_s)
@@ -94,9 +95,9 @@ def judge(before: Span | None, during: Span) -> Disturbance:
     reasons = [
         before is not None and _foreign(before, WINDOW_ALLOWANCE_S, "before the start"),
         _foreign(during, DURING_ALLOWANCE_S, "during the measurement"),
-        (stolen or 0.0) > STEAL_SHARE
+        (stolen or 0.0) > steal_share
         and (steal_s or 0.0) > STEAL_ALLOWANCE_S
-        and f"the hypervisor kept back {stolen:.1%} of the CPU time, allowed are {STEAL_SHARE:.0%}",
+        and f"the hypervisor kept back {stolen:.1%} of the CPU time, allowed are {steal_share:.1%}",
         throttled and f"the CPU quota stopped the study in {throttled} periods",
         swapped and f"{swapped} pages were swapped in",
         heat and f"{heat} thermal throttle events",
@@ -139,9 +140,9 @@ class Watch:
         self._start = self._before.last
         return self._before
 
-    def after(self) -> Disturbance:
+    def after(self, *, steal_share: float = STEAL_SHARE) -> Disturbance:
         """Judge the time since `before`, or since this watch began."""
-        return judge(self._before, Span(first=self._start, last=self.reading()))
+        return judge(self._before, Span(first=self._start, last=self.reading()), steal_share=steal_share)
 
 
 def _foreign(span: Span, allowance_s: float, when: str) -> str:

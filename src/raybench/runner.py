@@ -216,7 +216,7 @@ class Runner:
                 held_bytes=lambda: sum(c.now_bytes() for c in counters),
                 memory_bytes=limit,
             )
-            disturbance = watch.after()
+            disturbance = watch.after(steal_share=job.limits.steal_share)
             cpu_s = sum(c.cpu_s() for c in counters) - cpu_before
         finally:
             child.close()

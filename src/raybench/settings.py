@@ -123,6 +123,7 @@ def _study(
             else int(_number(limits["memory_gib"], "limits.memory_gib") * GIB),
             task_timeout_s=_time_out(limits["task_timeout_s"], "limits.task_timeout_s"),
             cell_timeout_s=_number(limits["cell_timeout_s"], "limits.cell_timeout_s"),
+            steal_share=_share(limits["steal_share"], "limits.steal_share"),
             runtime_env=limits["runtime_env"],
         ),
         cluster=Cluster(name=cluster["name"], address=cluster["address"], nodes=tuple(cluster["nodes"])),
@@ -180,6 +181,12 @@ def _positive(value: Any, name: str) -> int:
 
 def _time_out(value: Any, name: str) -> float | None:
     return None if value is None else _number(value, name)
+
+
+def _share(value: Any, name: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        raise BadSettings(f"{name}={value}: expected a share from 0 to 1")
+    return float(value)
 
 
 def _number(value: Any, name: str) -> float:
