@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 
 import pytest
 from matplotlib.figure import Figure
@@ -11,7 +12,7 @@ from raybench.claims.judge import judge
 from raybench.controls import AA, CEILING, MISS, OVERHEAD, SLEEP
 from raybench.estimate import Row
 from raybench.ledger import is_ceiling
-from raybench.model import Cell, Status
+from raybench.model import STEAL_SHARE, Cell, Status
 from raybench.plan import is_base
 from raybench.report import build, cells, units
 from raybench.report.findings import Findings, Run
@@ -210,3 +211,13 @@ def test_rule_50_threats_are_told_with_the_actual_limits(run: Run, findings: Fin
     assert str(max(row.n for row in findings.rows)) in told["Statistical"]
     results = (ROOT / "RESULTS.md").read_text(encoding="utf-8")
     assert all(f"{heading}: {escape(text)}" in results for heading, text in told.items())
+
+
+@pytest.mark.parametrize("allowed", [STEAL_SHARE, 0.05])
+def test_more_steal_than_the_rule_allows_is_told(run: Run, findings: Findings, allowed: float) -> None:
+    jobs = tuple(replace(job, limits=replace(job.limits, steal_share=allowed)) for job in run.plan.jobs)
+    made = replace(run, plan=replace(run.plan, jobs=jobs))
+    used = [m.disturbance.steal or 0.0 for m in run.measurements if m.status is Status.OK]
+    told = dict(threats(made, findings))["Internal"]
+    over = f"{sum(share > STEAL_SHARE for share in used)} of {len(used)} measurements used had more than 1%"
+    assert ("up to 5.0%" in told and over in told) is (allowed == 0.05)

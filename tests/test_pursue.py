@@ -10,6 +10,7 @@ from raybench.model import Cell, Job, Plan, Spec, Status
 from raybench.pursue import pursue, too_wide
 from raybench.records import Environment, Measurement, Phases
 from raybench.run import PLANNED, Run, finished, identity, note_stop, open_run, planned
+from raybench.settings import Settings
 
 TOYS = Path(__file__).parent / "toys"
 WORK = Spec(name="w", target="x.W")
@@ -30,6 +31,15 @@ def made(cell_seconds: dict[str, list[float]]) -> tuple[Plan, store.Loaded]:
         study="s", seed=1, blocks=blocks, usable_cpus=2, jobs=tuple(jobs), skips=(), controls=True, verdicts=True
     )
     return plan, store.Loaded(measurements=tuple(lines), qualities=())
+
+
+def opened(asked: Settings) -> Run:
+    plan = planned(asked)
+
+    def collect(plan_digest: str, command: str) -> Environment:
+        return Environment(machine="toy", identity=identity(plan), began="r", facts={}, command=command)
+
+    return open_run(asked, plan, command="test", collect=collect)
 
 
 def test_a_narrow_interval_asks_for_nothing_whatever_its_verdict():
@@ -63,12 +73,8 @@ def test_mini_blocks_hold_the_cell_its_base_and_the_replica(tmp_path: Path, monk
         ],
         conf=[TOYS],
     )  # fmt: skip
-    plan = planned(asked)
-
-    def collect(plan_digest: str, command: str) -> Environment:
-        return Environment(machine="toy", identity=identity(plan), began="r", facts={}, command=command)
-
-    run = open_run(asked, plan, command="test", collect=collect)
+    run = opened(asked)
+    plan = run.plan
     outcome = pursue(run, asked, lambda event: None)
 
     lines = store.Store(run.folder / store.MEASUREMENTS).load().measurements
@@ -79,6 +85,22 @@ def test_mini_blocks_hold_the_cell_its_base_and_the_replica(tmp_path: Path, monk
     assert {(m.cell, m.replica) for m in extra} == {
         (cell.key, replica) for cell in plan.cells for replica in ((1, 2) if "serial" in cell.backend.tags else (1,))
     }
+
+
+def test_a_budget_that_ends_between_blocks_leaves_the_quality_pass_to_be_taken(tmp_path: Path):
+    asked = settings.load(
+        [
+            "study=smoke", f"reports={tmp_path}", "workloads=[xgb_hpo_friedman]", "backends=[sequential]", "cpus=[1]",
+            "size=tiny", "blocks=2", "budget_min=0.001", "study.quality_pairs=1",
+        ]
+    )  # fmt: skip
+    run = opened(asked)
+    outcome = pursue(run, asked, lambda event: None)
+
+    loaded = store.Store(run.folder / store.MEASUREMENTS).load()
+    assert outcome.stopped == "budget"
+    assert {m.block for m in loaded.measurements} == {0}
+    assert {q.workload for q in loaded.qualities} == {"xgb_hpo_friedman"}
 
 
 def test_a_run_is_finished_when_it_said_so_and_nothing_was_added_since(tmp_path: Path):

@@ -18,6 +18,8 @@ VERBS = {
     "cell": "take one measurement in this process and print it as JSON",
 }
 
+WORDLESS = ("report", "check", "export", "doctor")  # they work on a run's folder or the machine, not on a study
+
 
 def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse; overrides may stand before, between and after the options."""
@@ -26,6 +28,9 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     if unknown := [word for word in rest if word.startswith("-")]:
         parser.error(f"unknown option {unknown[0]}; see raybench {arguments.verb} --help")
     arguments.overrides += rest
+    if arguments.verb in WORDLESS and arguments.overrides:
+        hint = "" if arguments.verb == "doctor" else "; a run's folder is given with --run"
+        parser.error(f"{arguments.verb} takes no words, got {arguments.overrides[0]}{hint}")
     return arguments
 
 
@@ -40,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     for verb, about in VERBS.items():
         sub = verbs.add_parser(verb, help=about, description=about)
         what = "key of a cell" if verb == "trace" else "Hydra overrides: study=NAME, workloads=[...], cpus=[...] ..."
-        sub.add_argument("overrides", nargs="*", help=what)
+        sub.add_argument("overrides", nargs="*", help=argparse.SUPPRESS if verb in WORDLESS else what)
         sub.add_argument("--conf", action="append", default=[], type=Path, help="a further configuration folder")
         if verb in ("report", "check", "export", "trace"):
             sub.add_argument("--run", type=Path, help="a run's folder; without it the one named in reports/current")

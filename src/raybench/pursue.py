@@ -1,5 +1,6 @@
 """Carry a run through: planned blocks, the quality pass, then mini-blocks while an interval is too wide.
 
+The quality pass is not timed and needs no block: a budget that ends between blocks leaves it to be taken, once.
 The one place above the store's wall on both sides: it asks the analysis how wide the intervals are, and
 the runner for more blocks. A verdict is never asked for.
 """
@@ -31,11 +32,11 @@ def pursue(run: Run, settings: Settings, observe: Observer) -> Outcome:
     budget_s = settings.study.budget_min * 60
     began = now()
     outcome = runner.run(planned(run.plan), budget_s=budget_s)
-    if outcome.stopped == "budget":
-        return _told(outcome, observe)
     specs = {cell.workload.name: cell.workload for cell in run.plan.cells}
     if run.plan.quality_pairs:
         runner.quality([specs[name] for name in run.plan.quality], pairs=run.plan.quality_pairs, seed=run.plan.seed)
+    if outcome.stopped == "budget":
+        return _told(outcome, observe)
     return _told(_narrowed(run, runner, outcome, left_s=lambda: budget_s - (now() - began)), observe)
 
 

@@ -1,5 +1,8 @@
 """Threats to validity under fixed headings, with the actual limits of the run."""
 
+from statistics import median
+
+from raybench.model import STEAL_SHARE
 from raybench.report.findings import Findings, Run
 
 HEADINGS = ("Internal", "Construct", "Statistical", "External", "Extrapolation")
@@ -14,10 +17,11 @@ def threats(run: Run, findings: Findings) -> tuple[tuple[str, str], ...]:
     hosts = {node for m in run.measurements for node in m.nodes_seen}
     most_cores = max((row.cell.cpus for row in findings.rows if row.n), default=0)
     disturbed = sum(1 for m in run.measurements if m.status == "disturbed")
+    steal = _allowed_steal(run)
     texts = (
         f"Drift, neighbours on the same machine, caches and the order of cells; met by {plan.blocks} blocks in freshly "
         f"drawn order, one process per measurement, pinned threads and A/A pairs. {disturbed} measurements were "
-        "disturbed and are not used."
+        f"disturbed and are not used.{steal}"
         + ("" if plan.controls else " This study has no controls, so that none of this was checked."),
         "Warm ratios leave out start-up, cold ones include it; loading the data is in neither. Errors are on untouched "
         "test rows, while tuning sees validation rows. Cells tagged I/O wait on a loopback server or on local files.",
@@ -28,3 +32,17 @@ def threats(run: Run, findings: Findings) -> tuple[tuple[str, str], ...]:
         f"No cell ran on more than {most_cores} cores. What is said about more cores is PREDICTED or UNTESTABLE.",
     )
     return tuple(zip(HEADINGS, texts, strict=True))
+
+
+def _allowed_steal(run: Run) -> str:
+    """Say how much steal the measurements had where the study allowed more than the rule does; '' elsewhere."""
+    allowed = max((job.limits.steal_share for job in run.plan.jobs), default=STEAL_SHARE)
+    seen = sorted(m.disturbance.steal or 0.0 for m in run.measurements if m.status == "ok")
+    if allowed <= STEAL_SHARE or not seen:
+        return ""
+    over = sum(share > STEAL_SHARE for share in seen)
+    return (
+        f" The hypervisor might keep back up to {allowed:.1%} of the CPU time (the rule says {STEAL_SHARE:.0%}): "
+        f"{over} of {len(seen)} measurements used had more than {STEAL_SHARE:.0%}, their median is {median(seen):.1%}, "
+        f"the largest {seen[-1]:.1%}. Cells of a block share it in random order, and no ratio is corrected for it."
+    )
