@@ -40,7 +40,8 @@ class Ledger:
 
     cells : every planned cell by key. good : (cell key, replica) -> block -> its last measurement that is OK.
     lines : every line of a cell, whatever its status. skips : reason by cell key.
-    pending : planned measurements of a cell that have no line.
+    pending : planned measurements of a cell that have no line, of the blocks that have begun; those that have not are
+        a fact of the run.
     """
 
     plan: Plan
@@ -129,7 +130,7 @@ class Ledger:
         if self.pending.get(key):
             told.append(f"{self.pending[key]} x not measured")
         if not told and not self.ok(key):
-            told.append("every measurement was disturbed")
+            told.append("every measurement was disturbed" if key in self.lines else "not measured yet")
         return "; ".join(told)
 
 
@@ -159,6 +160,7 @@ def ledger(plan: Plan, measurements: Sequence[Measurement]) -> Ledger:
         if m.status is Status.OK:
             good.setdefault((m.cell, m.replica), {})[m.block] = m
     done = {(m.cell, m.block, m.replica) for m in measurements}
+    last = max((m.block for m in measurements), default=-1)
     workloads: dict[str, list[str]] = {}
     identity: dict[str, tuple[str, str]] = {}
     for key, cell in cells.items():
@@ -170,7 +172,7 @@ def ledger(plan: Plan, measurements: Sequence[Measurement]) -> Ledger:
         good=good,
         lines={key: tuple(found) for key, found in lines.items()},
         skips={key: skip.reason for key, skip in skips.items()},
-        pending=Counter(planned[0] for planned in keys if planned not in done),
+        pending=Counter(planned[0] for planned in keys if planned not in done and planned[1] <= last),
         workloads={name: tuple(found) for name, found in workloads.items()},
         identity=identity,
     )

@@ -234,8 +234,8 @@ def outside_p(estimate: Estimate, low: float, high: float) -> float:
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
     """Adjust the p values of one family by Holm's method, in the order given."""
-    if not p_values:
-        return ()
+    if len(p_values) < 2:  # nothing to adjust; statsmodels collects all garbage in every call, a tenth of a second
+        return tuple(p_values)
     return tuple(float(p) for p in multipletests(list(p_values), method="holm")[1])
 
 

@@ -70,7 +70,9 @@ def _decided(
     found = [_Candidate(row, starts) for row in parallel if row.speedup is not None and row.cell.cpus > 1]
     if not found:
         reasons = dict.fromkeys(row.reason for row in parallel if row.reason)
-        why = next((clipped(reason) for reason in reasons), "no parallel cell with the same work as the loop")
+        missing = "no parallel cell with the same work as the loop"
+        missing = missing if any(is_loop(row) for row in rows) else "no loop was planned to compare with"
+        why = next((clipped(reason) for reason in reasons), missing)
         return Decision(workload=workload, advice=Advice.NO_DATA, sooner=sooner, why=why)
     ranks = list(Advice)
     best = min(
@@ -122,8 +124,12 @@ class _Candidate:
         if advice is Advice.DISTRIBUTE:
             return "" if gain is not None else "not compared with a loop that uses all threads"
         if advice is Advice.WARM_ONLY:
-            return "start-up costs more than the run saves" if self.cold else "the cold start was not measured"
+            if self.cold is None:
+                return "the cold start was not measured"
+            loses = self.cold.high < 1
+            return "start-up costs more than the run saves" if loses else "cold, the gain may be noise (A/A)"
         if advice is Advice.UNDECIDED:
-            return "the interval of the gain includes no difference"
+            within = any(estimate.low <= 1 for estimate in self.compared)
+            return "the interval of the gain includes no difference" if within else "the gain may be noise (A/A)"
         loop = "all threads" if gain is not None and gain.high < 1 + floor else "one thread"
         return f"the loop with {loop} is as fast or faster"

@@ -63,11 +63,16 @@ def banner(run: Run, findings: Findings) -> tuple[str, ...]:
         said.append("No controls: this study cannot show that its harness measures rightly.")
     if not run.plan.verdicts:
         said.append("No verdicts: this study is too small to judge anything by it.")
-    planned = {job.key[:3] for job in run.plan.jobs}
+    blocks = len({job.block for job in run.plan.jobs})
+    begun = {m.block for m in run.measurements}
+    if (through := len(begun & {job.block for job in run.plan.jobs})) < blocks:
+        said.append(f"{through} of {blocks} planned blocks were measured; run it again to continue with the others.")
+    planned = {job.key[:3] for job in run.plan.jobs if job.block in begun}
     missing = len(planned - {m.key[:3] for m in run.measurements})
     if missing:
         said.append(
-            f"Incomplete: {missing} of {len(planned)} planned measurements are missing; run it again to continue."
+            f"Incomplete: {missing} of {len(planned)} planned measurements of "
+            f"{'this block' if len(begun) == 1 else 'these blocks'} are missing; run it again to continue."
         )
     failed = sum(1 for row in findings.rows if not row.n and cells.status(row) not in ("skipped", "not measured yet"))
     if failed:
@@ -99,8 +104,8 @@ def _decisions(findings: Findings) -> Section:
                 word(
                     "Read for this machine and these sizes. "
                     f"{Advice.DISTRIBUTE.capitalize()}: the whole interval lies above no difference by more than the "
-                    f"noise floor (at most {units.plain(100 * findings.floor)} %), warm and cold, also against the "
-                    "loop that uses all threads where that was measured."
+                    f"workload's noise floor (A/A; at most {units.plain(100 * findings.floor)} %), warm and cold, also "
+                    "against the loop that uses all threads where that was measured."
                 ),
             ),
         ),

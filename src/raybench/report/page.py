@@ -27,6 +27,7 @@ def page(document: Document, run: Run, findings: Findings, pictures: Mapping[str
         document=document,
         absent=units.ABSENT,
         plan=run.plan,
+        blocks=len({m.block for m in run.measurements}),
         pictures={name: _data_uri(svg) for name, svg in pictures.items()},
         machine=facts,
         details=Markup(embedded(details(run, findings))),

@@ -3,6 +3,7 @@
 from statistics import median
 
 from raybench.model import STEAL_SHARE
+from raybench.report import units
 from raybench.report.findings import Findings, Run
 
 HEADINGS = ("Internal", "Construct", "Statistical", "External", "Extrapolation")
@@ -18,8 +19,9 @@ def threats(run: Run, findings: Findings) -> tuple[tuple[str, str], ...]:
     most_cores = max((row.cell.cpus for row in findings.rows if row.n), default=0)
     disturbed = sum(1 for m in run.measurements if m.status == "disturbed")
     steal = _allowed_steal(run)
+    begun = len({m.block for m in run.measurements})
     texts = (
-        f"Drift, neighbours on the same machine, caches and the order of cells; met by {plan.blocks} blocks in freshly "
+        f"Drift, neighbours on the same machine, caches and the order of cells; met by {begun} blocks in freshly "
         f"drawn order, one process per measurement, pinned threads and A/A pairs. {disturbed} measurements were "
         f"disturbed and are not used.{steal}"
         + ("" if plan.controls else " This study has no controls, so that none of this was checked."),
@@ -41,8 +43,13 @@ def _allowed_steal(run: Run) -> str:
     if allowed <= STEAL_SHARE or not seen:
         return ""
     over = sum(share > STEAL_SHARE for share in seen)
+    rule = _percent(STEAL_SHARE)
     return (
-        f" The hypervisor might keep back up to {allowed:.1%} of the CPU time (the rule says {STEAL_SHARE:.0%}): "
-        f"{over} of {len(seen)} measurements used had more than {STEAL_SHARE:.0%}, their median is {median(seen):.1%}, "
-        f"the largest {seen[-1]:.1%}. Cells of a block share it in random order, and no ratio is corrected for it."
+        f" The hypervisor might keep back up to {_percent(allowed)} of the CPU time (the rule says {rule}): {over} of "
+        f"{len(seen)} measurements used had more than {rule}, their median is {_percent(median(seen))}, the largest "
+        f"{_percent(seen[-1])}. Cells of a block share it in random order, and no ratio is corrected for it."
     )
+
+
+def _percent(share: float) -> str:
+    return f"{units.plain(100 * share)} %"

@@ -6,16 +6,19 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from raybench.accounting import PARTS, Account
+from raybench.report.cells import cores
 from raybench.report.findings import Findings
 from raybench.report.plots.canvas import COLOURS, HATCHES, Plot, legend, panels, plain_text, sample_sizes
 
 SHADES = ("#3f7fbf", COLOURS[1], COLOURS[7], COLOURS[4], COLOURS[5], COLOURS[3], "#ffffff")
+MOST_BARS = 90  # more would make a figure of several pages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """One bar per cell, in the order of the plan."""
+    """One bar per cell, in the order of the plan. cells : also those beyond the bars."""
 
+    cells: int
     accounts: tuple[Account, ...]
 
 
@@ -24,7 +27,7 @@ def series(findings: Findings) -> Series | None:
     accounts = tuple(
         account for account in findings.accounts if account.cell.cpus > 1 and "control" not in account.cell.backend.tags
     )
-    return Series(accounts=accounts) if accounts else None
+    return Series(cells=len(accounts), accounts=accounts[:MOST_BARS]) if accounts else None
 
 
 def draw(data: Series, figure: Figure) -> None:
@@ -42,7 +45,7 @@ def draw(data: Series, figure: Figure) -> None:
             linewidth=0.5,
         )  # fmt: skip
         left = [start + share for start, share in zip(left, shares, strict=True)]
-    names = [f"{a.cell.workload.name}, {a.cell.backend.name}, P={a.cell.cpus}" for a in data.accounts]
+    names = [f"{a.cell.workload.name}, {a.cell.backend.name}, P={cores(a.cell)}" for a in data.accounts]
     place.set_yticks(at, [plain_text(name) for name in names])
     place.set_ylim(len(names) - 0.5, -0.5)
     place.set_xlim(0, max(1.0, *left))
@@ -56,6 +59,7 @@ def caption(data: Series) -> str:
         "Shares of P x makespan, warm; useful: what the same tasks took in the one-thread loop of the same block (the "
         f"base); {sample_sizes([account.n for account in data.accounts])}, intervals in the table. Negative shares "
         "(tasks faster than in the loop) are drawn as 0."
+        + (f" The first {MOST_BARS} of {data.cells} cells; the table has all." if data.cells > MOST_BARS else "")
     )
 
 
