@@ -141,13 +141,13 @@ def test_rule_24_arms_that_stop_nothing_early_answer_alike(run: Run) -> None:
 
 
 def test_rule_26_stamps_of_a_worker_never_overlap_and_lie_within_the_makespan(run: Run) -> None:
-    """Stamps are rounded to the microsecond."""
+    """Stamps are rounded to the microsecond; until 2026-11-21 their origin was read just before the makespan's."""
     stamped = [(c, m) for c, m in good(run) if m.tasks]
     assert stamped
     for _, m in stamped:
         lanes: dict[int, list[tuple[float, float]]] = {}
         for task in m.tasks:
-            assert -2e-6 <= task.started <= task.ended <= m.phases.makespan + 2e-6, m.key
+            assert -2e-6 <= task.started <= task.ended <= m.phases.makespan + 1e-4, m.key
             lanes.setdefault(task.worker, []).append((task.started, task.ended))
         for lane in lanes.values():
             for (_, ended), (started, _) in itertools.pairwise(sorted(lane)):

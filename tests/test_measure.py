@@ -1,5 +1,6 @@
 """One measurement: what is timed, what is checked, and what turns it into a failure."""
 
+import itertools
 import os
 from dataclasses import replace
 
@@ -32,6 +33,15 @@ def test_a_good_measurement_carries_the_jobs_key_and_every_phase():
     assert found.notes["lie"] == "none"
     assert found.backend_version == "loop 1.0"
     assert [stamp.index for stamp in found.tasks] == list(range(5))
+
+
+def test_makespan_and_stamps_begin_with_the_same_reading_of_the_clock(monkeypatch: pytest.MonkeyPatch):
+    ticks = itertools.count()
+    for module in ("raybench.measure", "raybench.backends.base"):
+        monkeypatch.setattr(f"{module}.now", lambda: float(next(ticks)))
+    found = measure(job())
+    assert found.status is Status.OK, found.reason
+    assert max(stamp.ended for stamp in found.tasks) == found.phases.makespan - 1  # one tick before the last reading
 
 
 @pytest.mark.parametrize(
