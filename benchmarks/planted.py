@@ -28,7 +28,7 @@ class Plant:
 
 _EVENT = 'self._observe(Event(kind="started", job=job))'
 _LOKY = '    def version(self) -> str:\n        return f"joblib {joblib.__version__} loky"\n'
-_ERRORS = "from raybench.errors import RaybenchError\n"
+_ERRORS = "from raybench.model.errors import RaybenchError\n"
 
 PLANTS: Mapping[str, Plant] = {
     "sleep": Plant(

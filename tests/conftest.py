@@ -10,7 +10,7 @@ import pytest
 
 import made_data
 from browsers import BROWSERS
-from raybench import processes
+from raybench.system import process_tree
 
 made_folder = pytest.StashKey[str]()
 
@@ -58,7 +58,7 @@ def tag() -> Iterator[str]:
     """Give a tag of this test's own, and leave nothing that carries it."""
     name = f"raybench-test-{os.getpid()}"
     yield name
-    for process in processes.tagged(name):
+    for process in process_tree.tagged(name):
         process.kill()
 
 

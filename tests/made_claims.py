@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from made_study import WORKLOAD, cell, planned, series, stamps
+from raybench.analysis.analyze import analyse
+from raybench.analysis.dataset import ledger
+from raybench.analysis.results import Run
 from raybench.claims.claim import Part, Select
 from raybench.claims.quantities import QUANTITIES, Material, Sample, samples
-from raybench.ledger import ledger
-from raybench.model import Cell, Plan, Spec
-from raybench.records import Environment, Measurement, Quality
-from raybench.report.analysis import analyse
-from raybench.report.findings import Run
-from raybench.stats import Resampler
+from raybench.model.measurement import Environment, Measurement, Quality
+from raybench.model.plan import Cell, Plan, Spec
+from raybench.model.stats import Resampler
 
 RAY = Spec(name="ray_tasks", target="x:Ray", tags=("parallel",))
 COLD = Spec(name="ray_tasks_cold", target="x:Ray", tags=("parallel",))

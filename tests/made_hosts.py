@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from raybench.host import Host
+from raybench.system.kernel import Host
 
 
 def made(root: Path, files: Mapping[str, str]) -> Host:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from raybench.processes import TAG
+from raybench.system.process_tree import TAG
 
 NO_GROUPS = {"cpuacct": "no control groups here", "memory": "no control groups here"}
 

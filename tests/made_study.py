@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from raybench.model import Cell, Job, Plan, Skip, Spec, Status
-from raybench.records import Measurement, Phases, TaskStamp
+from raybench.model.measurement import Measurement, Phases, TaskStamp
+from raybench.model.plan import Cell, Job, Plan, Skip, Spec, Status
 
 WORKLOAD = Spec(name="work", target="x:Work", params={"n": 8}, tags=("compute",))
 SEQUENTIAL = Spec(name="sequential", target="x:Loop", tags=("serial",))

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from raybench import store
-from raybench.model import Cell, Job, Status
-from raybench.records import Measurement
+from raybench.analysis.results import Run
+from raybench.model.measurement import Measurement
+from raybench.model.plan import Cell, Job, Status
 from raybench.report import build
-from raybench.report.findings import Run
+from raybench.store import store
 
 ROOT = Path(__file__).parents[1]
 REPORTS = ROOT / "reports"

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from made_study import ASHA, POOL, cell, measured, noisy, planned, series, stamps
-from raybench.accounting import PARTS, accounts, graham, lost, useful_seconds
-from raybench.records import Phases
-from raybench.stats import Resampler
+from raybench.analysis.losses import PARTS, accounts, graham, lost, useful_seconds
+from raybench.model.measurement import Phases
+from raybench.model.stats import Resampler
 
 BASE, POOL2 = cell(), cell(POOL, 2)
 DRAWS = Resampler(resamples=499)

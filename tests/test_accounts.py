@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from made_processes import DAEMON, NO_GROUPS, go, python
-from raybench import processes
-from raybench.host import Host, own_group, own_unified, sweep
-from raybench.processes import COUNTER, Account, counted_cpu_s
+from raybench.system import process_tree
+from raybench.system.kernel import Host, own_group, own_unified, sweep
+from raybench.system.process_tree import COUNTER, Account, counted_cpu_s
 
 MB = 10**6
 BURN = "import time\nwhile time.process_time() < {}: pass\n"
@@ -23,7 +23,7 @@ def account(request: pytest.FixtureRequest, tag: str) -> Iterator[Account]:
     """Open an account by the best means here, and one without control groups."""
     opened = Account.open(tag) if request.param == "best" else Account(tag, NO_GROUPS)
     yield opened
-    processes.end(tag, account=opened)
+    process_tree.end(tag, account=opened)
     assert opened.close() == ""
 
 
@@ -36,7 +36,7 @@ def test_memory_held_and_its_peak_are_those_of_the_tree(account: Account, tag: s
         go(child)
         assert 300 * MB <= account.now_bytes() < 600 * MB
         assert len(account.processes()) >= 2
-        processes.end(tag, account=account)
+        process_tree.end(tag, account=account)
     assert account.now_bytes() < 100 * MB
     assert 300 * MB <= account.peak_bytes() < 600 * MB
 
@@ -47,7 +47,7 @@ def test_a_file_in_the_page_cache_is_not_memory_of_the_tree(tag: str, tmp_path: 
     with python(code, tag) as child:
         account.add(child.pid)
         go(child)
-        processes.end(tag, account=account)
+        process_tree.end(tag, account=account)
     assert account.peak_bytes() < 300 * MB  # the 200 MB that were written once in memory, not again as cache
     assert account.close() == ""
 
@@ -60,7 +60,7 @@ def test_cpu_seconds_of_children_that_have_gone_are_counted_once(account: Accoun
         account.add(child.pid)
         go(child)
         counted = account.cpu_s()
-        processes.end(tag, account=account)
+        process_tree.end(tag, account=account)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     assert 0.58 < counted <= spent + 0.05
@@ -73,7 +73,7 @@ def test_cpu_seconds_of_a_daemon_that_left_its_parent_are_counted(account: Accou
         go(child)
         child.wait()
         assert account.cpu_s() >= 0.28
-        processes.end(tag, account=account)
+        process_tree.end(tag, account=account)
     assert account.cpu_s() >= 0.28
 
 
@@ -105,7 +105,7 @@ def test_version_2_groups_count_cpu_seconds_where_they_are_mounted(tag: str, tmp
         assert 0.15 < account.cpu_s() < 1.0
         assert account.processes() == [child.pid]
         assert counted_cpu_s({COUNTER: account.cpu_reader_path}) == pytest.approx(account.cpu_s(), abs=0.05)
-        processes.end(tag, account=account)
+        process_tree.end(tag, account=account)
     assert account.close() == ""
 
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from made_study import POOL, WORKLOAD, cell, measured, planned
-from raybench.anytime import Axis, curves, times_to_target, trajectory
-from raybench.records import Measurement, TaskStamp
-from raybench.stats import Resampler
+from raybench.analysis.anytime import Axis, curves, times_to_target, trajectory
+from raybench.model.measurement import Measurement, TaskStamp
+from raybench.model.stats import Resampler
 
 SEARCH = replace(WORKLOAD, name="search", tags=("hpo",))
 BASE, ARM = cell(workload=SEARCH), cell(POOL, 2, workload=SEARCH)

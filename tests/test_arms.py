@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from made_study import CEILING, POOL, cell, measured, planned, series, stamps
-from raybench.arms import fits, gains, sides, starts
-from raybench.model import Spec
+from raybench.analysis.ablation import fits, gains, sides, starts
+from raybench.model.plan import Spec
 
 TUNED = cell(POOL, 2)
 SLOW = cell(replace(POOL, name="pool_without_actor_reuse"), 2)

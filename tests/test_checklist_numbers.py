@@ -9,17 +9,17 @@ from matplotlib.figure import Figure
 
 from made_claims import RAY, loop_and
 from made_study import ASHA, POOL, WORKLOAD, cell, measured, planned, series, stamps
-from raybench import metg
-from raybench.accounting import accounts
-from raybench.anytime import Axis, curves, times_to_target, trajectory
+from raybench.analysis import metg
+from raybench.analysis.analyze import analyse
+from raybench.analysis.anytime import Axis, curves, times_to_target, trajectory
+from raybench.analysis.losses import accounts
+from raybench.analysis.speedup import rows
+from raybench.analysis.tuning import deltas
 from raybench.claims.judge import judge
-from raybench.estimate import Estimate, VerdictKind
-from raybench.hpo import deltas
-from raybench.records import LadderPoint, Measurement, Quality, TaskStamp
-from raybench.report.analysis import analyse
+from raybench.model.estimate import Estimate, VerdictKind
+from raybench.model.measurement import LadderPoint, Measurement, Quality, TaskStamp
+from raybench.model.stats import DISAGREES, RESAMPLES, Resampler, band_verdict, family_verdict, holm, ratio, unstable
 from raybench.report.plots import PLOTS
-from raybench.scaling import rows
-from raybench.stats import DISAGREES, RESAMPLES, Resampler, band_verdict, family_verdict, holm, ratio, unstable
 
 BASE, POOL2 = cell(), cell(POOL, 2)
 DRAWS = Resampler(resamples=999)

@@ -9,17 +9,17 @@ import pickle
 
 from made_claims import RAY, loop_and, named
 from made_study import POOL, WORKLOAD, cell, series
-from raybench import settings
+from raybench.analysis.analyze import analyse
+from raybench.analysis.speedup import rows
 from raybench.backends.base import execute
 from raybench.backends.joblib_loky import JoblibLoky
 from raybench.claims.judge import judge
-from raybench.estimate import Estimate, VerdictKind
-from raybench.measure import load_workload
-from raybench.model import GridRow, Study
-from raybench.plan import Machine, plan
-from raybench.report.analysis import analyse
-from raybench.scaling import rows
-from raybench.stats import Resampler, band_verdict
+from raybench.config import settings
+from raybench.execution.measure import load_workload
+from raybench.model.estimate import Estimate, VerdictKind
+from raybench.model.plan import GridRow, Study
+from raybench.model.stats import Resampler, band_verdict
+from raybench.planning.planner import Machine, plan
 from raybench.workloads.monte_carlo import MonteCarlo
 
 DRAWS = Resampler(resamples=999)

@@ -7,15 +7,16 @@ from dataclasses import replace
 import pytest
 from matplotlib.figure import Figure
 
-from raybench.accounting import PARTS
+from raybench.analysis.controls import AA, CEILING, MISS, OVERHEAD, SLEEP
+from raybench.analysis.dataset import is_ceiling
+from raybench.analysis.losses import PARTS
+from raybench.analysis.results import Findings, Run
 from raybench.claims.judge import judge
-from raybench.controls import AA, CEILING, MISS, OVERHEAD, SLEEP
-from raybench.estimate import Row
-from raybench.ledger import is_ceiling
-from raybench.model import STEAL_SHARE, Cell, Status
-from raybench.plan import is_base
-from raybench.report import build, cells, units
-from raybench.report.findings import Findings, Run
+from raybench.model import units
+from raybench.model.estimate import Row
+from raybench.model.plan import STEAL_SHARE, Cell, Status
+from raybench.planning.planner import is_base
+from raybench.report import build, cells
 from raybench.report.pivot import pivot
 from raybench.report.plots import speedup
 from raybench.report.tables import Table, escape

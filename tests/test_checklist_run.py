@@ -9,12 +9,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from raybench.jsonform import digest
-from raybench.model import Job, Status
-from raybench.plan import PADDING_BYTES, head_key
-from raybench.quiet import Reading, Span
-from raybench.quiet import judge as judge_quiet
-from raybench.report.findings import Run
+from raybench.analysis.results import Run
+from raybench.model.plan import Job, Status
+from raybench.model.serialize import digest
+from raybench.planning.planner import PADDING_BYTES, head_key
+from raybench.system.interference import Reading, Span
+from raybench.system.interference import judge as judge_quiet
 from recorded import by_block, committed, good
 
 SIGNALS = re.compile(

@@ -8,12 +8,12 @@ import pytest
 
 from made_claims import RAY, loop_and
 from made_study import cell
+from raybench.analysis.analyze import analyse
 from raybench.claims import reading
 from raybench.claims.claim import Claim, Part, Select
 from raybench.claims.judge import judge
-from raybench.errors import BadSettings
-from raybench.estimate import VerdictKind
-from raybench.report.analysis import analyse
+from raybench.model.errors import BadSettings
+from raybench.model.estimate import VerdictKind
 
 PAIR = cell(RAY, 2)
 STUDY = loop_and((PAIR, 5.0))  # a speedup of 1.6 exactly

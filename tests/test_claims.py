@@ -7,13 +7,13 @@ import pytest
 
 from made_claims import COLD, JOBLIB, RAY, loop_and, named, run
 from made_study import cell, noisy, planned, series
+from raybench.analysis.analyze import analyse
 from raybench.claims import reading
-from raybench.claims.asked import Sample
 from raybench.claims.claim import Claim, Part, Select
 from raybench.claims.judge import Judged, joined, judge, verdicts
-from raybench.estimate import Estimate, VerdictKind
-from raybench.model import Skip, Status
-from raybench.report.analysis import analyse
+from raybench.claims.selection import Sample
+from raybench.model.estimate import Estimate, VerdictKind
+from raybench.model.plan import Skip, Status
 
 PAIR = cell(RAY, 2)
 STUDY = loop_and((PAIR, 5.0))  # a speedup of 1.6 exactly

@@ -5,12 +5,12 @@ import pickle
 
 import pytest
 
-from raybench import settings
 from raybench.backends.base import Resources
-from raybench.errors import BackendFailed
-from raybench.measure import load_backend, load_workload, measure
-from raybench.model import Cell, Job, Limits, Spec, Status
-from raybench.plan import NEEDS
+from raybench.config import settings
+from raybench.execution.measure import load_backend, load_workload, measure
+from raybench.model.errors import BackendFailed
+from raybench.model.plan import Cell, Job, Limits, Spec, Status
+from raybench.planning.planner import NEEDS
 from raybench.workloads import files
 from raybench.workloads.base import answer_hash
 

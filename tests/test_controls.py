@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from made_study import CEILING, INJECTED, POOL, WORKLOAD, cell, measured, noisy, planned, series, stamps
-from raybench.controls import ControlReport, judge_controls, normality, residuals
-from raybench.records import Measurement
-from raybench.stats import Resampler
+from raybench.analysis.controls import ControlReport, judge_controls, normality, residuals
+from raybench.model.measurement import Measurement
+from raybench.model.stats import Resampler
 
 BASE, SLOWED, POOL2, BARE = cell(), cell(INJECTED), cell(POOL, 2), cell(CEILING, 2)
 SLEEPING = replace(WORKLOAD, name="sleep", params={"n": 10, "seconds": 0.1}, tags=("io",))

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from made_hosts import made
-from raybench.environment import cpus_for, usable_cpus
-from raybench.errors import RaybenchError
-from raybench.host import Host, numbers, own_group
+from raybench.model.errors import RaybenchError
+from raybench.system.kernel import Host, numbers, own_group
+from raybench.system.machine import cpus_for, usable_cpus
 
 V2 = "30 24 0:26 {root} /sys/fs/cgroup rw - cgroup2 cgroup2 rw,nsdelegate"
 V1 = "31 24 0:27 {root} /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct"

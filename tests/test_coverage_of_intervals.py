@@ -10,9 +10,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from raybench import laws
-from raybench.metg import LEVELS, Ladder
-from raybench.stats import Resampler, interval, median_rank_ci, ratio
+from raybench.analysis import laws
+from raybench.analysis.metg import LEVELS, Ladder
+from raybench.model.stats import Resampler, interval, median_rank_ci, ratio
 
 BLOCKS = 10
 DRAWS = Resampler(resamples=499)

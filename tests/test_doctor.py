@@ -8,10 +8,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from raybench import doctor, processes
+from raybench import doctor
 from raybench.backends import ray_probe
 from raybench.doctor import Finding, Health
-from raybench.host import Host
+from raybench.system import process_tree
+from raybench.system.kernel import Host
 from raybench.workloads import files
 
 
@@ -193,7 +194,7 @@ def test_a_cluster_of_our_own_gets_its_own_token_and_no_proxy() -> None:
     assert "RAY_ADDRESS" not in ours
     assert ours["RAY_AUTH_TOKEN"] not in ("", "mine")
     assert not {"https_proxy", "HTTP_PROXY"} & set(ours)
-    assert (ours["no_proxy"], ours[processes.TAG], ours["HOME"]) == ("*", "t", "h")
+    assert (ours["no_proxy"], ours[process_tree.TAG], ours["HOME"]) == ("*", "t", "h")
     theirs = ray_probe.environ_of(user, tag="t", folder="f", joins=True)
     assert (theirs["RAY_AUTH_TOKEN"], theirs["RAY_ADDRESS"]) == ("mine", "10.0.0.1:6379")
 
@@ -210,7 +211,7 @@ def test_a_look_that_says_nothing_or_never_ends_is_an_error_and_leaves_no_proces
         monkeypatch.setattr(ray_probe, "MODULE", name)
         monkeypatch.setattr(ray_probe, "LIMIT_S", limit_s)
         assert ray_probe.ask(None)["error"] == said
-        assert not processes.tagged(f"raybench-doctor-{os.getpid()}")
+        assert not process_tree.tagged(f"raybench-doctor-{os.getpid()}")
 
 
 @pytest.mark.ray
@@ -222,4 +223,4 @@ def test_a_loopback_cluster_starts_with_its_dashboard_answers_and_stops() -> Non
     assert found["Ray dashboard"].value == "answers HTTP 200"
     assert facts["nodes"] == [{"alive": True, "cpus": float(doctor.environment.usable_cpus())}]
     assert found["Ray stop"].verdict is Health.OK
-    assert not processes.tagged("raybench-doctor-")
+    assert not process_tree.tagged("raybench-doctor-")

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from made_hosts import cpuinfo, made
-from raybench import environment, fingerprint
-from raybench.environment import data_hashes, machine_key, source_hash
-from raybench.host import Host
-from raybench.jsonform import from_json, to_json
+from raybench.model import paths
+from raybench.model.serialize import from_json, to_json
+from raybench.system import fingerprint, machine
+from raybench.system.kernel import Host
+from raybench.system.machine import data_hashes, machine_key, source_hash
 
 # --- the machine's name ---------------------------------------------------------------------------
 
@@ -53,7 +54,7 @@ def test_clock_speed_and_a_few_megabytes_do_not_rename_the_machine(tmp_path: Pat
 def test_hardware_threads_of_one_core_count_as_one_physical_core(tmp_path: Path) -> None:
     entry = "processor\t: {}\nmodel name\t: X\nphysical id\t: 0\ncore id\t\t: {}\n"
     text = "\n".join(entry.format(cpu, cpu // 2) for cpu in range(4))
-    assert environment.cpu_counts(made(tmp_path, {"/proc/cpuinfo": text})) == ("X", 2, 4)
+    assert machine.cpu_counts(made(tmp_path, {"/proc/cpuinfo": text})) == ("X", 2, 4)
 
 
 # --- GPUs -----------------------------------------------------------------------------------------
@@ -80,12 +81,12 @@ def test_gpus_are_those_that_cuda_would_show(
         monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     else:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    assert environment.gpus() == expected
+    assert machine.gpus() == expected
 
 
 def test_a_machine_without_a_driver_has_no_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert environment.gpus() == ()
+    assert machine.gpus() == ()
 
 
 # --- hashes ---------------------------------------------------------------------------------------
@@ -93,13 +94,13 @@ def test_a_machine_without_a_driver_has_no_gpus(tmp_path: Path, monkeypatch: pyt
 
 def test_only_what_can_change_a_measured_second_is_in_the_source_hash(tmp_path: Path) -> None:
     root = tmp_path / "raybench"
-    shutil.copytree(environment.PACKAGE, root, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(paths.PACKAGE, root, ignore=shutil.ignore_patterns("__pycache__"))
     before = source_hash(root)
-    for name in ("cli.py", "report/tables.py", "stats.py"):
+    for name in ("cli.py", "report/tables.py", "analysis/metg.py", "store/store.py"):
         (root / name).parent.mkdir(exist_ok=True)
         (root / name).write_text("changed = 1\n")
     assert source_hash(root) == before
-    for name in ("clock.py", "workloads/base.py", "backends/brand_new.py"):
+    for name in ("model/clock.py", "workloads/base.py", "backends/brand_new.py"):
         earlier = source_hash(root)
         (root / name).write_text("changed = 1\n")
         assert source_hash(root) != earlier, name
@@ -113,7 +114,7 @@ def test_data_files_are_hashed_and_notes_beside_them_are_not(tmp_path: Path) -> 
 
 
 def test_the_identity_names_everything_that_resume_needs() -> None:
-    found = environment.identity("p1")
+    found = machine.identity("p1")
     assert set(found) == {"source", "lock", "data", "machine", "plan"}
     assert found["plan"] == "p1"
 

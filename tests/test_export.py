@@ -7,10 +7,10 @@ import jsonschema
 import pandas as pd
 import pytest
 
-from raybench import export, store
-from raybench.errors import BadSettings
-from raybench.model import Status
-from raybench.records import LadderPoint, Measurement, Quality, TaskStamp
+from raybench.model.errors import BadSettings
+from raybench.model.measurement import LadderPoint, Measurement, Quality, TaskStamp
+from raybench.model.plan import Status
+from raybench.store import export, store
 from report import made_run
 
 QUALITY = Quality(

@@ -6,7 +6,6 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from raybench.errors import RaybenchError
 from raybench.gate import (
     FLOOR,
     Judgement,
@@ -20,6 +19,7 @@ from raybench.gate import (
     redrawn,
     replay,
 )
+from raybench.model.errors import RaybenchError
 
 Arms = npt.NDArray[np.float64]  # logarithms: three arms by rounds
 

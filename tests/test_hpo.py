@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from made_study import ASHA, THREADS, WORKLOAD, cell, measured, planned, series, stamps
-from raybench.hpo import deltas, splits
-from raybench.records import Quality
-from raybench.stats import Resampler
+from raybench.analysis.tuning import deltas, splits
+from raybench.model.measurement import Quality
+from raybench.model.stats import Resampler
 
 DRAWS = Resampler(resamples=999)
 BASE, ARM = cell(), cell(ASHA, 2)

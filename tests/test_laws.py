@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from raybench import laws
-from raybench.stats import Resampler
+from raybench.analysis import laws
+from raybench.model.stats import Resampler
 
 CPUS = np.array([1.0, 2, 4, 8, 16, 24])
 INDICES = Resampler(resamples=499).indices(10)

@@ -1,4 +1,4 @@
-"""Imports point downwards, each library stays in its module, and one module reads clocks (design in METHODOLOGY.md)."""
+"""The four import rules, read from folder names alone (why they are as they are: METHODOLOGY.md, Design)."""
 
 import ast
 from collections.abc import Iterator
@@ -7,56 +7,44 @@ from pathlib import Path
 
 import pytest
 
-SRC = Path(__file__).parents[1] / "src"
-LAYERS = (  # a module may import from rows above its own, and from its own package
-    "errors clock jsonform arguments",
-    "model",
-    "records estimate",
-    "host rawline stats laws workloads.base composing",
-    "store ledger processes environment quiet",
-    "workloads workloads.* backends.base plan scaling metg accounting hpo anytime gate fingerprint",
-    "backends backends.* export controls arms",
-    "report report.*",
-    "claims claims.*",
-    "measure doctor settings child head prose",
-    "quality quality_run verify run",
-    "worker runner verify_all",
-    "quality_worker pursue console",
-    "cli",
+PACKAGE = Path(__file__).parents[1] / "src" / "raybench"
+
+# 1. A folder imports folders of lower rows; folders of one row import one another without a cycle.
+RANKS = (
+    {"model"},
+    {"system", "store", "workloads", "analysis", "planning", "config"},
+    {"backends", "claims"},
+    {"execution", "report", "doctor"},
+    {"trial", "tracking"},
+    {"cli", "console", "arguments", "__main__", "__init__"},
 )
-LIBRARIES = {  # library: the only modules that may import it
-    "hydra omegaconf": "composing",
+# 2. These import each other, model and store; nothing else.
+RIGHT_OF_THE_STORE, THEIR_IMPORTS = {"analysis", "claims", "report"}, {"analysis", "claims", "report", "model", "store"}
+# 3. A run's identity hashes `system.machine.MEASURING`; test_environment.py holds it to design.
+# 4. Each library stays where it belongs.
+LIBRARIES = {
+    "hydra omegaconf": "config",
     "ray": "backends.ray_* doctor",
-    "joblib": "backends.joblib_* backends.joblib backends.ray_joblib backends.sklearn_halving",
-    "matplotlib seaborn": "report.plots report.plots.*",
-    "sklearn xgboost": "workloads.* backends.*",
-    "time": "clock",
+    "matplotlib seaborn": "report.plots*",
+    "mlflow": "tracking*",
+    "time": "model.clock",
 }
-ANALYSIS = (
-    "stats store rawline ledger plan scaling controls laws metg accounting hpo anytime arms gate "
-    "claims* export report* prose"
-)
-NOT_IN_ANALYSIS = (
-    "ray joblib xgboost sklearn hydra omegaconf "
-    "raybench.workloads raybench.backends raybench.composing raybench.settings"
-)
 CLOCKS = {"now", "utcnow", "today", "fromtimestamp"}  # of datetime
-MODULES = {
-    ".".join(path.relative_to(SRC / "raybench").with_suffix("").parts).removesuffix(".__init__"): path
-    for path in sorted((SRC / "raybench").rglob("*.py"))
-    if path != SRC / "raybench" / "__init__.py"
-}
 
 
-def layer(module: str) -> int | None:
-    """Find a module's row; an exact name wins over a pattern."""
-    rows = [row.split() for row in LAYERS]
-    exact = [i for i, row in enumerate(rows) if module in row]
-    return next(iter(exact + [i for i, row in enumerate(rows) if within(module, " ".join(row))]), None)
+def module(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
 
 
-def within(name: str, patterns: str) -> bool:
-    return any(fnmatch(name, pattern) for pattern in patterns.split())
+FILES = {module(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def folder(name: str) -> str:
+    return name.split(".")[0]
+
+
+def rank(name: str) -> int | None:
+    return next((place for place, folders in enumerate(RANKS) if name in folders), None)
 
 
 def imports(tree: ast.AST) -> Iterator[str]:
@@ -66,57 +54,78 @@ def imports(tree: ast.AST) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert not node.level, f"line {node.lineno}: relative import; write it out"
-            deeper = (f"{node.module}.{alias.name}" for alias in node.names)
-            known = [name for name in deeper if name.removeprefix("raybench.") in MODULES or node.module == "raybench"]
-            yield from known or [str(node.module)]
+            if node.module == "raybench":
+                yield from (f"raybench.{alias.name}" for alias in node.names if alias.name != "__version__")
+            else:
+                yield str(node.module)
 
 
-def faults(module: str, source: str) -> list[str]:
-    """Say every way in which a module breaks the walls."""
-    tree, found = ast.parse(source), []
-    mine = layer(module)
-    for name in imports(tree):
-        other = name.removeprefix("raybench.")
-        if name.startswith("raybench.") and (theirs := layer(other)) is not None and mine is not None:
-            family = other.split(".")[0] == module.split(".")[0]
-            if theirs > mine or (theirs == mine and not family):
-                found.append(f"{module} imports {other}, which is not in a lower layer")
-        for libraries, homes in LIBRARIES.items():
-            if name.split(".")[0] in libraries.split() and not within(module, homes):
-                found.append(f"{module} imports {name}; only {homes} may")
-        if within(module, ANALYSIS) and within(name, f"{NOT_IN_ANALYSIS} {NOT_IN_ANALYSIS.replace(' ', '.* ')}.*"):
-            found.append(f"{module} stands right of the store and imports {name}")
+def faults(name: str, source: str) -> list[str]:
+    """List every way in which a module breaks a rule."""
+    tree = ast.parse(source)
+    if rank(folder(name)) is None:
+        return [f"{folder(name)}: no folder of the design"]
+    of_imports = [fault for other in imports(tree) for fault in (*_direction(name, other), *_library(name, other))]
+    return of_imports + list(_clocks(name, tree))
+
+
+def _direction(name: str, other: str) -> Iterator[str]:
+    home, theirs = folder(name), folder(other.removeprefix("raybench."))
+    if not other.startswith("raybench.") or theirs == home:
+        return
+    mine, place = rank(home), rank(theirs)
+    assert mine is not None
+    if place is None or place > mine:
+        yield f"{name} imports {other}, which is above it"
+    if home in RIGHT_OF_THE_STORE and theirs not in THEIR_IMPORTS:
+        yield f"{name} is right of the store and imports {other}"
+
+
+def _library(name: str, other: str) -> Iterator[str]:
+    for libraries, homes in LIBRARIES.items():
+        at_home = any(fnmatch(name, home) or fnmatch(name, f"{home}.*") for home in homes.split())
+        if folder(other) in libraries.split() and not at_home:
+            yield f"{name} imports {other}; only {homes} may"
+
+
+def _clocks(name: str, tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and node.attr in CLOCKS and module != "clock":
-            owner = ast.unparse(node.value).split(".")[-1]
-            if owner in ("datetime", "date"):
-                found.append(f"{module}:{node.lineno} reads a clock; only clock may")
-    return found
+        is_reader = isinstance(node, ast.Attribute) and node.attr in CLOCKS
+        if is_reader and name != "model.clock" and ast.unparse(node.value).split(".")[-1] in ("datetime", "date"):
+            yield f"{name}:{node.lineno} reads a clock; only model.clock may"
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_a_module_stands_in_the_table(module: str) -> None:
-    assert layer(module) is not None, f"add {module} to the table LAYERS"
+def test_every_file_keeps_the_rules() -> None:
+    assert not [fault for name, path in FILES.items() for fault in faults(name, path.read_text(encoding="utf-8"))]
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_a_module_keeps_to_its_layer_and_libraries(module: str) -> None:
-    assert not faults(module, MODULES[module].read_text(encoding="utf-8"))
+def test_folders_of_one_rank_import_one_another_without_a_cycle() -> None:
+    arrows: dict[str, set[str]] = {}
+    for name, path in FILES.items():
+        for other in imports(ast.parse(path.read_text(encoding="utf-8"))):
+            theirs = folder(other.removeprefix("raybench."))
+            if other.startswith("raybench.") and theirs != folder(name) and rank(theirs) == rank(folder(name)):
+                arrows.setdefault(folder(name), set()).add(theirs)
+    left = set(arrows)
+    while free := {home for home in left if not arrows[home] & left}:
+        left -= free
+    assert not left, f"a cycle among {sorted(left)}"
 
 
 @pytest.mark.parametrize(
-    ("module", "source"),
+    ("name", "source"),
     [
-        ("stats", "from raybench import cli"),
-        ("scaling", "from raybench.workloads.xgb_hpo import XgbHpo"),
+        ("model.stats", "from raybench import cli"),
+        ("analysis.speedup", "from raybench.workloads.xgb_hpo import XgbHpo"),
         ("workloads.base", "import raybench.backends.base"),
-        ("plan", "def f():\n    import hydra.core"),
-        ("runner", "import ray"),
-        ("claims", "import joblib"),
-        ("report.tables", "from sklearn import metrics"),
-        ("measure", "from time import perf_counter"),
-        ("runner", "import datetime\ndatetime.datetime.now()"),
+        ("planning.planner", "def f():\n    import hydra.core"),
+        ("execution.runner", "import ray"),
+        ("claims.judge", "from raybench.report import build"),
+        ("report.tables", "from raybench.config import settings"),
+        ("execution.measure", "from time import perf_counter"),
+        ("execution.runner", "import datetime\ndatetime.datetime.now()"),
+        ("attic.old", ""),
     ],
 )
-def test_a_broken_wall_is_seen(module: str, source: str) -> None:
-    assert faults(module, source)
+def test_a_broken_rule_is_seen(name: str, source: str) -> None:
+    assert faults(name, source)

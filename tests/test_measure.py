@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from raybench.errors import BackendFailed
-from raybench.jsonform import from_json, to_json
-from raybench.measure import load_backend, load_workload, measure
-from raybench.model import Cell, Job, Spec, Status
-from raybench.records import Measurement, Phases
+from raybench.execution.measure import load_backend, load_workload, measure
+from raybench.model.errors import BackendFailed
+from raybench.model.measurement import Measurement, Phases
+from raybench.model.plan import Cell, Job, Spec, Status
+from raybench.model.serialize import from_json, to_json
 
 CUBES = Spec(name="cubes", target="toys.bags.Cubes", params={"n": 5})
 LOOP = Spec(name="loop", target="toys.arms.Loop", tags=("serial",))
@@ -37,7 +37,7 @@ def test_a_good_measurement_carries_the_jobs_key_and_every_phase():
 
 def test_makespan_and_stamps_begin_with_the_same_reading_of_the_clock(monkeypatch: pytest.MonkeyPatch):
     ticks = itertools.count()
-    for module in ("raybench.measure", "raybench.backends.base"):
+    for module in ("raybench.execution.measure", "raybench.backends.base"):
         monkeypatch.setattr(f"{module}.now", lambda: float(next(ticks)))
     found = measure(job())
     assert found.status is Status.OK, found.reason

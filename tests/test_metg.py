@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from made_study import POOL, cell, measured, planned
-from raybench.metg import Curve, by_backend, crossing, curves, task_bench
-from raybench.model import Status
-from raybench.records import LadderPoint, Measurement
-from raybench.stats import Resampler
+from raybench.analysis.metg import Curve, by_backend, crossing, curves, task_bench
+from raybench.model.measurement import LadderPoint, Measurement
+from raybench.model.plan import Status
+from raybench.model.stats import Resampler
 
 UNIT_S = 1e-8  # seconds per unit of work of the bare loop
 BASE = cell()

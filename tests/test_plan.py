@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from raybench.model import Cell, GridRow, Job, Limits, Requires, Spec, Study
-from raybench.plan import Machine, cpu_counts, estimate_s, limit_note, mini_block, plan
+from raybench.model.plan import Cell, GridRow, Job, Limits, Requires, Spec, Study
+from raybench.planning.planner import Machine, cpu_counts, estimate_s, limit_note, mini_block, plan
 
 LOOP = Spec(name="sequential", target="x.A", tags=("serial",))
 THREADS = Spec(name="sequential_threads", target="x.A", tags=("threads",))

@@ -11,9 +11,9 @@ import psutil
 import pytest
 
 from made_processes import DAEMON, NO_GROUPS, go, python
-from raybench import processes
-from raybench.errors import RaybenchError
-from raybench.processes import TAG, Account
+from raybench.model.errors import RaybenchError
+from raybench.system import process_tree
+from raybench.system.process_tree import TAG, Account
 
 
 def alive(pid: int) -> bool:
@@ -27,18 +27,18 @@ def test_a_daemon_that_left_parent_and_session_is_found_by_its_tag_and_ended(tag
         daemon = int(go(child))
         child.wait()
         assert psutil.Process(daemon).ppid() != child.pid
-        assert daemon in {process.pid for process in processes.tagged(tag)}
-        assert processes.end(tag) == 1
+        assert daemon in {process.pid for process in process_tree.tagged(tag)}
+        assert process_tree.end(tag) == 1
     assert not alive(daemon)
-    assert processes.end(tag) == 0
+    assert process_tree.end(tag) == 0
 
 
 def test_a_descendant_that_lost_its_tag_is_ended_with_its_parent(tag: str) -> None:
     code = "import subprocess; p = subprocess.Popen(['/bin/sleep', '600'], env={}); print(p.pid, flush=True); p.wait()"
     with python(code, tag) as child:
         bare = int(go(child))
-        assert bare not in {process.pid for process in processes.tagged(tag)}
-        assert processes.end(tag) == 2
+        assert bare not in {process.pid for process in process_tree.tagged(tag)}
+        assert process_tree.end(tag) == 2
     assert not alive(bare)
 
 
@@ -51,7 +51,7 @@ def test_an_orphan_that_lost_its_tag_is_ended_by_its_account(tag: str) -> None:
         account.add(child.pid)
         orphan = int(go(child))
         child.wait()
-        assert processes.end(tag, account=account) >= 1
+        assert process_tree.end(tag, account=account) >= 1
     assert not alive(orphan)
     assert account.close() == ""
 
@@ -62,7 +62,7 @@ def test_an_orphan_that_lost_its_tag_is_ended_by_its_account(tag: str) -> None:
 )
 def test_a_prefix_ends_at_a_sign_so_that_job_1_does_not_end_job_10(tag: str, prefix: str, found: bool) -> None:
     with python("", f"{tag}-x1:job2:") as child:
-        assert (child.pid in {process.pid for process in processes.tagged(tag + prefix)}) is found
+        assert (child.pid in {process.pid for process in process_tree.tagged(tag + prefix)}) is found
 
 
 def test_grace_lets_a_process_end_by_itself(tag: str, tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_grace_lets_a_process_end_by_itself(tag: str, tmp_path: Path) -> None:
     )
     with python(code, tag) as child:
         assert go(child) == "ready"
-        assert processes.end(tag, 30.0) == 1
+        assert process_tree.end(tag, 30.0) == 1
     assert said.read_text() == "bye"
 
 
@@ -82,7 +82,7 @@ def test_what_ignores_the_polite_signal_is_killed_after_the_grace(tag: str) -> N
     code = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint(1, flush=True)\ntime.sleep(600)"
     with python(code, tag) as child:
         go(child)
-        assert processes.end(tag, 0.05) == 1
+        assert process_tree.end(tag, 0.05) == 1
         assert child.wait() == -9
 
 
@@ -99,10 +99,10 @@ def test_survivors_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
         def kill(self) -> None:
             """Change nothing."""
 
-    monkeypatch.setattr(processes, "tree", lambda *_: [Stuck()])
-    monkeypatch.setattr(processes, "END_WAIT_S", 0.0)
+    monkeypatch.setattr(process_tree, "tree", lambda *_: [Stuck()])
+    monkeypatch.setattr(process_tree, "END_WAIT_S", 0.0)
     with pytest.raises(RaybenchError, match=r"tagged t outlive SIGKILL: 4242 \(disk-sleep\)"):
-        processes.end("t")
+        process_tree.end("t")
 
 
 def test_orphans_come_back_to_a_subreaper_and_are_buried_but_kept_ones_are_not(tag: str) -> None:
@@ -140,5 +140,5 @@ def account(request: pytest.FixtureRequest, tag: str) -> Iterator[Account]:
     """Open an account by the best means here, and one without control groups."""
     opened = Account.open(tag) if request.param == "best" else Account(tag, NO_GROUPS)
     yield opened
-    processes.end(tag, account=opened)
+    process_tree.end(tag, account=opened)
     assert opened.close() == ""

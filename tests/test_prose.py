@@ -5,16 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from raybench import prose
 from raybench.claims.judge import judge
-from raybench.report import build
+from raybench.report import build, document_check
 from report import made_run
 
 ROOT = Path(__file__).parents[1]
 
 
 def faults(text: str) -> list[str]:
-    return prose.faults(text, where="README.md", known={"C13"})
+    return document_check.faults(text, where="README.md", known={"C13"})
 
 
 @pytest.mark.parametrize(
@@ -66,7 +65,7 @@ def test_a_reference_to_no_claim_is_a_fault():
 
 
 def test_our_own_documents_pass():
-    found = prose.check(ROOT / "reports", None, ROOT)
+    found = document_check.check(ROOT / "reports", None, ROOT)
 
     assert (found.claims, [f for f in found.faults if not f.startswith("RESULTS.md")]) == ((), [])
 
@@ -83,7 +82,7 @@ def reported(tmp_path_factory):
 
 def test_a_fresh_report_has_no_fault_and_every_claim(reported):
     root, folder = reported
-    found = prose.check(root / "reports", folder, root)
+    found = document_check.check(root / "reports", folder, root)
 
     assert found.faults == ()
     assert len(found.claims) == 38
@@ -100,7 +99,7 @@ def test_a_number_that_the_data_do_not_bear_out_is_named_with_both_lines(reporte
     lines[changed] = re.sub(r"\d\.\d+x \[", "7.77x [", lines[changed], count=1)
     path.write_text("\n".join(lines) + "\n")
     try:
-        (fault,) = prose.check(root / "reports", folder, root).faults
+        (fault,) = document_check.check(root / "reports", folder, root).faults
     finally:
         path.write_text(before)
 
@@ -112,7 +111,7 @@ def test_many_differences_are_counted_and_a_missing_file_is_named(tmp_path):
     (tmp_path / "RESULTS.md").write_text("".join(f"a{i}\nsame{i}\n" for i in range(9)))
     given = {tmp_path / "RESULTS.md": "".join(f"b{i}\nsame{i}\n" for i in range(9)), tmp_path / "README.md": "x"}
 
-    found = prose.stale(given)
+    found = document_check.stale(given)
     assert len(found) == 5 + 1 + 1
     assert found[5:] == [
         "RESULTS.md: 4 further differences",

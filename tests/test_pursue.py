@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from raybench import settings, store
-from raybench.model import Cell, Job, Plan, Spec, Status
-from raybench.pursue import pursue, too_wide
-from raybench.records import Environment, Measurement, Phases
-from raybench.run import PLANNED, Run, finished, identity, note_stop, open_run, planned
-from raybench.settings import Settings
+from raybench.config import settings
+from raybench.config.settings import Settings
+from raybench.execution.adaptive import pursue, too_wide
+from raybench.execution.run_folder import PLANNED, Run, finished, identity, note_stop, open_run, planned
+from raybench.model.measurement import Environment, Measurement, Phases
+from raybench.model.plan import Cell, Job, Plan, Spec, Status
+from raybench.store import store
 
 TOYS = Path(__file__).parent / "toys"
 WORK = Spec(name="w", target="x.W")
@@ -65,7 +66,7 @@ def test_a_cell_that_was_disturbed_each_time_asks_for_more():
 
 
 def test_mini_blocks_hold_the_cell_its_base_and_the_replica(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("raybench.pursue.MOST_BLOCKS", 7)
+    monkeypatch.setattr("raybench.execution.adaptive.MOST_BLOCKS", 7)
     asked = settings.load(
         [
             "study=smoke", f"reports={tmp_path}", "workloads=[toy_none]", "backends=[sequential,joblib]", "cpus=[1]",

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from raybench.backends.base import execute
-from raybench.jsonform import from_json, to_json
-from raybench.quality import quality_pass, replay
-from raybench.records import Point, Quality, Task, TaskResult
+from raybench.execution.quality_pass import quality_pass, replay
+from raybench.model.measurement import Point, Quality, Task, TaskResult
+from raybench.model.serialize import from_json, to_json
 from raybench.workloads.noop import Noop
 from raybench.workloads.rf_hpo import RfHpo
 from raybench.workloads.xgb_hpo import XgbHpo

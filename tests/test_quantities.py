@@ -6,8 +6,8 @@ from made_claims import COLD, FOUR, JOBLIB, RAY, TUNED, found, loop_and, named, 
 from made_study import ASHA, CEILING, SEQUENTIAL, THREADS, cell, measured, planned, series, stamps
 from raybench.claims.claim import Select
 from raybench.claims.quantities import QUANTITIES
-from raybench.model import Status
-from raybench.records import TaskStamp
+from raybench.model.measurement import TaskStamp
+from raybench.model.plan import Status
 
 PAIR = cell(RAY, 2)  # two cores, 5 s where the loop takes 8 s
 STUDY = loop_and((PAIR, 5.0))

@@ -9,7 +9,7 @@ from made_claims import COLD, RAY, TUNED, found, loop_and, named, only, points, 
 from made_study import ASHA, cell, planned, series, stamps
 from raybench.claims.claim import Select
 from raybench.claims.predictor import schedule
-from raybench.records import LadderPoint, Quality
+from raybench.model.measurement import LadderPoint, Quality
 
 PAIR = cell(RAY, 2)  # two cores, 5 s where the loop takes 8 s
 STUDY = loop_and((PAIR, 5.0))

@@ -7,9 +7,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from raybench import quiet
-from raybench.host import Host
-from raybench.quiet import Reading, Span, Watch, judge
+from raybench.system import interference
+from raybench.system.interference import Reading, Span, Watch, judge
+from raybench.system.kernel import Host
 
 
 def reading(at: float, *, busy: float = 0.0, own: float = 0.0, steal: float = 0.0, **more: int) -> Reading:
@@ -129,7 +129,7 @@ def test_busy_time_is_user_nice_and_system_without_guest_iowait_and_interrupts(t
     (tmp_path / "proc").mkdir()
     (tmp_path / "proc/stat").write_text("cpu  1000 20 300 9999 77 5 6 44 900 0\ncpu0 1 1 1\ncpu1 1 1 1\nintr 1\n")
     (tmp_path / "proc/vmstat").write_text("pgpgin 5\npswpin 12\n")
-    found = quiet.read(lambda: 2.5, Host(root=tmp_path))
+    found = interference.read(lambda: 2.5, Host(root=tmp_path))
     assert found.busy_s == pytest.approx(13.2)
     assert found.steal_s == pytest.approx(0.44)
     assert found.cpus == 2
@@ -146,7 +146,7 @@ def test_throttled_periods_of_all_groups_above_us_are_summed(tmp_path: Path) -> 
     }.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    assert quiet.read(lambda: 0.0, Host(root=tmp_path)).throttled == 42
+    assert interference.read(lambda: 0.0, Host(root=tmp_path)).throttled == 42
 
 
 def test_a_busy_loop_beside_the_study_is_seen_and_disappears_when_it_is_ours() -> None:
@@ -160,7 +160,7 @@ def test_a_busy_loop_beside_the_study_is_seen_and_disappears_when_it_is_ours() -
             first, again = stranger.before(), ours.before()
         finally:
             child.kill()
-    assert stranger.after().foreign_before > quiet.FOREIGN_SHARE  # type: ignore[operator]
+    assert stranger.after().foreign_before > interference.FOREIGN_SHARE  # type: ignore[operator]
     assert "before the start" in judge(first, first).reason
     counted = again.last.own_s - again.first.own_s
     assert counted > 0.02  # the loop's own time is taken off the machine's

@@ -7,10 +7,10 @@ import sys
 
 import pytest
 
-from raybench import store
-from raybench.errors import BadStore, StoreInUse
-from raybench.model import Cell, Job, Limits, Plan, Requires, Skip, Spec
-from raybench.records import Environment
+from raybench.model.errors import BadStore, StoreInUse
+from raybench.model.measurement import Environment
+from raybench.model.plan import Cell, Job, Limits, Plan, Requires, Skip, Spec
+from raybench.store import store
 
 
 def planned() -> Plan:

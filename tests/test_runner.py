@@ -12,14 +12,16 @@ from typing import IO
 
 import pytest
 
-from raybench import processes, settings, store
-from raybench.errors import StoreInUse
-from raybench.jsonform import digest
-from raybench.model import Plan, Status
-from raybench.records import Environment, Measurement
-from raybench.run import Run, identity, open_run, planned
-from raybench.runner import Event, Runner
-from raybench.runner import planned as in_order
+from raybench.config import settings
+from raybench.execution.run_folder import Run, identity, open_run, planned
+from raybench.execution.runner import Event, Runner
+from raybench.execution.runner import planned as in_order
+from raybench.model.errors import StoreInUse
+from raybench.model.measurement import Environment, Measurement
+from raybench.model.plan import Plan, Status
+from raybench.model.serialize import digest
+from raybench.store import store
+from raybench.system import process_tree
 
 TOYS = Path(__file__).parent / "toys"
 PATHS = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
@@ -89,7 +91,7 @@ def test_mischief_becomes_a_line_with_its_reason(tmp_path: Path, mischief: str, 
     found = only(measured(run))
 
     assert (found.status, said in found.reason) == (status, True), found.reason
-    assert processes.tagged(tag_of(run.folder)) == []
+    assert process_tree.tagged(tag_of(run.folder)) == []
 
 
 def test_the_study_goes_on_after_a_failure(tmp_path: Path):
@@ -227,7 +229,7 @@ def tag_of(folder: Path) -> str:
 def gone(prefix: str) -> bool:
     """Wait for processes that were told to end; a fixed number of looks, no clock."""
     for _ in range(200):
-        if not processes.tagged(prefix):
+        if not process_tree.tagged(prefix):
             return True
         time.sleep(0.05)
     return False

@@ -20,12 +20,12 @@ from made_study import (
     series,
     stamps,
 )
-from raybench.estimate import Row, VerdictKind
-from raybench.ledger import cold, ledger
-from raybench.model import Skip, Spec, Status
-from raybench.records import LadderPoint, Measurement
-from raybench.scaling import cap, noise_floors, rows
-from raybench.stats import Resampler
+from raybench.analysis.dataset import cold, ledger
+from raybench.analysis.speedup import cap, noise_floors, rows
+from raybench.model.estimate import Row, VerdictKind
+from raybench.model.measurement import LadderPoint, Measurement
+from raybench.model.plan import Skip, Spec, Status
+from raybench.model.stats import Resampler
 
 BASE, POOL1, POOL2, POOL4 = cell(), cell(POOL), cell(POOL, 2), cell(POOL, 4)
 THREADS2 = cell(THREADS, 2, workers=1, cpus_per_task=2)

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from raybench import composing, settings
-from raybench.errors import BadSettings
-from raybench.model import Spec
+from raybench.config import hydra_compose, settings
+from raybench.model import paths
+from raybench.model.errors import BadSettings
+from raybench.model.plan import Spec
 
 TOYS = Path(__file__).parent / "toys"
 
@@ -113,7 +114,7 @@ def test_an_unknown_key_in_a_file_names_the_nearest_right_one(tmp_path: Path):
 
 
 def test_every_study_names_workloads_and_backends_that_exist():
-    for name in composing.names([composing.own_conf()], "study"):
+    for name in hydra_compose.names([paths.own_conf()], "study"):
         study = settings.load([f"study={name}"]).study
         assert study.grid
         assert study.about

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from raybench import stats
-from raybench.estimate import Estimate, VerdictKind
-from raybench.stats import Resampler, band_verdict, family_verdict, median_rank_ci, ratio, ratio_of_medians
+from raybench.model import stats
+from raybench.model.estimate import Estimate, VerdictKind
+from raybench.model.stats import Resampler, band_verdict, family_verdict, median_rank_ci, ratio, ratio_of_medians
 
 ANALYSIS = ("stats", "ledger", "scaling", "metg", "accounting", "hpo", "anytime", "controls", "laws")
 DRAWS = Resampler()

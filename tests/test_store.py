@@ -6,10 +6,10 @@ import os
 
 import pytest
 
-from raybench import store
-from raybench.errors import BadStore
-from raybench.model import Status
-from raybench.records import Disturbance, LadderPoint, Measurement, Phases, Quality, TaskStamp, WorkerSeen
+from raybench.model.errors import BadStore
+from raybench.model.measurement import Disturbance, LadderPoint, Measurement, Phases, Quality, TaskStamp, WorkerSeen
+from raybench.model.plan import Status
+from raybench.store import store
 
 
 def measured(block: int = 0, **changes: object) -> Measurement:

@@ -8,7 +8,7 @@ import pytest
 from made_claims import RAY, found, named, run
 from made_study import CEILING, SEQUENTIAL, cell, measured, planned, series, stamps
 from raybench.claims.claim import Select
-from raybench.model import Spec
+from raybench.model.plan import Spec
 
 HALF, HUNDRED = named("half"), named("hundred")
 BARE = cell(CEILING, 2, workload=HALF)

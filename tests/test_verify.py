@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from raybench.backends.base import Resources
-from raybench.model import Spec, Status
-from raybench.verify import Verified, disagreements, verify_backend
+from raybench.execution.verify_backend import Verified, disagreements, verify_backend
+from raybench.model.plan import Spec, Status
 
 GOOD = Spec(name="good", target="toys.bags.Cubes", params={"n": 3})
 WRONG = Spec(name="wrong", target="toys.bags.Cubes", params={"n": 3, "mischief": "wrong"})

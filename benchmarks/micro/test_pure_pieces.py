@@ -10,11 +10,14 @@ import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from raybench import gate, scaling, settings, stats
-from raybench.model import Plan
-from raybench.records import Measurement
+from raybench import gate
+from raybench.analysis import speedup
+from raybench.config import settings
+from raybench.model import stats
+from raybench.model.measurement import Measurement
+from raybench.model.plan import Plan
 from raybench.report.splice import splice
-from raybench.store import Store, read_plan, write_plan
+from raybench.store.store import Store, read_plan, write_plan
 from suites import made_run
 
 RNG_SEED = 11
@@ -77,7 +80,7 @@ def test_resampled_medians(benchmark: BenchmarkFixture) -> None:
 
 
 def test_rows(benchmark: BenchmarkFixture, made: Plan, lines: list[Measurement]) -> None:
-    rows = benchmark.pedantic(scaling.rows, (made, lines), rounds=5, warmup_rounds=1)
+    rows = benchmark.pedantic(speedup.rows, (made, lines), rounds=5, warmup_rounds=1)
 
     assert len(rows) == len(made.cells)
 

@@ -6,14 +6,14 @@ python benchmarks/peers/show.py [REPORTS]      the folder of reports, default: r
 import sys
 from pathlib import Path
 
-from raybench import environment
 from raybench.claims.judge import judge
 from raybench.report import build, overheads
 from raybench.report.tables import markdown
+from raybench.system import machine
 
 
 def main(reports: Path) -> int:
-    found = build.newest_peers(reports, environment.machine_key())
+    found = build.newest_peers(reports, machine.machine_key())
     if found is None:
         print(f"{reports}: no run of the benchmark of peers on this machine; take one with `nox -s peers`")
         return 1

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from raybench import scaling, store
+from raybench.analysis import speedup
 from raybench.report import build
+from raybench.store import store
 from suites import made_run
 
 MEASUREMENTS = 10_000
@@ -34,11 +35,11 @@ class Analysis:
         store.Store(self.folder / store.MEASUREMENTS).load()
 
     def time_rows(self, reports: str) -> None:
-        scaling.rows(self.plan, self.lines)
+        speedup.rows(self.plan, self.lines)
 
     def time_report(self, reports: str) -> None:
         """Time the whole report. What is aimed at are 20 s; the history shows how far it is."""
         build.rebuild(Path(reports), self.folder, Path(reports).parent)
 
     def peakmem_rows(self, reports: str) -> None:
-        scaling.rows(self.plan, self.lines)
+        speedup.rows(self.plan, self.lines)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from raybench import store
-from raybench.model import GridRow, Job, Plan, Spec, Status, Study
-from raybench.plan import Machine, plan
+from raybench.model.plan import GridRow, Job, Plan, Spec, Status, Study
+from raybench.planning.planner import Machine, plan
+from raybench.store import store
 from suites.kinds import Environment, Measurement, Phases, TaskStamp
 
 CPUS = 16

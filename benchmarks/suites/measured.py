@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
-from raybench.clock import now
-from raybench.model import Status
-from raybench.store import MEASUREMENTS, Store
+from raybench.model.clock import now
+from raybench.model.plan import Status
+from raybench.store.store import MEASUREMENTS, Store
 from suites.kinds import Measurement
 
 LIMIT_S = 600
@@ -75,7 +75,7 @@ def measure(
     workloads: Sequence[str], backends: Sequence[str], *, blocks: int, sizes: Sequence[str] = ()
 ) -> dict[str, list[Measurement]]:
     """Measure and give the lines by `workload backend`. sizes : overrides of tiny ones."""
-    from raybench.store import read_plan
+    from raybench.store.store import read_plan
 
     with tempfile.TemporaryDirectory(prefix="raybench-asv-") as folder:
         raybench(*study(Path(folder), workloads, backends, blocks=blocks, sizes=sizes))

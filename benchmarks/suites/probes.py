@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import raybench
-from raybench.clock import now
+from raybench.model.clock import now
 
 if TYPE_CHECKING:
     from suites.kinds import Measurement
@@ -38,8 +38,8 @@ def command_line() -> dict[str, float]:
 
 
 def analysis() -> dict[str, float]:
-    from raybench import scaling
-    from raybench.store import Store
+    from raybench.analysis import speedup
+    from raybench.store.store import Store
     from suites import made_run
 
     made = made_run.made_plan(SIZE)
@@ -57,15 +57,16 @@ def analysis() -> dict[str, float]:
             f"planning of {SIZE} measurements": least(lambda: made_run.made_plan(SIZE), 5),
             f"store: {SIZE} appended": least(write, 3),
             f"store: {SIZE} loaded": least(lambda: Store(path).load(), 5),
-            f"rows of {SIZE} measurements": least(lambda: scaling.rows(made, lines), 3),
+            f"rows of {SIZE} measurements": least(lambda: speedup.rows(made, lines), 3),
         }
 
 
 def runner() -> dict[str, float]:
     began = now()
-    from raybench import run, settings
+    from raybench.config import settings
+    from raybench.execution import run_folder
 
-    run.planned(settings.load(["study=quick"]))
+    run_folder.planned(settings.load(["study=quick"]))
     planned_s = now() - began
     found, own_s = taken("sequential", "joblib")
     (joblib,) = [line for line in found if len(line.workers_seen) > 1]
@@ -92,12 +93,13 @@ def taken(*backends: str) -> tuple[list["Measurement"], float]:
 
     No fingerprint of the machine is taken: it costs more than the measurements do, and is not what is asked.
     """
-    from raybench import run, settings
-    from raybench.runner import Runner, planned
+    from raybench.config import settings
+    from raybench.execution import run_folder
+    from raybench.execution.runner import Runner, planned
     from suites.measured import good, inside_s
 
     words = ["study=smoke", "workloads=[noop]", f"backends=[{','.join(backends)}]"]
-    jobs = planned(run.planned(settings.load(words)))
+    jobs = planned(run_folder.planned(settings.load(words)))
     with tempfile.TemporaryDirectory(prefix="raybench-gate-") as folder:
         began = now()
         Runner(Path(folder), observe=lambda event: None, quiet_only=False).run(jobs, budget_s=600)

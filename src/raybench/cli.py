@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from raybench.arguments import parsed
-from raybench.errors import RaybenchError
+from raybench.model.errors import RaybenchError
 
 if TYPE_CHECKING:
-    from raybench.run import Run
-    from raybench.settings import Settings
+    from raybench.config.settings import Settings
+    from raybench.execution.run_folder import Run
 
 USER_ERROR = 2
 INTERRUPTED = 130
@@ -42,7 +42,7 @@ def _interrupted(signum: int, frame: object) -> None:
 
 
 def _settings(arguments: argparse.Namespace) -> "Settings":
-    from raybench import settings
+    from raybench.config import settings
 
     return settings.load(arguments.overrides, conf=arguments.conf)
 
@@ -51,26 +51,28 @@ def _settings(arguments: argparse.Namespace) -> "Settings":
 
 
 def _plan(arguments: argparse.Namespace) -> int:
-    from raybench import console, run
-    from raybench.plan import estimate_s
+    from raybench import console
+    from raybench.execution import run_folder
+    from raybench.planning.planner import estimate_s
 
     asked = _settings(arguments)
-    made = run.planned(asked)
-    seconds = estimate_s(made.jobs, run.known_seconds(asked.reports, made))
+    made = run_folder.planned(asked)
+    seconds = estimate_s(made.jobs, run_folder.known_seconds(asked.reports, made))
     console.show_plan(made, seconds, asked.study.budget_min)
     return 0
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from raybench import run, store
+    from raybench.execution import run_folder
+    from raybench.store import store
 
     asked = _settings(arguments)
-    _fetch(run.data_missing(asked))
-    made = run.planned(asked)
-    opened = run.open_run(asked, made, command=f"raybench run {' '.join(arguments.overrides)}".strip())
+    _fetch(run_folder.data_missing(asked))
+    made = run_folder.planned(asked)
+    opened = run_folder.open_run(asked, made, command=f"raybench run {' '.join(arguments.overrides)}".strip())
     print(f"run {opened.folder}: {opened.note}")
     failed = 0
-    if (why := run.finished(opened, budget_min=asked.study.budget_min)) and not asked.study.retry_failed:
+    if (why := run_folder.finished(opened, budget_min=asked.study.budget_min)) and not asked.study.retry_failed:
         print(f"nothing left to measure: {why}")
     else:
         failed = _pursue(opened, asked)
@@ -81,11 +83,13 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _pursue(opened: "Run", asked: "Settings") -> int:
-    from raybench import console, pursue, run, store
+    from raybench import console
+    from raybench.execution import adaptive, run_folder
+    from raybench.store import store
 
     with store.lock(opened.folder), console.progress() as observe:
-        outcome = pursue.pursue(opened, asked, observe)
-        run.note_stop(opened, outcome.stopped, budget_min=asked.study.budget_min)
+        outcome = adaptive.pursue(opened, asked, observe)
+        run_folder.note_stop(opened, outcome.stopped, budget_min=asked.study.budget_min)
     console.show_outcome(outcome, opened)
     return outcome.failed
 
@@ -102,11 +106,12 @@ def _fetch(names: Sequence[str]) -> None:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    from raybench import console, verify_all
+    from raybench import console
+    from raybench.execution import verify
 
     arguments.overrides = ["study=everything", *arguments.overrides]
     asked = _settings(arguments)
-    found = verify_all.summary([console.show_verified(one) for one in verify_all.verify_all(asked)])
+    found = verify.summary([console.show_verified(one) for one in verify.verify_all(asked)])
     console.show_summary(found)
     return 1 if found.bad else 0
 
@@ -118,8 +123,8 @@ def _report(arguments: argparse.Namespace) -> int:
 
 def _chosen(arguments: argparse.Namespace) -> Path:
     """Find the run that is meant: --run, else the one named in reports/current."""
-    from raybench import store
-    from raybench.errors import BadSettings
+    from raybench.model.errors import BadSettings
+    from raybench.store import store
 
     reports = getattr(arguments, "root", Path()) / "reports"
     folder: Path | None = arguments.run or store.current(reports)
@@ -129,11 +134,13 @@ def _chosen(arguments: argparse.Namespace) -> Path:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from raybench import console, prose, store
+    from raybench import console
+    from raybench.report import document_check
+    from raybench.store import store
 
     reports = arguments.root / "reports"
     folder = arguments.run or store.current(reports)
-    checked = prose.check(reports, folder, arguments.root, conf=arguments.conf)
+    checked = document_check.check(reports, folder, arguments.root, conf=arguments.conf)
     console.show_claims(checked.claims)
     for fault in checked.faults:
         print(fault)
@@ -141,7 +148,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    from raybench import export, store
+    from raybench.store import export, store
 
     folder = _chosen(arguments)
     plan, loaded = store.read_plan(folder), store.Store(folder / store.MEASUREMENTS).load()
@@ -151,9 +158,9 @@ def _export(arguments: argparse.Namespace) -> int:
 
 
 def _trace(arguments: argparse.Namespace) -> int:
-    from raybench import store
-    from raybench.errors import BadSettings
+    from raybench.model.errors import BadSettings
     from raybench.report import trace
+    from raybench.store import store
 
     folder = _chosen(arguments)
     if len(arguments.overrides) != 1:
@@ -192,13 +199,13 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
 
 def _cell(arguments: argparse.Namespace) -> int:
-    from raybench import run
-    from raybench.errors import BadSettings
-    from raybench.jsonform import to_json
-    from raybench.measure import measure
-    from raybench.model import Status
+    from raybench.execution import run_folder
+    from raybench.execution.measure import measure
+    from raybench.model.errors import BadSettings
+    from raybench.model.plan import Status
+    from raybench.model.serialize import to_json
 
-    made = run.planned(_settings(arguments))
+    made = run_folder.planned(_settings(arguments))
     cells = {job.cell.key: job for job in reversed(made.jobs) if job.replica == 1}
     if len(cells) != 1:
         names = ", ".join(
@@ -217,7 +224,7 @@ def _cell(arguments: argparse.Namespace) -> int:
 
 def _prepare_this_process(job: Any) -> None:
     """Take on the cell's environment: this verb measures in the very process, for debugging."""
-    from raybench.child import environment
+    from raybench.execution.child import environment
 
     wanted = environment(job.cell.backend, threads=job.cell.cpus_per_task, tag="raybench-cell", job=job)
     stale = (

@@ -10,17 +10,17 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from raybench.model import Job, Plan, Status
-from raybench.plan import limit_note
-from raybench.report.units import by_unit
-from raybench.run import Run
-from raybench.runner import Event, Observer, Outcome
+from raybench.execution.run_folder import Run
+from raybench.execution.runner import Event, Observer, Outcome
+from raybench.model.plan import Job, Plan, Status
+from raybench.model.units import by_unit
+from raybench.planning.planner import limit_note
 
 if TYPE_CHECKING:
+    from raybench.analysis.results import ClaimLine
     from raybench.doctor import Finding
-    from raybench.report.findings import ClaimLine
-    from raybench.verify import Verified
-    from raybench.verify_all import Summary
+    from raybench.execution.verify import Summary
+    from raybench.execution.verify_backend import Verified
 
 PLAIN_WIDTH = 160  # where the output is no terminal, rich would cut lines at 80
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import psutil
 
-from raybench import environment, processes, quiet
 from raybench.backends import ray_probe
-from raybench.clock import pause
-from raybench.host import THIS, Host, core_of
-from raybench.model import STEAL_SHARE
+from raybench.model.clock import pause
+from raybench.model.plan import STEAL_SHARE
+from raybench.system import interference, machine, process_tree
+from raybench.system.kernel import THIS, Host, core_of
 from raybench.workloads import files
 
 GIB = 2**30
@@ -45,11 +45,11 @@ class Finding:
 
 def examine(*, start_ray: bool = True, address: str | None = None, host: Host = THIS) -> list[Finding]:
     """Look at everything; `start_ray`: start, check and stop a local Ray cluster; `address`: look at that one."""
-    _, physical, logical = environment.cpu_counts(host)
+    _, physical, logical = machine.cpu_counts(host)
     memory, swap = psutil.virtual_memory(), psutil.swap_memory()
     findings = [
-        cores(usable=environment.usable_cpus(host), physical=physical, logical=logical, quota=environment.quota(host)),
-        smt(logical=logical, shared=max(len(core_of(cpu, host)) for cpu in environment.affinity())),
+        cores(usable=machine.usable_cpus(host), physical=physical, logical=logical, quota=machine.quota(host)),
+        smt(logical=logical, shared=max(len(core_of(cpu, host)) for cpu in machine.affinity())),
         load(os.getloadavg()[0], logical=logical),
         *foreign(host),
         at_least("memory", memory.available / GIB, MEMORY_GIB, "free", "end other programs, or choose a smaller study"),
@@ -58,9 +58,9 @@ def examine(*, start_ray: bool = True, address: str | None = None, host: Host = 
         turbo(host),
         space("/dev/shm", SHM_GIB, "give the container more shared memory (docker run --shm-size=4g)", host=host),
         space(tempfile.gettempdir(), DISK_GIB, "make room, or point TMPDIR at a larger disk", host=host),
-        gpus(environment.gpus()),
+        gpus(machine.gpus()),
         *(data(name) for name in files.KNOWN),
-        leftovers(processes.tagged(TAGS)),
+        leftovers(process_tree.tagged(TAGS)),
     ]
     if start_ray or address:
         findings += ray_findings(ray_probe.ask(address), joined=bool(address))
@@ -107,15 +107,15 @@ def load(average: float, *, logical: int) -> Finding:
 
 def foreign(host: Host = THIS, *, seconds: float = WINDOW_S) -> list[Finding]:
     """Watch for a second: CPU time of others, with the busiest by name, and time the hypervisor kept back."""
-    watch = quiet.Watch(lambda: 0.0, host)
+    watch = interference.Watch(lambda: 0.0, host)
     before = _busy()
     first = watch.reading()
     pause(seconds)
-    span = quiet.Span(first=first, last=watch.reading())
+    span = interference.Span(first=first, last=watch.reading())
     after = _busy()
     used = {name: busy - before.get((pid, name), busy) for (pid, name), busy in after.items()}
     top = [f"{name} {share:.0%}" for name, share in sorted(used.items(), key=lambda item: -item[1])[:3] if share > 0.01]
-    found = quiet.judge(None, span)
+    found = interference.judge(None, span)
     share, steal = found.foreign_during, found.steal
     return [
         others(share, top),
@@ -135,9 +135,11 @@ def others(share: float | None, top: Sequence[str]) -> Finding:
     if share is None:
         return Finding(name="others' CPU time", value="not readable here")
     value = f"{share:.1%} of all CPUs" + (f" ({', '.join(top)})" if top else "")
-    if share <= quiet.FOREIGN_SHARE:
+    if share <= interference.FOREIGN_SHARE:
         return Finding(name="others' CPU time", value=value)
-    advice = f"end these programs: above {quiet.FOREIGN_SHARE:.0%} every measurement is repeated, and then left out"
+    advice = (
+        f"end these programs: above {interference.FOREIGN_SHARE:.0%} every measurement is repeated, and then left out"
+    )
     return Finding(name="others' CPU time", value=value, verdict=Health.WARN, advice=advice)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.stats
 
-from raybench.errors import RaybenchError
+from raybench.model.errors import RaybenchError
 
 ALPHA = 0.02  # chance that noise alone makes one benchmark suspected; squared, as a suspect is measured again
 POWER = 0.95  # chance that one look suspects a slow-down of the detectable effect; two looks make 9 of 10

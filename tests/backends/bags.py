@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from raybench.clock import pause
-from raybench.errors import WrongAnswer
-from raybench.records import Progress, Task, TaskResult
+from raybench.model.clock import pause
+from raybench.model.errors import WrongAnswer
+from raybench.model.measurement import Progress, Task, TaskResult
 from raybench.workloads.base import Workload
 
 ROWS = 200_000  # 1.6 MB: above every backend's limit for sending by value

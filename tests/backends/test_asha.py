@@ -11,8 +11,8 @@ from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
 from raybench.backends.asha import StoppingAsha, rungs_of, survives, tried
 from raybench.backends.joblib_asha import RungFiles
 from raybench.backends.ray_tune import scheduler
-from raybench.errors import BackendFailed
-from raybench.records import Task
+from raybench.model.errors import BackendFailed
+from raybench.model.measurement import Task
 
 
 def test_the_first_at_a_rung_goes_on_whatever_its_loss() -> None:

@@ -1,7 +1,7 @@
 """The size of a batch follows what tasks took; worked out by hand for batches of 30 ms."""
 
 from raybench.backends.ray_batched import Sizes
-from raybench.records import Task, TaskResult
+from raybench.model.measurement import Task, TaskResult
 
 TASKS = [Task(index=i, params={}) for i in range(200)]
 

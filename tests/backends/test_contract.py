@@ -13,10 +13,10 @@ import pytest
 import yaml
 
 from raybench.backends.base import Backend, Resources, worker_seen
-from raybench.backends.bundle import thread_seen
-from raybench.errors import BackendFailed, RaybenchError
-from raybench.model import Cluster
-from raybench.records import TaskResult
+from raybench.backends.worker_side import thread_seen
+from raybench.model.errors import BackendFailed, RaybenchError
+from raybench.model.measurement import TaskResult
+from raybench.model.plan import Cluster
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "backend"
 ARMS = {path.stem: yaml.safe_load(path.read_text()) for path in sorted(CONF.glob("*.yaml"))}

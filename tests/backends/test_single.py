@@ -17,8 +17,8 @@ from raybench.backends.joblib_threads import JoblibThreads
 from raybench.backends.ray_batched import RayBatched
 from raybench.backends.ray_tasks import RayTasks
 from raybench.backends.sequential import Sequential
-from raybench.errors import BackendFailed, TaskTimedOut
-from raybench.model import Cluster, Limits
+from raybench.model.errors import BackendFailed, TaskTimedOut
+from raybench.model.plan import Cluster, Limits
 
 
 @pytest.mark.ray

@@ -8,7 +8,7 @@ import pytest
 
 from raybench.backends.base import Resources
 from raybench.backends.sklearn_halving import SklearnHalving, iterations, joined
-from raybench.records import Point, Task, TaskResult, WorkerSeen
+from raybench.model.measurement import Point, Task, TaskResult, WorkerSeen
 
 
 def fit(*reached: int, began: float, loss: float = 1.0, pid: int = 1, seen: WorkerSeen | None = None) -> TaskResult:

@@ -19,11 +19,11 @@ from raybench.backends.ray_tasks import RayTasks
 from raybench.backends.ray_tune import RayTune, TuneSettings
 from raybench.backends.ray_tune_documented import RayTuneDocumented
 from raybench.backends.ray_tune_trial import process_began
-from raybench.clock import now
-from raybench.errors import BackendFailed
-from raybench.measure import load_backend
-from raybench.model import Cluster, Spec
-from raybench.records import TaskResult
+from raybench.execution.measure import load_backend
+from raybench.model.clock import now
+from raybench.model.errors import BackendFailed
+from raybench.model.measurement import TaskResult
+from raybench.model.plan import Cluster, Spec
 
 ROOT = Path(__file__).resolve().parents[2]
 WORD = "_without_"

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from raybench import store
-from raybench.model import Cell, Job, Plan, Skip, Spec, Status
-from raybench.records import Disturbance, Environment, LadderPoint, Measurement, Phases, TaskStamp, WorkerSeen
+from raybench.model.measurement import Disturbance, Environment, LadderPoint, Measurement, Phases, TaskStamp, WorkerSeen
+from raybench.model.plan import Cell, Job, Plan, Skip, Spec, Status
+from raybench.store import store
 
 BLOCKS = 6
 TASKS = 8

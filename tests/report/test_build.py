@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from raybench.report import build, stale
-from raybench.report.results import LINES
+from raybench.report.results_md import LINES
 from report import made_run
 from report.read_back import results, table
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from raybench.estimate import Estimate, Row
-from raybench.model import Cell, Spec
+from raybench.model.estimate import Estimate, Row
+from raybench.model.plan import Cell, Spec
 from raybench.report.decision import Advice, decide
 
 

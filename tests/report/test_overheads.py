@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from made_study import CEILING, POOL, cell, planned, series, stamps
-from raybench import store
 from raybench.claims.judge import judge
-from raybench.model import Spec
+from raybench.model.plan import Spec
 from raybench.report import build
+from raybench.store import store
 from report import made_run
 from report.read_back import results, table
 

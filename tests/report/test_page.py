@@ -7,7 +7,7 @@ import shlex
 
 import pytest
 
-from raybench.model import Status
+from raybench.model.plan import Status
 from raybench.report import build, details
 from report import made_run
 

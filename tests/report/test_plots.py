@@ -5,8 +5,8 @@ import re
 
 import pytest
 
+from raybench.analysis.analyze import analyse
 from raybench.report import build
-from raybench.report.analysis import analyse
 from raybench.report.plots import PLOTS, granularity, heatmap, karp_flatt, speedup, start_up
 from raybench.report.plots.canvas import COLOURS, DASHES, MARKERS, look, svg
 from report import made_run

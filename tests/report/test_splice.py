@@ -2,7 +2,7 @@
 
 import pytest
 
-from raybench.errors import RaybenchError
+from raybench.model.errors import RaybenchError
 from raybench.report.splice import Span, spans, splice, spliced
 
 TEXT = """# Title

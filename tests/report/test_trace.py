@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from raybench.errors import BadSettings
+from raybench.model.errors import BadSettings
 from raybench.report import trace
 from report import made_run
 

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from raybench.estimate import Estimate
-from raybench.report import units
+from raybench.model import units
+from raybench.model.estimate import Estimate
 
 
 def estimate(point: float, low: float, high: float, n: int = 10) -> Estimate:

@@ -4,16 +4,16 @@ import dataclasses
 
 import pytest
 
-from raybench import store
-from raybench.estimate import Estimate, VerdictKind
-from raybench.model import Plan
-from raybench.records import Quality
+from raybench.analysis.analyze import analyse
+from raybench.analysis.results import ClaimLine
+from raybench.model.estimate import Estimate, VerdictKind
+from raybench.model.measurement import Quality
+from raybench.model.plan import Plan
 from raybench.report import build
-from raybench.report.analysis import analyse
 from raybench.report.document import document
-from raybench.report.findings import ClaimLine
-from raybench.report.results import LINES
-from raybench.report.results import results as markdown
+from raybench.report.results_md import LINES
+from raybench.report.results_md import results as markdown
+from raybench.store import store
 from report import made_run
 from report.read_back import results, table
 

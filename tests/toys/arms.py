@@ -9,8 +9,8 @@ import numpy as np
 
 from raybench.backends.base import Backend, Resources, execute
 from raybench.backends.sequential import Sequential
-from raybench.errors import TaskTimedOut
-from raybench.records import Task, TaskResult, WorkerSeen
+from raybench.model.errors import TaskTimedOut
+from raybench.model.measurement import Task, TaskResult, WorkerSeen
 from raybench.workloads.base import Workload
 
 

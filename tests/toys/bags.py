@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from raybench.errors import WrongAnswer
-from raybench.records import Progress, Task, TaskResult
+from raybench.model.errors import WrongAnswer
+from raybench.model.measurement import Progress, Task, TaskResult
 from raybench.workloads.base import Workload
 
 

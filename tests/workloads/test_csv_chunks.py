@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from raybench.backends.base import execute
-from raybench.errors import BadSettings
+from raybench.model.errors import BadSettings
 from raybench.workloads import csv_chunks
 from raybench.workloads.csv_chunks import CsvChunks, columns_of
 

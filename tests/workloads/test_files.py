@@ -12,7 +12,7 @@ from types import MappingProxyType
 import pytest
 
 import made_data
-from raybench.errors import MissingData
+from raybench.model.errors import MissingData
 from raybench.workloads import download, files
 from raybench.workloads.files import Known
 

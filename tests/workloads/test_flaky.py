@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from raybench.backends.base import execute
-from raybench.errors import BackendFailed, BadSettings, WrongAnswer
-from raybench.records import Task, TaskResult
+from raybench.model.errors import BackendFailed, BadSettings, WrongAnswer
+from raybench.model.measurement import Task, TaskResult
 from raybench.workloads.flaky import Flaky, PlantedFailure
 
 

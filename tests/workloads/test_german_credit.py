@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from raybench.records import TaskResult
+from raybench.model.measurement import TaskResult
 from raybench.workloads.files import unavailable
 from raybench.workloads.german_credit import BAD, COLUMNS, NUMERIC, GermanCredit, cost
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from raybench.errors import BadSettings, WrongAnswer
-from raybench.records import TaskResult
+from raybench.model.errors import BadSettings, WrongAnswer
+from raybench.model.measurement import TaskResult
 from raybench.workloads.gpu_queue import GpuQueue, most_at_once
 
 

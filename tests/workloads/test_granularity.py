@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from raybench.backends.base import execute
-from raybench.errors import BadSettings, WrongAnswer
-from raybench.records import TaskResult
+from raybench.model.errors import BadSettings, WrongAnswer
+from raybench.model.measurement import TaskResult
 from raybench.workloads import sleep
 from raybench.workloads.granularity import PASSWORD, Granularity, kernel
 from raybench.workloads.noop import Noop

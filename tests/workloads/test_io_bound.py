@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from raybench.backends.base import execute
-from raybench.errors import BackendFailed
-from raybench.records import Task
+from raybench.model.errors import BackendFailed
+from raybench.model.measurement import Task
 from raybench.workloads import io_bound
 from raybench.workloads.io_bound import SALT, STRIDE, FileReads, HttpRequests
 

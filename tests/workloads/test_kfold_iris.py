@@ -12,8 +12,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from raybench.backends.base import execute
-from raybench.errors import BadSettings, WrongAnswer
-from raybench.records import TaskResult
+from raybench.model.errors import BadSettings, WrongAnswer
+from raybench.model.measurement import TaskResult
 from raybench.workloads.kfold_iris import KfoldIris
 
 SEED = 5

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from raybench.backends.base import execute
-from raybench.records import Task
+from raybench.model.measurement import Task
 from raybench.workloads.map_array import ECCENTRICITY, MapArray, _series, _solve
 
 

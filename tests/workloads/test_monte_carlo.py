@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from raybench.backends.base import execute
-from raybench.errors import BadSettings, WrongAnswer
-from raybench.records import Task, TaskResult
+from raybench.model.errors import BadSettings, WrongAnswer
+from raybench.model.measurement import Task, TaskResult
 from raybench.workloads import monte_carlo
 from raybench.workloads.monte_carlo import MonteCarlo
 

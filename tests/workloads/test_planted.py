@@ -15,8 +15,8 @@ import pytest
 import yaml
 
 from raybench.backends.base import execute
-from raybench.errors import WrongAnswer
-from raybench.records import Task, TaskResult
+from raybench.model.errors import WrongAnswer
+from raybench.model.measurement import Task, TaskResult
 from raybench.workloads import files, flaky, gpu_queue
 from raybench.workloads.base import Workload, answer_hash
 

@@ -8,8 +8,8 @@ from sklearn.datasets import load_diabetes
 from sklearn.ensemble import RandomForestRegressor
 
 from raybench.backends.base import execute
-from raybench.errors import WrongAnswer
-from raybench.records import TaskResult
+from raybench.model.errors import WrongAnswer
+from raybench.model.measurement import TaskResult
 from raybench.workloads.rf_hpo import RfHpo
 
 SEED = 3

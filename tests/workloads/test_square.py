@@ -3,7 +3,7 @@
 import pytest
 
 from raybench.backends.base import execute
-from raybench.errors import BadSettings
+from raybench.model.errors import BadSettings
 from raybench.workloads.ranges import range_tasks, sum_of_squares
 from raybench.workloads.square import Square
 

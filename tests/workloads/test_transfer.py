@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from raybench.backends.base import execute
-from raybench.errors import BadSettings
+from raybench.model.errors import BadSettings
 from raybench.workloads.transfer import STEP, Transfer, _closed_form
 
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from raybench.backends.base import execute
-from raybench.errors import BadSettings, WrongAnswer
-from raybench.records import Task, TaskResult
+from raybench.model.errors import BadSettings, WrongAnswer
+from raybench.model.measurement import Task, TaskResult
 from raybench.workloads import tuning, xgb_hpo
 from raybench.workloads.xgb_hpo import XgbHpo
 

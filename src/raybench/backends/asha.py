@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from raybench.backends.base import finished
-from raybench.backends.bundle import failed
-from raybench.clock import now
-from raybench.errors import BackendFailed
-from raybench.records import Point, Progress, Task, TaskResult
+from raybench.backends.worker_side import failed
+from raybench.model.clock import now
+from raybench.model.errors import BackendFailed
+from raybench.model.measurement import Point, Progress, Task, TaskResult
 from raybench.workloads.base import Workload
 
 

@@ -14,9 +14,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from raybench.backends.base import Backend, Resources, execute
-from raybench.clock import now
-from raybench.errors import BackendFailed
-from raybench.records import Task, TaskResult
+from raybench.model.clock import now
+from raybench.model.errors import BackendFailed
+from raybench.model.measurement import Task, TaskResult
 from raybench.workloads.base import Workload
 
 

@@ -11,10 +11,10 @@ from typing import Any, Self
 
 import threadpoolctl
 
-from raybench.clock import now
-from raybench.errors import BackendFailed
-from raybench.model import Cluster, Limits
-from raybench.records import Point, Progress, Task, TaskResult, WorkerSeen
+from raybench.model.clock import now
+from raybench.model.errors import BackendFailed
+from raybench.model.measurement import Point, Progress, Task, TaskResult, WorkerSeen
+from raybench.model.plan import Cluster, Limits
 from raybench.workloads.base import Workload
 
 WARM_UP_PASSES = 8  # a pool that has not shown all its workers by then does not have them

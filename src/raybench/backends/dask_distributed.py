@@ -12,10 +12,19 @@ import dask
 import distributed
 
 from raybench.backends.base import Backend, Resources
-from raybench.backends.bundle import ROLL_CALL_S, Brought, Bundle, attempt, prepared, present, roll_call, shared_memory
-from raybench.clock import now
-from raybench.errors import BackendFailed, RaybenchError
-from raybench.records import Task, TaskResult
+from raybench.backends.worker_side import (
+    ROLL_CALL_S,
+    Brought,
+    Bundle,
+    attempt,
+    prepared,
+    present,
+    roll_call,
+    shared_memory,
+)
+from raybench.model.clock import now
+from raybench.model.errors import BackendFailed, RaybenchError
+from raybench.model.measurement import Task, TaskResult
 from raybench.workloads.base import Workload
 
 THREAD_VARIABLES = "distributed.nanny.pre-spawn-environ"

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from raybench.backends.base import Backend, Resources
-from raybench.backends.bundle import (
+from raybench.backends.worker_side import (
     ROLL_CALL_S,
     Brought,
     Bundle,
@@ -24,9 +24,9 @@ from raybench.backends.bundle import (
     roll_call,
     shared_memory,
 )
-from raybench.clock import now
-from raybench.errors import BackendFailed
-from raybench.records import Task, TaskResult
+from raybench.model.clock import now
+from raybench.model.errors import BackendFailed
+from raybench.model.measurement import Task, TaskResult
 from raybench.workloads.base import Workload
 
 

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from raybench.backends.base import Backend, Resources
-from raybench.backends.bundle import (
+from raybench.backends.worker_side import (
     ROLL_CALL_S,
     Brought,
     Bundle,
@@ -17,8 +17,8 @@ from raybench.backends.bundle import (
     present_thread,
     roll_call,
 )
-from raybench.clock import now
-from raybench.records import Task, TaskResult
+from raybench.model.clock import now
+from raybench.model.measurement import Task, TaskResult
 from raybench.workloads.base import Workload
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from raybench.backends.base import Resources
 from raybench.backends.sequential import Sequential
-from raybench.clock import now, pause
-from raybench.records import Task, TaskResult
+from raybench.model.clock import now, pause
+from raybench.model.measurement import Task, TaskResult
 from raybench.workloads.base import Workload
 
 

@@ -12,9 +12,9 @@ import joblib
 
 from raybench.backends.asha import rungs_of, survives, tried
 from raybench.backends.base import Backend, Resources
-from raybench.backends.bundle import Brought, prepared
 from raybench.backends.joblib_loky import Loky, loaded
-from raybench.records import Task, TaskResult
+from raybench.backends.worker_side import Brought, prepared
+from raybench.model.measurement import Task, TaskResult
 from raybench.workloads.base import Workload
 
 

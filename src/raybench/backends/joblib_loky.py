@@ -14,10 +14,19 @@ from joblib.executor import get_memmapping_executor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from raybench.backends.base import Backend, Resources
-from raybench.backends.bundle import ROLL_CALL_S, Brought, Bundle, attempt, prepared, present, roll_call, shared_memory
-from raybench.clock import now
-from raybench.errors import BackendFailed
-from raybench.records import Task, TaskResult
+from raybench.backends.worker_side import (
+    ROLL_CALL_S,
+    Brought,
+    Bundle,
+    attempt,
+    prepared,
+    present,
+    roll_call,
+    shared_memory,
+)
+from raybench.model.clock import now
+from raybench.model.errors import BackendFailed
+from raybench.model.measurement import Task, TaskResult
 from raybench.workloads.base import Workload
 
 

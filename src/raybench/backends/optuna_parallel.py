@@ -7,10 +7,10 @@ import optuna
 
 from raybench.backends.asha import rungs_of
 from raybench.backends.base import Backend, Resources, finished, in_order
-from raybench.backends.bundle import Brought, Bundle, failed, of_thread, prepared
-from raybench.clock import now
-from raybench.errors import RaybenchError
-from raybench.records import Point, Progress, Task, TaskResult
+from raybench.backends.worker_side import Brought, Bundle, failed, of_thread, prepared
+from raybench.model.clock import now
+from raybench.model.errors import RaybenchError
+from raybench.model.measurement import Point, Progress, Task, TaskResult
 from raybench.workloads.base import Workload
 
 

@@ -8,12 +8,12 @@ import ray
 
 from raybench.backends import ray_session
 from raybench.backends.base import Backend, Resources, in_order
-from raybench.backends.bundle import ROLL_CALL_S, Brought, attempt, present, roll_call
 from raybench.backends.ray_session import Handle, fetched
 from raybench.backends.ray_tasks import received
-from raybench.clock import now
-from raybench.errors import BackendFailed, RaybenchError
-from raybench.records import Task, TaskResult
+from raybench.backends.worker_side import ROLL_CALL_S, Brought, attempt, present, roll_call
+from raybench.model.clock import now
+from raybench.model.errors import BackendFailed, RaybenchError
+from raybench.model.measurement import Task, TaskResult
 from raybench.workloads.base import Workload
 
 SHORT_S = 0.02  # below this a second task waits at the actor; above, it might wait behind a long one at the end

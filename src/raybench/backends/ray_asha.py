@@ -10,12 +10,12 @@ import ray
 from raybench.backends import ray_session
 from raybench.backends.asha import StoppingAsha, rungs_of, tried
 from raybench.backends.base import Backend, Resources, in_order
-from raybench.backends.bundle import Brought
 from raybench.backends.ray_session import Handle, fetched
 from raybench.backends.ray_tasks import received
 from raybench.backends.ray_window import in_flight
-from raybench.clock import now
-from raybench.records import Task, TaskResult
+from raybench.backends.worker_side import Brought
+from raybench.model.clock import now
+from raybench.model.measurement import Task, TaskResult
 from raybench.workloads.base import Workload
 
 

@@ -10,12 +10,12 @@ import ray
 
 from raybench.backends import ray_session
 from raybench.backends.base import Backend, Resources, in_order
-from raybench.backends.bundle import Brought, attempt
 from raybench.backends.ray_session import Handle
 from raybench.backends.ray_tasks import received
 from raybench.backends.ray_window import in_flight
-from raybench.errors import RaybenchError
-from raybench.records import Task, TaskResult
+from raybench.backends.worker_side import Brought, attempt
+from raybench.model.errors import RaybenchError
+from raybench.model.measurement import Task, TaskResult
 from raybench.workloads.base import Workload
 
 BATCH_S = 0.03  # some tens of milliseconds: dispatch of about 1 ms is then about 3 % of a batch

@@ -15,7 +15,7 @@ from typing import Any
 import ray
 
 from raybench.backends.ray_probe import NO_DASHBOARD
-from raybench.clock import now, pause
+from raybench.model.clock import now, pause
 
 ANSWER_S = 30  # a first task starts a worker process, which imports
 DASHBOARD_S = 15  # the page may come a moment after `ray.init` has returned

@@ -12,7 +12,7 @@ import sys
 import ray
 
 from raybench.backends.ray_session import start_local_head
-from raybench.clock import now
+from raybench.model.clock import now
 
 
 def main() -> None:

@@ -10,11 +10,11 @@ from ray.util.joblib import register_ray
 
 from raybench.backends import ray_session
 from raybench.backends.base import Backend, Resources
-from raybench.backends.bundle import ROLL_CALL_S, Brought, attempt, present, roll_call
 from raybench.backends.ray_session import Handle
-from raybench.clock import now
-from raybench.errors import BackendFailed, RaybenchError
-from raybench.records import Task, TaskResult
+from raybench.backends.worker_side import ROLL_CALL_S, Brought, attempt, present, roll_call
+from raybench.model.clock import now
+from raybench.model.errors import BackendFailed, RaybenchError
+from raybench.model.measurement import Task, TaskResult
 from raybench.workloads.base import Workload
 
 

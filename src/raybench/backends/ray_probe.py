@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from raybench import processes
-from raybench.clock import now, pause
-from raybench.environment import usable_cpus
+from raybench.model.clock import now, pause
+from raybench.system import process_tree
+from raybench.system.machine import usable_cpus
 
 MODULE = "raybench.backends.ray_check"
 LIMIT_S = 120.0  # a start with its dashboard takes 6 to 10 s on two quiet cores, 22 s were seen on busy ones
@@ -43,10 +43,10 @@ def ask(address: str | None) -> dict[str, Any]:
             last = next((line for line in reversed(out.splitlines()) if line.startswith("{")), "")
             facts = json.loads(last) if last else {"error": (err.strip().splitlines() or ["no answer"])[-1]}
         deadline = now() + LEAVE_S
-        while processes.tree(tag) and now() < deadline:
+        while process_tree.tree(tag) and now() < deadline:
             pause(0.1)
     finally:
-        facts["left"] = processes.end(tag)
+        facts["left"] = process_tree.end(tag)
         child.wait()
         shutil.rmtree(folder, ignore_errors=True)
     return facts
@@ -58,7 +58,7 @@ def environ_of(environ: Mapping[str, str], *, tag: str, folder: str, joins: bool
         k: v for k, v in environ.items() if not k.lower().endswith("_proxy") and (joins or not k.startswith("RAY_"))
     }
     kept |= {
-        processes.TAG: tag,
+        process_tree.TAG: tag,
         "SPT_NOENV": "1",  # else Ray's processes overwrite their environment, and the tag, with their titles
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",

@@ -9,9 +9,9 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 from raybench.backends.base import Resources
-from raybench.backends.bundle import ROLL_CALL_S, Bundle, prepared, present, roll_call
-from raybench.clock import now
-from raybench.errors import BackendFailed, RaybenchError
+from raybench.backends.worker_side import ROLL_CALL_S, Bundle, prepared, present, roll_call
+from raybench.model.clock import now
+from raybench.model.errors import BackendFailed, RaybenchError
 
 WORKER_LOSSES = 3  # how often Ray starts a task again whose worker died
 

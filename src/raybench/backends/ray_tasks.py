@@ -11,12 +11,12 @@ import ray
 
 from raybench.backends import ray_session
 from raybench.backends.base import Backend, Resources, in_order
-from raybench.backends.bundle import Brought, attempt, failed
 from raybench.backends.ray_session import Handle, fetched
 from raybench.backends.ray_window import in_flight
-from raybench.clock import now
-from raybench.errors import BackendFailed, RaybenchError
-from raybench.records import Task, TaskResult
+from raybench.backends.worker_side import Brought, attempt, failed
+from raybench.model.clock import now
+from raybench.model.errors import BackendFailed, RaybenchError
+from raybench.model.measurement import Task, TaskResult
 from raybench.workloads.base import Workload
 
 

@@ -10,7 +10,7 @@ from raybench.backends import ray_session
 from raybench.backends.base import Backend
 from raybench.backends.ray_session import fetched
 from raybench.backends.ray_tasks import work_by_value
-from raybench.records import Task, TaskResult
+from raybench.model.measurement import Task, TaskResult
 from raybench.workloads.base import Workload
 
 work = ray.remote(work_by_value)

@@ -18,11 +18,11 @@ from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, TrialSch
 from raybench.backends import ray_session
 from raybench.backends.asha import rungs_of
 from raybench.backends.base import Backend, Resources, in_order
-from raybench.backends.bundle import Bundle, shared_memory
 from raybench.backends.ray_tune_trial import Bag, Coming, by_reference, with_its_bag
-from raybench.clock import now
-from raybench.errors import BackendFailed
-from raybench.records import Task, TaskResult
+from raybench.backends.worker_side import Bundle, shared_memory
+from raybench.model.clock import now
+from raybench.model.errors import BackendFailed
+from raybench.model.measurement import Task, TaskResult
 from raybench.workloads.base import Workload
 
 CHOICES = MappingProxyType(

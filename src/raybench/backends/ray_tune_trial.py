@@ -12,11 +12,11 @@ from typing import Any
 from ray import tune
 
 from raybench.backends.base import finished
-from raybench.backends.bundle import Bundle, failed, prepared
-from raybench.clock import now, pause
-from raybench.errors import BackendFailed
-from raybench.host import THIS
-from raybench.records import Point, Progress, Task, TaskResult, WorkerSeen
+from raybench.backends.worker_side import Bundle, failed, prepared
+from raybench.model.clock import now, pause
+from raybench.model.errors import BackendFailed
+from raybench.model.measurement import Point, Progress, Task, TaskResult, WorkerSeen
+from raybench.system.kernel import THIS
 
 LOADED = now()
 

@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 import ray
 
 from raybench.backends.ray_session import fetched
-from raybench.clock import now
-from raybench.errors import RaybenchError, TaskTimedOut
+from raybench.model.clock import now
+from raybench.model.errors import RaybenchError, TaskTimedOut
 
 I = TypeVar("I")  # noqa: E741
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from raybench.backends.base import Backend, Resources
-from raybench.backends.bundle import Brought, Bundle, attempt, prepared
-from raybench.errors import BackendFailed
-from raybench.records import Task, TaskResult
+from raybench.backends.worker_side import Brought, Bundle, attempt, prepared
+from raybench.model.errors import BackendFailed
+from raybench.model.measurement import Task, TaskResult
 from raybench.workloads.base import Workload
 
 

@@ -26,10 +26,10 @@ from sklearn.model_selection import HalvingRandomSearchCV
 
 from raybench.backends.asha import rungs_of, tried
 from raybench.backends.base import Backend, Resources, in_order
-from raybench.backends.bundle import Brought, prepared
 from raybench.backends.joblib_loky import Loky, loaded
-from raybench.errors import BackendFailed
-from raybench.records import Point, Task, TaskResult
+from raybench.backends.worker_side import Brought, prepared
+from raybench.model.errors import BackendFailed
+from raybench.model.measurement import Point, Task, TaskResult
 from raybench.workloads.base import Workload
 
 ROWS = np.zeros((2, 1))  # a search must have rows and a split of them; the tasks bring their own data

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from raybench.claims.asked import Asked, Sample, exactly
-from raybench.ledger import makespan
-from raybench.model import Status
-from raybench.records import Measurement, TaskStamp
-from raybench.report import units
-from raybench.stats import Floats, median_rank_ci, ratio
+from raybench.analysis.dataset import makespan
+from raybench.claims.selection import Asked, Sample, exactly
+from raybench.model import units
+from raybench.model.measurement import Measurement, TaskStamp
+from raybench.model.plan import Status
+from raybench.model.stats import Floats, median_rank_ci, ratio
 
 ENDED = (Status.OK, Status.FAILED, Status.TIMED_OUT)  # disturbed and skipped ones say nothing about an outcome
 GROWTH_FROM = 4  # tasks: the first few ends tell about single tasks, not about growth

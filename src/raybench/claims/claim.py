@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from raybench.report import units
+from raybench.model import units
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

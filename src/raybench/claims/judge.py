@@ -12,15 +12,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from raybench.analysis.dataset import ledger
+from raybench.analysis.results import ClaimLine, Findings, Run
 from raybench.claims import reading
-from raybench.claims.asked import Sample, most_cpus
 from raybench.claims.claim import Claim, Part
 from raybench.claims.quantities import QUANTITIES, Material, samples
-from raybench.estimate import VerdictKind
-from raybench.ledger import ledger
-from raybench.report import units
-from raybench.report.findings import ClaimLine, Findings, Run
-from raybench.stats import Resampler, band_verdict, holm, outside_p
+from raybench.claims.selection import Sample, most_cpus
+from raybench.model import units
+from raybench.model.estimate import VerdictKind
+from raybench.model.stats import Resampler, band_verdict, holm, outside_p
 
 ALPHA = 0.05
 POOLS = {"joblib", "joblib_threads"}  # what most readers would use instead

@@ -7,12 +7,12 @@ from functools import partial
 
 import numpy as np
 
-from raybench.claims.asked import Asked, Sample, changed, named
-from raybench.ledger import cold, makespan
-from raybench.metg import Curve, Metg
-from raybench.records import Measurement
-from raybench.report import units
-from raybench.stats import Floats, median_rank_ci
+from raybench.analysis.dataset import cold, makespan
+from raybench.analysis.metg import Curve, Metg
+from raybench.claims.selection import Asked, Sample, changed, named
+from raybench.model import units
+from raybench.model.measurement import Measurement
+from raybench.model.stats import Floats, median_rank_ci
 
 AT_LEAST, AT_MOST = ">", "<"  # censoring marks of METG
 

@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from raybench.claims.asked import Asked, Sample
-from raybench.ledger import Ledger, makespan
-from raybench.model import Cell
-from raybench.records import Measurement, TaskStamp
-from raybench.report import units
-from raybench.scaling import FULL_WORK
-from raybench.stats import median_rank_ci, ratio
+from raybench.analysis.dataset import Ledger, makespan
+from raybench.analysis.speedup import FULL_WORK
+from raybench.claims.selection import Asked, Sample
+from raybench.model import units
+from raybench.model.measurement import Measurement, TaskStamp
+from raybench.model.plan import Cell
+from raybench.model.stats import median_rank_ci, ratio
 
 EMPTY = "noop"  # workload whose tasks do nothing: its time is the backend's own
 

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from raybench.claims.asked import Asked, Sample
-from raybench.estimate import Estimate
-from raybench.report import units
-from raybench.stats import MIN_BLOCKS, insufficient, interval, median_rank_ci
+from raybench.claims.selection import Asked, Sample
+from raybench.model import units
+from raybench.model.estimate import Estimate
+from raybench.model.stats import MIN_BLOCKS, insufficient, interval, median_rank_ci
 
 
 def rmse_delta(asked: Asked, *, arm: str) -> Iterator[Sample]:

@@ -8,9 +8,9 @@ from types import MappingProxyType
 from typing import Any
 
 from raybench.claims import checks, models, predictor, quality, times, tuned
-from raybench.claims.asked import Asked, Sample, ask
-from raybench.claims.asked import Material as Material  # what `samples` needs, for callers
 from raybench.claims.claim import Part
+from raybench.claims.selection import Asked, Sample, ask
+from raybench.claims.selection import Material as Material  # what `samples` needs, for callers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

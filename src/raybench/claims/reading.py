@@ -9,10 +9,11 @@ from typing import Any
 
 import yaml
 
-from raybench.claims.asked import CONDITION, MOST
 from raybench.claims.claim import Claim, Part, Select
 from raybench.claims.quantities import QUANTITIES
-from raybench.errors import BadSettings
+from raybench.claims.selection import CONDITION, MOST
+from raybench.model.errors import BadSettings
+from raybench.model.paths import own_conf
 
 GROUP = "claim"  # the folder's name below conf/
 ID = re.compile(r"[A-Z]+\d+")
@@ -26,12 +27,6 @@ KINDS: Mapping[Any, tuple[Any, str]] = {
     bool: (bool, "true or false"),
     Sequence[str]: (list, "a list of names"),
 }
-
-
-def own_conf() -> Path | None:
-    """Find the project's conf/: beside src/ in a checkout, inside the package in an installed wheel."""
-    package = Path(__file__).resolve().parents[1]
-    return next((c for c in (package.parents[1] / "conf", package / "conf") if (c / GROUP).is_dir()), None)
 
 
 def read(folders: Sequence[Path] = (), *, group: str = GROUP) -> tuple[Claim, ...]:

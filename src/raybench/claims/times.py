@@ -6,13 +6,13 @@ from functools import partial
 
 import numpy as np
 
-from raybench.claims.asked import Asked, Sample, changed
-from raybench.laws import karp_flatt
-from raybench.ledger import CONTROL, Metric
-from raybench.records import Measurement
-from raybench.report import units
-from raybench.scaling import FULL_WORK
-from raybench.stats import Floats
+from raybench.analysis.dataset import CONTROL, Metric
+from raybench.analysis.laws import karp_flatt
+from raybench.analysis.speedup import FULL_WORK
+from raybench.claims.selection import Asked, Sample, changed
+from raybench.model import units
+from raybench.model.measurement import Measurement
+from raybench.model.stats import Floats
 
 TASKS_PER_CORE = (
     20  # with fewer, whole rounds of tasks limit the efficiency by 5 % and more: the cap tells, not the backend

@@ -3,12 +3,12 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-from raybench import anytime
-from raybench.claims.asked import Asked, Sample, exactly
-from raybench.hpo import busy_seconds
-from raybench.ledger import copy_s, is_ceiling
-from raybench.records import Measurement, TaskStamp
-from raybench.stats import median_rank_ci, ratio
+from raybench.analysis import anytime
+from raybench.analysis.dataset import copy_s, is_ceiling
+from raybench.analysis.tuning import busy_seconds
+from raybench.claims.selection import Asked, Sample, exactly
+from raybench.model.measurement import Measurement, TaskStamp
+from raybench.model.stats import median_rank_ci, ratio
 
 
 def ceiling_share(asked: Asked, *, of: str) -> Iterator[Sample]:

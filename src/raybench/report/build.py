@@ -5,19 +5,19 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from raybench import store
-from raybench.report.analysis import analyse
+from raybench.analysis.analyze import analyse
+from raybench.analysis.results import ClaimLine, Findings, Run
 from raybench.report.document import Document, decision_table, decisions, document
-from raybench.report.findings import ClaimLine, Findings, Run
+from raybench.report.html_report import page
 from raybench.report.overheads import STUDY, Overheads, overheads
-from raybench.report.page import page
 from raybench.report.plots import PLOTS
 from raybench.report.plots.canvas import svg
-from raybench.report.results import results
+from raybench.report.results_md import results
 from raybench.report.section import Figure
 from raybench.report.splice import spliced
 from raybench.report.stale import RESULTS, data_hash
 from raybench.report.tables import Table, code_span, escape, markdown
+from raybench.store import store
 
 FIGURES, PAGE = "figures", "index.html"
 Judge = Callable[[Run, Findings, Sequence[Path], str], Sequence[ClaimLine]]

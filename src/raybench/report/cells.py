@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Sequence
 
-from raybench.estimate import Estimate, Row, VerdictKind
-from raybench.model import Cell, Status
-from raybench.report import units
+from raybench.analysis.speedup import BAND
+from raybench.model import units
+from raybench.model.estimate import Estimate, Row, VerdictKind
+from raybench.model.plan import Cell, Status
 from raybench.report.tables import Entry, Table, code, number, one_line, word
-from raybench.scaling import BAND
 
 REASON_CHARS = 160  # of a reason in RESULTS.md; the HTML page has all of it
 NAMES = ("workload", "backend", "P")

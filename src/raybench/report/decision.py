@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from raybench.estimate import Estimate, Row
+from raybench.model.estimate import Estimate, Row
 from raybench.report.cells import clipped, is_loop
 
 CONTROL, COLD = "control", "cold"  # tags of backends: the harness's own, a start of its own

@@ -6,12 +6,13 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from raybench.estimate import Row
-from raybench.model import Cell, Status
-from raybench.records import Measurement
-from raybench.report import cells, units
-from raybench.report.findings import Findings, Run
-from raybench.report.stamps import Budgets, budgets, ending, middle
+from raybench.analysis.results import Findings, Run
+from raybench.analysis.timelines import Budgets, budgets, ending, middle
+from raybench.model import units
+from raybench.model.estimate import Row
+from raybench.model.measurement import Measurement
+from raybench.model.plan import Cell, Status
+from raybench.report import cells
 
 SAMPLE_FIELDS = (
     "block", "replica", "attempt", "status", "order", "data", "start-up", "warm-up", "makespan", "shutdown", "cold",

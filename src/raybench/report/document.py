@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from raybench.estimate import Estimate
-from raybench.report import cells, evidence, overheads, search, units
+from raybench.analysis.results import Findings, Run
+from raybench.model import units
+from raybench.model.estimate import Estimate
+from raybench.report import cells, evidence, overheads, search
 from raybench.report.decision import Advice, Decision, decide
-from raybench.report.findings import Findings, Run
 from raybench.report.overheads import Overheads
 from raybench.report.pivot import pivot
 from raybench.report.section import Figure, Section

@@ -4,12 +4,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from raybench.accounting import PARTS, Account
-from raybench.controls import CEILING, SLEEP, ControlRow
-from raybench.estimate import Estimate
-from raybench.records import Environment
-from raybench.report import cells, units
-from raybench.report.findings import Findings, Run
+from raybench.analysis.controls import CEILING, SLEEP, ControlRow
+from raybench.analysis.losses import PARTS, Account
+from raybench.analysis.results import Findings, Run
+from raybench.model import units
+from raybench.model.estimate import Estimate
+from raybench.model.measurement import Environment
+from raybench.report import cells
 from raybench.report.section import Section
 from raybench.report.tables import Entry, Table, code, number, word
 

@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from raybench import arms
-from raybench.arms import Gain, Parts, Side
-from raybench.estimate import Estimate
-from raybench.report import units
-from raybench.report.findings import ClaimLine, Findings, Run
+from raybench.analysis import ablation
+from raybench.analysis.ablation import Gain, Parts, Side
+from raybench.analysis.results import ClaimLine, Findings, Run
+from raybench.analysis.speedup import FULL_WORK
+from raybench.model import units
+from raybench.model.estimate import Estimate
 from raybench.report.section import Section
 from raybench.report.tables import Entry, Table, code, number, word
-from raybench.scaling import FULL_WORK
 
 STUDY = "peers"
 KEPT = 0.7  # of the documented band: the efficiency down to which a task length is listed
@@ -44,11 +44,11 @@ def overheads(run: Run, findings: Findings, targets: Sequence[ClaimLine] = ()) -
     plan, lines = run.plan, run.measurements
     return Overheads(
         run=run,
-        sides=arms.sides(plan, lines),
+        sides=ablation.sides(plan, lines),
         shortest=shortest,
-        gains=arms.gains(plan, lines),
-        starts=arms.starts(plan, lines),
-        fits=arms.fits(plan, lines),
+        gains=ablation.gains(plan, lines),
+        starts=ablation.starts(plan, lines),
+        fits=ablation.fits(plan, lines),
         targets=targets,
     )
 
@@ -96,7 +96,7 @@ def _sides(found: Overheads) -> Table:
             number(f"{units.plain(100 * side.work)} %", side.work),
         )
         for side in found.sides
-        if arms.WITHOUT not in side.cell.backend.name
+        if ablation.WITHOUT not in side.cell.backend.name
     )
     return Table(
         name="backends side by side",

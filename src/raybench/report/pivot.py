@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from raybench.estimate import Estimate, Row
-from raybench.report import units
+from raybench.model import units
+from raybench.model.estimate import Estimate, Row
 from raybench.report.cells import STRONG, clipped, cores, is_loop, status
 from raybench.report.tables import Entry, Table, code, number, word
 

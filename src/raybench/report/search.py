@@ -1,8 +1,9 @@
 """The section on searches: did tuning lower the error, when, and why was early stopping faster."""
 
-from raybench.report import cells, units
+from raybench.analysis.results import Findings
+from raybench.model import units
+from raybench.report import cells
 from raybench.report.evidence import section
-from raybench.report.findings import Findings
 from raybench.report.section import Section
 from raybench.report.tables import Table, code, number, word
 

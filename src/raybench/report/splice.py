@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from raybench.errors import RaybenchError
+from raybench.model.errors import RaybenchError
 
 MARKER = re.compile(r"^<!-- (?P<end>/?)raybench:(?P<name>[\w-]+) -->$")
 FENCE = re.compile(r"^ {0,3}(```+|~~~+)")

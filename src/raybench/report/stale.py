@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from raybench import store
+from raybench.store import store
 
 RESULTS = "RESULTS.md"
 

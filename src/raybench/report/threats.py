@@ -2,9 +2,9 @@
 
 from statistics import median
 
-from raybench.model import STEAL_SHARE
-from raybench.report import units
-from raybench.report.findings import Findings, Run
+from raybench.analysis.results import Findings, Run
+from raybench.model import units
+from raybench.model.plan import STEAL_SHARE
 
 HEADINGS = ("Internal", "Construct", "Statistical", "External", "Extrapolation")
 

@@ -4,11 +4,11 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from raybench.errors import BadSettings
-from raybench.model import Cell, Plan
-from raybench.records import Measurement
+from raybench.analysis.timelines import budgets, ending, middle
+from raybench.model.errors import BadSettings
+from raybench.model.measurement import Measurement
+from raybench.model.plan import Cell, Plan
 from raybench.report.cells import cores
-from raybench.report.stamps import budgets, ending, middle
 
 DRIVER = 0  # thread of the phases; workers follow
 PHASES = ("interpreter", "imports", "data", "start_up", "warm_up", "makespan", "shutdown", "check")

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from raybench.errors import WrongAnswer
-from raybench.jsonform import digest
-from raybench.records import TaskResult
+from raybench.model.errors import WrongAnswer
+from raybench.model.measurement import TaskResult
+from raybench.model.serialize import digest
 from raybench.workloads.base import Workload, answer_hash
 from raybench.workloads.files import generated
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from raybench.records import Progress, Task, TaskResult
+from raybench.model.measurement import Progress, Task, TaskResult
 
 
 class Workload(ABC):

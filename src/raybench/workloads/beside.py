@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from raybench.errors import BackendFailed
+from raybench.model.errors import BackendFailed
 from raybench.workloads import loopback
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from raybench.errors import MissingData
+from raybench.model.errors import MissingData
 
 CHECKED = "checked"
 MADE = "made table, not the real data"

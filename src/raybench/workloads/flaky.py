@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from raybench.clock import pause
-from raybench.errors import BackendFailed, BadSettings, WrongAnswer
-from raybench.records import Progress, Task, TaskResult
+from raybench.model.clock import pause
+from raybench.model.errors import BackendFailed, BadSettings, WrongAnswer
+from raybench.model.measurement import Progress, Task, TaskResult
 from raybench.workloads.answers import demand_equal
 from raybench.workloads.base import Workload, spawn_seeds
 from raybench.workloads.beside import scratch

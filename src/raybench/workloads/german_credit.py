@@ -21,8 +21,8 @@ from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 from xgboost import XGBClassifier
 
-from raybench.errors import MissingData
-from raybench.records import Progress, Task, TaskResult
+from raybench.model.errors import MissingData
+from raybench.model.measurement import Progress, Task, TaskResult
 from raybench.workloads.answers import demand_equal, remembered
 from raybench.workloads.base import Workload, threads
 from raybench.workloads.files import path

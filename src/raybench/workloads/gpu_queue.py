@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import xgboost
 
-from raybench.clock import pause
-from raybench.errors import BadSettings, WrongAnswer
-from raybench.records import Progress, Task, TaskResult
+from raybench.model.clock import pause
+from raybench.model.errors import BadSettings, WrongAnswer
+from raybench.model.measurement import Progress, Task, TaskResult
 from raybench.workloads.answers import demand_equal
 from raybench.workloads.base import Workload, spawn_seeds, threads
 

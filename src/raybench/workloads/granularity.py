@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from raybench.errors import BadSettings
-from raybench.records import Progress, Task, TaskResult
+from raybench.model.errors import BadSettings
+from raybench.model.measurement import Progress, Task, TaskResult
 from raybench.workloads.answers import demand_equal
 from raybench.workloads.base import Workload
 

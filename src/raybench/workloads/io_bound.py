@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from raybench.errors import BackendFailed
-from raybench.records import Progress, Task, TaskResult
+from raybench.model.errors import BackendFailed
+from raybench.model.measurement import Progress, Task, TaskResult
 from raybench.workloads.answers import demand_equal
 from raybench.workloads.base import Workload
 from raybench.workloads.beside import serving

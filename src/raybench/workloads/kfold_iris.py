@@ -16,8 +16,8 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from raybench.errors import BadSettings
-from raybench.records import Progress, Task, TaskResult
+from raybench.model.errors import BadSettings
+from raybench.model.measurement import Progress, Task, TaskResult
 from raybench.workloads.answers import demand_equal, remembered
 from raybench.workloads.base import Workload, spawn_seeds, threads
 from raybench.workloads.tuning import model_seed

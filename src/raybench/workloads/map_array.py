@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import jv
 
-from raybench.records import Progress, Task, TaskResult
+from raybench.model.measurement import Progress, Task, TaskResult
 from raybench.workloads.answers import demand_close
 from raybench.workloads.base import Workload, spawn_seeds
 from raybench.workloads.ranges import range_tasks

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from raybench.errors import BadSettings, WrongAnswer
-from raybench.records import Progress, Task, TaskResult
+from raybench.model.errors import BadSettings, WrongAnswer
+from raybench.model.measurement import Progress, Task, TaskResult
 from raybench.workloads.answers import demand_equal
 from raybench.workloads.base import Workload, spawn_seeds
 

@@ -1,7 +1,7 @@
 """Tasks that are ranges of whole numbers: the commonest way to cut a bag."""
 
-from raybench.errors import BadSettings
-from raybench.records import Task
+from raybench.model.errors import BadSettings
+from raybench.model.measurement import Task
 
 
 def range_tasks(total: int, chunk: int) -> list[Task]:

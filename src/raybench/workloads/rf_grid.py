@@ -11,7 +11,7 @@ from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import train_test_split
 
-from raybench.records import Progress, Task, TaskResult
+from raybench.model.measurement import Progress, Task, TaskResult
 from raybench.workloads.answers import demand_equal, remembered
 from raybench.workloads.base import Workload, threads
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from sklearn.datasets import load_diabetes
 from sklearn.ensemble import RandomForestRegressor
 
-from raybench.records import Progress, Task, TaskResult
+from raybench.model.measurement import Progress, Task, TaskResult
 from raybench.workloads import tuning
 from raybench.workloads.base import Workload, spawn_seeds, threads
 from raybench.workloads.tuning import Answer, Rows, Split

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from raybench.clock import pause
-from raybench.errors import WrongAnswer
-from raybench.records import Progress, Task, TaskResult
+from raybench.model.clock import pause
+from raybench.model.errors import WrongAnswer
+from raybench.model.measurement import Progress, Task, TaskResult
 from raybench.workloads.answers import demand_equal
 from raybench.workloads.base import Workload
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from raybench.records import Progress, Task, TaskResult
+from raybench.model.measurement import Progress, Task, TaskResult
 from raybench.workloads.answers import demand_equal
 from raybench.workloads.base import Workload
 

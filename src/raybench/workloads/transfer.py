@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from raybench.errors import BadSettings
-from raybench.records import Progress, Task, TaskResult
+from raybench.model.errors import BadSettings
+from raybench.model.measurement import Progress, Task, TaskResult
 from raybench.workloads.answers import demand_close
 from raybench.workloads.base import Workload
 from raybench.workloads.files import generated

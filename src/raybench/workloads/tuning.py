@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import r2_score, root_mean_squared_error
 
-from raybench.errors import WrongAnswer
-from raybench.records import Task, TaskResult
+from raybench.model.errors import WrongAnswer
+from raybench.model.measurement import Task, TaskResult
 from raybench.workloads.base import spawn_seeds
 
 TEST_SHARE = 0.2  # of all rows, never seen by a worker's labels

@@ -13,8 +13,8 @@ import numpy.typing as npt
 import xgboost as xgb
 from sklearn.datasets import make_friedman1
 
-from raybench.errors import BadSettings
-from raybench.records import Progress, Task, TaskResult
+from raybench.model.errors import BadSettings
+from raybench.model.measurement import Progress, Task, TaskResult
 from raybench.workloads import files, tuning
 from raybench.workloads.base import Workload, spawn_seeds, threads
 from raybench.workloads.tuning import Answer, Floats, Rows, Split

@@ -7,9 +7,9 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from raybench.anytime import Anytime, Axis
-from raybench.estimate import Estimate
-from raybench.report.findings import Findings
+from raybench.analysis.anytime import Anytime, Axis
+from raybench.analysis.results import Findings
+from raybench.model.estimate import Estimate
 from raybench.report.plots.canvas import MOST_PANELS, Plot, beyond, legend, look, panels, plain_text, sample_sizes
 
 

@@ -13,9 +13,9 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter
 
-from raybench.estimate import Estimate
-from raybench.report.findings import Findings
-from raybench.report.units import duration
+from raybench.analysis.results import Findings
+from raybench.model.estimate import Estimate
+from raybench.model.units import duration
 
 D = TypeVar("D")
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from raybench.estimate import Estimate, Row
-from raybench.ledger import CONTROL
+from raybench.analysis.dataset import CONTROL
+from raybench.model.estimate import Estimate, Row
 from raybench.report.plots.canvas import MOST_PANELS, errors, look, plain_text
 
 Points = tuple[tuple[int, Estimate], ...]

@@ -6,8 +6,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from raybench.hpo import Delta
-from raybench.report.findings import Findings
+from raybench.analysis.results import Findings
+from raybench.analysis.tuning import Delta
 from raybench.report.plots.canvas import COLOURS, Plot, legend, panels, plain_text
 
 

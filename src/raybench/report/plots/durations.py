@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from raybench.report.findings import Durations, Findings
+from raybench.analysis.results import Durations, Findings
 from raybench.report.plots.canvas import (
     MOST_PANELS,
     Plot,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from raybench.report.findings import Findings, Timeline
+from raybench.analysis.results import Findings, Timeline
 from raybench.report.plots.canvas import COLOURS, HATCHES, Plot, legend, panels, plain_text
 
 SHOWN = 6  # lines of the figure; the page has a chart of every cell

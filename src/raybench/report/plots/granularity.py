@@ -5,8 +5,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from raybench.metg import Curve
-from raybench.report.findings import Findings
+from raybench.analysis.metg import Curve
+from raybench.analysis.results import Findings
 from raybench.report.plots.canvas import Plot, errors, legend, look, panels, plain_text, sample_sizes, seconds_axis
 
 LEVELS = (0.5, 0.7, 0.8)

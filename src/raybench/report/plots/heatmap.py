@@ -7,10 +7,10 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-from raybench.estimate import Estimate, Row, VerdictKind
-from raybench.report import units
+from raybench.analysis.results import Findings
+from raybench.model import units
+from raybench.model.estimate import Estimate, Row, VerdictKind
 from raybench.report.cells import is_loop, status
-from raybench.report.findings import Findings
 from raybench.report.plots.canvas import Plot, legend, panels, plain_text, sample_sizes
 
 FAILED, SKIPPED, OTHER = "failed or timed out", "skipped", "less work: no efficiency"

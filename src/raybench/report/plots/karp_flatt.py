@@ -4,7 +4,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from raybench.report.findings import Findings
+from raybench.analysis.results import Findings
 from raybench.report.plots.canvas import Plot, beyond, legend, panels, sample_sizes
 from raybench.report.plots.curves import Curves, counts, curves, draw_points
 

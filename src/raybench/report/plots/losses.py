@@ -5,9 +5,9 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from raybench.accounting import PARTS, Account
+from raybench.analysis.losses import PARTS, Account
+from raybench.analysis.results import Findings
 from raybench.report.cells import cores
-from raybench.report.findings import Findings
 from raybench.report.plots.canvas import COLOURS, HATCHES, Plot, legend, panels, plain_text, sample_sizes
 
 SHADES = ("#3f7fbf", COLOURS[1], COLOURS[7], COLOURS[4], COLOURS[5], COLOURS[3], "#ffffff")

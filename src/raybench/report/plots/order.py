@@ -7,9 +7,9 @@ import numpy as np
 import scipy.stats
 from matplotlib.figure import Figure
 
-from raybench.controls import AA, Residual
-from raybench.estimate import Estimate
-from raybench.report.findings import Findings
+from raybench.analysis.controls import AA, Residual
+from raybench.analysis.results import Findings
+from raybench.model.estimate import Estimate
 from raybench.report.plots.canvas import COLOURS, Plot, errors, panels, plain_text
 
 MOST_DOTS = 3000  # more are thinned evenly: the file would grow, the picture would not change

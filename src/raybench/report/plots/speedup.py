@@ -6,11 +6,11 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from raybench.estimate import Estimate
-from raybench.report.findings import Findings
+from raybench.analysis.results import Findings
+from raybench.analysis.speedup import BAND
+from raybench.model.estimate import Estimate
 from raybench.report.plots.canvas import Plot, beyond, legend, panels, sample_sizes
 from raybench.report.plots.curves import Curves, counts, curves, draw_points
-from raybench.scaling import BAND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

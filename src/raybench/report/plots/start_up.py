@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from raybench.estimate import Estimate
+from raybench.analysis.results import Findings
+from raybench.analysis.speedup import BAND
+from raybench.model.estimate import Estimate
 from raybench.report.cells import is_loop
-from raybench.report.findings import Findings
 from raybench.report.plots.canvas import Plot, legend, look, panels, plain_text, sample_sizes, seconds_axis
-from raybench.scaling import BAND
 
 RULE_S = 300.0  # documented: nothing under five minutes
 

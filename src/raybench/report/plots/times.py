@@ -7,8 +7,8 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from raybench.estimate import Estimate
-from raybench.report.findings import Findings
+from raybench.analysis.results import Findings
+from raybench.model.estimate import Estimate
 from raybench.report.plots.canvas import Plot, beyond, legend, panels, sample_sizes, seconds_axis
 from raybench.report.plots.curves import Curves, counts, curves, draw_points
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
-from raybench.estimate import VerdictKind
-from raybench.report import units
-from raybench.report.findings import ClaimLine, Findings
+from raybench.analysis.results import ClaimLine, Findings
+from raybench.model import units
+from raybench.model.estimate import VerdictKind
 from raybench.report.plots.canvas import COLOURS, Plot, panels, plain_text
 
 MARKS = {

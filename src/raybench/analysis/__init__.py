@@ -1,0 +1,1 @@
+"""From raw lines to numbers with intervals."""

@@ -1,0 +1,254 @@
+"""May this study be believed? A/A, sleep, injected overhead and hardware ceiling, judged as one family.
+
+A control fails where its miss passes 2 % and its p value, adjusted by Holm over all controls, lies below 0.05:
+five good controls judged one by one would condemn a fifth of all good studies.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import scipy.stats
+
+from raybench.analysis.dataset import Ledger, copy_s, ledger, makespan, pair
+from raybench.model.estimate import Estimate
+from raybench.model.measurement import Measurement
+from raybench.model.plan import Cell, Plan
+from raybench.model.stats import (
+    MIN_BLOCKS,
+    Resampler,
+    drift,
+    holm,
+    insufficient,
+    interval,
+    noise_floor,
+    ratio,
+    shapiro_p,
+)
+
+Floats = npt.NDArray[np.float64]
+MISS = 0.02  # a smaller miss is no failure, however certain it is
+ALPHA = 0.05
+Side = Literal["two-sided", "less", "greater"]
+AA, SLEEP, OVERHEAD, CEILING = "A/A", "sleep ideal", "injected overhead", "hardware ceiling"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlRow:
+    """One control. expected : what a perfect harness finds. p : that a perfect one misses as far, adjusted.
+
+    one_sided : only a miss in the impossible direction counts (faster than the ideal, above the ceiling of 1):
+    a backend may well be slower than a sleep's ideal. verdict : `found`, `missed`, or why it cannot be judged.
+    """
+
+    kind: str
+    cell: Cell
+    unit: str  # 's per task' or '' for a ratio
+    expected: float
+    estimate: Estimate
+    p: float
+    one_sided: bool = False
+    verdict: str = "found"
+
+    @property
+    def miss(self) -> float:
+        """Give the miss relative to what is expected; 0 where a one-sided control erred on the possible side."""
+        off = self.estimate.point / self.expected - 1
+        if not self.one_sided:
+            return abs(off)
+        return max(0.0, off if self.kind == CEILING else -off)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlReport:
+    """Whether the study's figures may be believed, and why not.
+
+    floor : smallest effect that may be called a difference, by workload name; absent without an A/A control.
+    drift : growth of all times over the study, as a fraction.
+    """
+
+    trusted: bool
+    reasons: tuple[str, ...]
+    floor: Mapping[str, float]
+    rows: tuple[ControlRow, ...]
+    drift: Estimate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Residual:
+    """One measurement beside its cell's median: log ratio of makespans, by running number in the run."""
+
+    cell: str
+    index: int
+    value: float
+
+
+def judge_controls(
+    plan: Plan, measurements: Sequence[Measurement], resampler: Resampler | None = None
+) -> ControlReport:
+    """Judge all controls of a study as one family."""
+    data = ledger(plan, measurements)
+    draws = resampler or Resampler()
+    raw = [row for key in data.cells for row in _of_cell(data, key, draws)]
+    judged = [row for row in raw if row.estimate.n >= MIN_BLOCKS]
+    adjusted = dict(zip(map(id, judged), holm([row.p for row in judged]), strict=True))
+    rows = tuple(_verdict(row, adjusted.get(id(row))) for row in raw)
+    floor = {
+        row.cell.workload.name: noise_floor(row.estimate)
+        for row in rows
+        if row.kind == AA and math.isfinite(row.estimate.high)
+    }
+    reasons = tuple(_reasons(plan, rows))
+    return ControlReport(
+        trusted=not reasons,
+        reasons=reasons,
+        floor=floor,
+        rows=rows,
+        drift=_drift(data, max(floor.values(), default=MISS)),
+    )
+
+
+def residuals(plan: Plan, measurements: Sequence[Measurement]) -> list[Residual]:
+    """Give every good makespan beside its cell's median, in the order of the run: drift and Q-Q plots."""
+    data = ledger(plan, measurements)
+    found = []
+    for key in data.cells:
+        timed = [(m.index, m.phases.makespan) for m in data.ok(key).values() if makespan(m)]
+        middle = float(np.median([s for _, s in timed])) if timed else 1.0
+        found += [Residual(cell=key, index=i, value=math.log(s / middle)) for i, s in timed]
+    return sorted(found, key=lambda r: (r.index, r.cell))
+
+
+def normality(plan: Plan, measurements: Sequence[Measurement]) -> dict[str, float]:
+    """Give the Shapiro-Wilk p value of each cell's log ratios to its base, by cell key: no interval relies on it."""
+    data = ledger(plan, measurements)
+    found = {}
+    for key in data.cells:
+        base = data.base(key)
+        top, bottom = data.paired(base, key, makespan) if base and base != key else (np.empty(0), np.empty(0))
+        p = shapiro_p(np.log(top / bottom))
+        if p is not None:
+            found[key] = p
+    return found
+
+
+def _of_cell(data: Ledger, key: str, resampler: Resampler) -> Iterator[ControlRow]:
+    cell, base = data.cells[key], data.base(key)
+    if data.ok(key, replica=2):
+        first, second = pair(data.ok(key), data.ok(key, replica=2), makespan)
+        yield _ratio_row(AA, cell, first, second, resampler)
+    if "sleep" in (*cell.workload.tags, cell.workload.name) and "seconds" in cell.workload.params:
+        yield from _sleep(data, key, resampler)
+    if base and base != key and "overhead_s" in cell.backend.params and not data.is_ladder(key):
+        yield from _overhead(data, key, base, resampler)
+    if base and cell.cpus > 1 and cell.backend.name == "hardware_ceiling":
+        copies = data.paired(base, key, _whole_bag)
+        if len(copies[0]):
+            yield replace(_ratio_row(CEILING, cell, *copies, resampler, alternative="greater"), one_sided=True)
+
+
+def _whole_bag(m: Measurement) -> float | None:
+    """Give the mean seconds of the copies that each ran the whole bag; the makespan of any other cell."""
+    return copy_s(m) or makespan(m)
+
+
+def _ratio_row(
+    kind: str, cell: Cell, top: Floats, bottom: Floats, resampler: Resampler, *, alternative: Side = "two-sided"
+) -> ControlRow:
+    estimate = ratio(top, bottom, resampler).estimate(edges=())
+    return ControlRow(
+        kind=kind,
+        cell=cell,
+        unit="",
+        expected=1.0,
+        estimate=estimate,
+        p=_t_test(np.log(top / bottom), 0.0, alternative),
+    )
+
+
+def _sleep(data: Ledger, key: str, resampler: Resampler) -> Iterator[ControlRow]:
+    """Compare with whole rounds of waiting tasks; the loop must meet it, others must not beat it."""
+    cell = data.cells[key]
+    if "overhead_s" in cell.backend.params or cell.backend.name == "hardware_ceiling":
+        return
+    timed = [m for _, m in sorted(data.ok(key).items()) if m.tasks and makespan(m)]
+    if not timed:
+        return
+    ideal = math.ceil(len(timed[0].tasks) / cell.workers) * float(cell.workload.params["seconds"])
+    seconds = np.array([m.phases.makespan for m in timed])
+    loop = key == data.base(key)
+    row = _ratio_row(
+        SLEEP, cell, seconds, np.full_like(seconds, ideal), resampler, alternative="two-sided" if loop else "less"
+    )
+    yield replace(row, one_sided=not loop)
+
+
+def _overhead(data: Ledger, key: str, base: str, resampler: Resampler) -> Iterator[ControlRow]:
+    """Recover the overhead per task that the injected arm says it added to the loop."""
+    cell = data.cells[key]
+    slow, plain = data.paired(key, base, makespan)
+    counts = [len(m.tasks) for m in data.ok(key).values() if m.tasks]
+    if not len(slow) or not counts:
+        return
+    tasks = counts[0]
+    put_in = [m.notes["injected_s"] for m in data.ok(key).values() if "injected_s" in m.notes]
+    expected = float(np.median(put_in)) if put_in else float(cell.backend.params["overhead_s"])
+    estimate = insufficient(float(np.median(slow) - np.median(plain)) / tasks, len(slow))
+    if len(slow) >= MIN_BLOCKS:
+        low, high = interval((resampler.medians(slow) - resampler.medians(plain)) / tasks)
+        estimate = replace(estimate, low=low, high=high, flag="")
+    yield ControlRow(
+        kind=OVERHEAD,
+        cell=cell,
+        unit="s per task",
+        expected=expected,
+        estimate=estimate,
+        p=_t_test((slow - plain) / tasks, expected, "two-sided"),
+    )
+
+
+def _t_test(values: Floats, expected: float, alternative: Side) -> float:
+    """Give the p value of a mean; values without any spread are compared directly."""
+    if len(values) < 2:
+        return 1.0
+    if np.ptp(values) <= 1e-12 * max(1.0, float(np.abs(values).max())):
+        off = float(values.mean()) - expected
+        wrong = {"two-sided": abs(off), "less": -off, "greater": off}[alternative]
+        return 0.0 if wrong > 1e-12 else 1.0
+    return float(scipy.stats.ttest_1samp(values, expected, alternative=alternative).pvalue)
+
+
+def _verdict(row: ControlRow, adjusted: float | None) -> ControlRow:
+    if adjusted is None:
+        return replace(row, verdict=f"{row.estimate.n} blocks, needs {MIN_BLOCKS}")
+    if row.miss > MISS and adjusted < ALPHA:
+        return replace(row, p=adjusted, verdict="missed")
+    if row.kind == OVERHEAD and row.estimate.low <= 0:
+        return replace(row, p=adjusted, verdict="too noisy to find it")
+    return replace(row, p=adjusted)
+
+
+def _reasons(plan: Plan, rows: Sequence[ControlRow]) -> Iterator[str]:
+    """Say what keeps the study from being trusted."""
+    if not plan.controls:
+        yield "this study has no controls"
+        return
+    for row in rows:
+        if row.verdict == "missed":
+            unit, e = f" {row.unit}" if row.unit else "", row.estimate
+            yield (
+                f"{row.kind} of {row.cell.workload.name} on {row.cell.backend.name}: expected "
+                f"{row.expected:.4g}{unit}, found {e.point:.4g} [{e.low:.4g}, {e.high:.4g}], n={e.n}, p={row.p:.2g}"
+            )
+    for kind in (AA, OVERHEAD):
+        verdicts = [row.verdict for row in rows if row.kind == kind]
+        if not {"found", "missed"} & set(verdicts):
+            yield f"{kind}: " + (verdicts[0] if verdicts else "not measured")
+
+
+def _drift(data: Ledger, floor: float) -> Estimate:
+    timed = [(key, m) for key in data.cells for m in data.ok(key).values() if makespan(m)]
+    return drift([k for k, _ in timed], [m.began for _, m in timed], [m.phases.makespan for _, m in timed], floor=floor)

@@ -1,0 +1,235 @@
+"""METG(x): the smallest average task granularity at which a backend keeps efficiency x.
+
+From the ladder of task lengths: fixed work, constant number of tasks, warm, against the loop's rate in the same block.
+Source: Slaughter et al. 2020, "Task Bench" (arXiv:1908.05790).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from raybench.analysis.dataset import CONTROL, Ledger, ledger
+from raybench.model.estimate import Estimate
+from raybench.model.measurement import LadderPoint, Measurement
+from raybench.model.plan import Cell, Plan
+from raybench.model.stats import INSUFFICIENT, MIN_BLOCKS, Resampler, interval
+
+Floats = npt.NDArray[np.float64]
+LEVELS = (0.5, 0.7, 0.8)  # 0.5 compares with Task Bench; 0.7 and 0.8 are the documented band
+OPEN_SHARE = 0.025  # of resamples beyond an end of the ladder: then that bound is open
+TIMED_WRONGLY = 1.5  # no backend is half as fast again as a bare loop
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metg:
+    """METG at one level of efficiency, in seconds.
+
+    mark : '' measured; '<' below the shortest task of the ladder; '>' never reached. Then the points are bounds.
+    granularity : wall x P / N, overhead and idle included. work : useful time of a task there, level x granularity.
+    task_bench, log_log : granularity by linear interpolation over efficiency, as Task Bench does, and by the same
+        on logarithms: for comparison, both run high where the ladder's steps are wide; None where censored.
+    below, above : shares of the resamples censored at either end.
+    """
+
+    level: float
+    mark: str
+    granularity: Estimate
+    work: Estimate
+    task_bench: float | None
+    log_log: float | None
+    below: float
+    above: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rung:
+    """One task length. work : units per task; work_s : the same in seconds of the bare loop."""
+
+    work: int
+    work_s: float
+    granularity: Estimate
+    efficiency: Estimate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """One backend's ladder, longest tasks first. peak : largest efficiency; NaN without data."""
+
+    cell: Cell
+    n: int
+    tasks: int
+    rungs: tuple[Rung, ...] = ()
+    metg: tuple[Metg, ...] = ()
+    peak: float = float("nan")
+    reason: str = ""
+    flags: tuple[str, ...] = ()
+
+
+def curves(
+    plan: Plan,
+    measurements: Sequence[Measurement],
+    resampler: Resampler | None = None,
+    *,
+    levels: Sequence[float] = LEVELS,
+) -> list[Curve]:
+    """Give the ladder curve with its METG of every planned backend; those without data keep theirs, with a reason."""
+    data = ledger(plan, measurements)
+    draws = resampler or Resampler()
+    wanted = [k for k, cell in data.cells.items() if data.is_ladder(k) and CONTROL not in cell.backend.tags]
+    return [_curve(data, key, draws, levels) for key in wanted if key != data.base(key)]
+
+
+def _curve(data: Ledger, key: str, resampler: Resampler, levels: Sequence[float]) -> Curve:
+    cell, base = data.cells[key], data.base(key)
+    mine = {b: m.ladder for b, m in data.ok(key).items() if m.ladder}
+    theirs = {b: m.ladder for b, m in data.ok(base).items() if m.ladder} if base else {}
+    blocks = sorted(mine.keys() & theirs.keys())
+    works = _common_works([mine[b] for b in blocks])
+    if not works:
+        reason = data.reason(key) or ("no ladder of the one-thread loop in the same block" if mine else "no ladder")
+        return Curve(cell=cell, n=0, tasks=0, reason=reason)
+    points = [{p.work: p for p in mine[b]} for b in blocks]
+    walls = np.array([[found[w].wall_s for found in points] for w in works])
+    tasks = {found[w].tasks for found in points for w in works}
+    unit = np.array([_unit(theirs[b]) for b in blocks])
+    ladder = Ladder(works=np.array(works, float), tasks=max(tasks), cpus=cell.cpus, walls=walls, unit=unit)
+    rungs = ladder.rungs(resampler)
+    peak = max(rung.efficiency.point for rung in rungs)
+    flags = [("unequal numbers of tasks", len(tasks) > 1), ("timed wrongly", peak >= TIMED_WRONGLY)]
+    return Curve(
+        cell=cell,
+        n=len(blocks),
+        tasks=ladder.tasks,
+        rungs=rungs,
+        metg=tuple(ladder.metg(level, resampler) for level in levels),
+        peak=peak,
+        reason=data.reason(key),
+        flags=tuple(flag for flag, true in flags if true),
+    )
+
+
+def _common_works(ladders: Sequence[Sequence[LadderPoint]]) -> list[int]:
+    """List the task lengths that every block has, longest first: a ladder may end early where nothing is left."""
+    common = set.intersection(*({p.work for p in ladder} for ladder in ladders)) if ladders else set()
+    return sorted(common, reverse=True)
+
+
+def _unit(ladder: Sequence[LadderPoint]) -> float:
+    """Give the seconds per unit of work of the bare loop, from its longest tasks: the peak of the machine."""
+    longest = max(ladder, key=lambda p: p.work)
+    return longest.wall_s / (longest.work * longest.tasks)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ladder:
+    """The numbers behind a curve. works : (points,), falling; walls : (points, blocks); unit : (blocks,)."""
+
+    works: Floats
+    tasks: int
+    cpus: int
+    walls: Floats
+    unit: Floats
+
+    def rungs(self, resampler: Resampler) -> tuple[Rung, ...]:
+        """Estimate granularity and efficiency of each task length."""
+        gran, eff, _ = self._medians()
+        drawn = self._drawn(resampler) if self._enough() else None
+        unit = float(np.median(self.unit))
+        return tuple(
+            Rung(
+                work=int(work),
+                work_s=float(work * unit),
+                granularity=self._estimate(gran[0, j], None if drawn is None else drawn[0][:, j]),
+                efficiency=self._estimate(eff[0, j], None if drawn is None else drawn[1][:, j]),
+            )
+            for j, work in enumerate(self.works)
+        )
+
+    def metg(self, level: float, resampler: Resampler) -> Metg:
+        """Estimate METG(level) with the interval of resampled blocks."""
+        gran, eff, unit = self._medians()
+        point = float(crossing(self.works, gran, eff, unit, level)[0])
+        mark = {np.inf: ">", 0.0: "<"}.get(point, "")
+        shown = {">": float(gran[0].max()), "<": float(gran[0].min())}.get(mark, point)
+        below = above = 0.0
+        draws = None
+        if self._enough():
+            draws = crossing(self.works, *self._drawn(resampler), level)
+            below, above = float(np.mean(draws == 0)), float(np.mean(np.isinf(draws)))
+        granularity = self._estimate(shown, draws)
+        work = replace(
+            granularity,
+            point=level * shown,
+            low=level * granularity.low,
+            high=level * granularity.high,
+        )
+        return Metg(
+            level=level,
+            mark=mark,
+            granularity=granularity,
+            work=work,
+            task_bench=None if mark else task_bench(gran[0], eff[0], level),
+            log_log=None if mark else float(np.exp(task_bench(np.log(gran[0]), np.log(eff[0]), float(np.log(level))))),
+            below=below,
+            above=above,
+        )
+
+    def _medians(self) -> tuple[Floats, Floats, Floats]:
+        return self._curves(np.asarray(np.median(self.walls, axis=1))[None, :], np.array([np.median(self.unit)]))
+
+    def _drawn(self, resampler: Resampler) -> tuple[Floats, Floats, Floats]:
+        walls = np.stack([resampler.medians(w) for w in self.walls], axis=1)
+        return self._curves(walls, resampler.medians(self.unit))
+
+    def _curves(self, walls: Floats, unit: Floats) -> tuple[Floats, Floats, Floats]:
+        """Give granularity and efficiency, (sets, points), and seconds per unit of work, (sets,)."""
+        gran = walls * self.cpus / self.tasks
+        return gran, self.works * unit[:, None] / gran, unit
+
+    def _enough(self) -> bool:
+        return len(self.unit) >= MIN_BLOCKS
+
+    def _estimate(self, point: float, draws: Floats | None) -> Estimate:
+        n = len(self.unit)
+        if draws is None:
+            return Estimate(point=float(point), low=0.0, high=np.inf, n=n, flag=INSUFFICIENT)
+        low, high = interval(draws)
+        return Estimate(point=float(point), low=low, high=high, n=n)
+
+
+def crossing(works: Floats, gran: Floats, eff: Floats, unit: Floats, level: float) -> Floats:
+    """Find METG of many curves at once: inf where the level is never reached, 0 where no task is short enough.
+
+    Between two rungs the wall time is taken as linear in the work, which is exact for a constant overhead per
+    task; a bend between two rungs makes the result too large, never too small.
+    works : (points,), falling. gran, eff : (sets, points). unit : (sets,).
+    """
+    sets = np.arange(len(gran))
+    reached = eff >= level
+    at = np.argmin(np.where(reached, gran, np.inf), axis=1)
+    after = np.minimum(at + 1, len(works) - 1)
+    gran_at, gran_after = gran[sets, at], gran[sets, after]
+    found = gran_at.copy()  # a curve that turns back on itself: the rung itself
+    inner = (gran_after < gran_at) & (after > at)
+    slope = (gran_at - gran_after)[inner] / (works[at] - works[after])[inner]
+    offset = gran_after[inner] - slope * works[after][inner]
+    found[inner] = unit[inner] * offset / (unit[inner] - level * slope)
+    found[reached.all(axis=1)] = 0.0
+    found[~reached.any(axis=1)] = np.inf
+    return np.asarray(found)
+
+
+def task_bench(gran: Floats, eff: Floats, level: float) -> float:
+    """Interpolate one curve's granularity linearly over efficiency, as `chart_metg.py` of Task Bench does."""
+    reached = np.flatnonzero(eff >= level)
+    at = int(reached[np.argmin(gran[reached])])
+    if at + 1 == len(gran) or gran[at + 1] >= gran[at]:
+        return float(gran[at])
+    return float(np.interp(level, [eff[at + 1], eff[at]], [gran[at + 1], gran[at]]))
+
+
+def by_backend(found: Sequence[Curve], level: float) -> Mapping[str, Metg]:
+    """Pick METG(level) of each backend with data, by `name P=cpus`."""
+    return {f"{c.cell.backend.name} P={c.cell.cpus}": m for c in found for m in c.metg if m.level == level}

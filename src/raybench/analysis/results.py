@@ -1,0 +1,102 @@
+"""What the report is made of: the raw data of a run, and all analyses of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from raybench.analysis.anytime import Anytime, TimeToTarget
+from raybench.analysis.controls import ControlReport, Residual
+from raybench.analysis.losses import Account
+from raybench.analysis.metg import Curve
+from raybench.analysis.tuning import Delta, Split
+from raybench.model.estimate import Estimate, Row, VerdictKind
+from raybench.model.measurement import Environment, Measurement, Quality
+from raybench.model.plan import Cell, Plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimLine:
+    """A documented sentence and what the data say.
+
+    unit : of `value`, as `units.by_unit` knows it. band : what the sentence demands, in words.
+    """
+
+    id: str
+    source: str
+    statement: str
+    band: str
+    verdict: VerdictKind
+    value: Estimate | None = None
+    unit: str = ""
+    note: str = ""
+    cells: tuple[str, ...] = ()  # keys
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """The raw data of one run as the report needs it. `folder` is relative to the reports folder."""
+
+    folder: str
+    data: str  # hash over the raw files
+    plan: Plan
+    environment: Environment
+    measurements: tuple[Measurement, ...]
+    qualities: tuple[Quality, ...] = ()
+    torn: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Durations:
+    """The sorted times of a cell's tasks in seconds, of all good blocks. n : blocks."""
+
+    cell: Cell
+    n: int
+    seconds: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeline:
+    """The stamps of the measurement with the median makespan. before : start-up and warm-up, in seconds.
+
+    tasks : (lane, started, ended, how it ended), seconds since the first dispatch.
+    """
+
+    cell: Cell
+    block: int
+    before: float
+    makespan: float
+    lanes: int
+    tasks: tuple[tuple[int, float, float, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """All analyses of a run.
+
+    documented : published RMSE delta by workload, as a fraction.
+    aside : why a section has nothing to show, by its id.
+    """
+
+    rows: tuple[Row, ...]
+    controls: ControlReport
+    curves: tuple[Curve, ...] = ()
+    accounts: tuple[Account, ...] = ()
+    deltas: tuple[Delta, ...] = ()
+    splits: tuple[Split, ...] = ()
+    anytime: tuple[Anytime, ...] = ()
+    targets: tuple[TimeToTarget, ...] = ()
+    residuals: tuple[Residual, ...] = ()
+    durations: tuple[Durations, ...] = ()
+    timelines: tuple[Timeline, ...] = ()
+    claims: tuple[ClaimLine, ...] = ()
+    documented: Mapping[str, float] = field(default_factory=dict)
+    aside: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def ladders(self) -> frozenset[str]:
+        """Name the workloads that are ladders of task lengths: METG is their result, not a speedup."""
+        return frozenset(curve.cell.workload.name for curve in self.curves)
+
+    @property
+    def floor(self) -> float:
+        """Give the largest noise floor of any workload: for those without an A/A pair of their own."""
+        return max(self.controls.floor.values(), default=0.0)

@@ -1,0 +1,73 @@
+"""Task stamps for charts: one measurement's timeline per cell, and all task times."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from raybench.analysis.dataset import CONTROL, ledger
+from raybench.analysis.results import Durations, Run, Timeline
+from raybench.model.measurement import Measurement, TaskStamp
+
+MOST_VALUES = 300  # of one curve; more are thinned evenly
+
+
+Budgets = Mapping[str, Mapping[int, int]]  # hash of a task list -> task index -> steps of its full budget
+
+
+def budgets(lines: Iterable[Measurement]) -> Budgets:
+    """Read each task's full budget from measurements that ran all steps; tasks of a search differ in theirs."""
+    found: dict[str, dict[int, int]] = {}
+    for m in lines:
+        if m.tasks and m.steps_done == m.steps_asked:
+            found.setdefault(m.tasks_hash, {task.index: task.steps for task in m.tasks})
+    return found
+
+
+def ending(task: TaskStamp, m: Measurement, full: Budgets) -> str:
+    """Say how a task of a measurement ended: `done`, `fewer steps`, `failed`; `unknown` where no arm ran it in full."""
+    if task.error:
+        return "failed"
+    if m.steps_done == m.steps_asked:
+        return "done"
+    budget = full.get(m.tasks_hash, {}).get(task.index)
+    return "unknown" if budget is None else "done" if task.steps >= budget else "fewer steps"
+
+
+def middle(lines: Sequence[Measurement]) -> Measurement | None:
+    """Choose the good measurement with the median makespan: a chart of the best one would flatter."""
+    stamped = sorted((m for m in lines if m.tasks), key=lambda m: (m.phases.makespan, m.key))
+    return stamped[len(stamped) // 2] if stamped else None
+
+
+def timelines(run: Run) -> tuple[Timeline, ...]:
+    """Give the timeline of every parallel cell that has stamps."""
+    data = ledger(run.plan, run.measurements)
+    full = budgets(run.measurements)
+    found = []
+    for key, cell in data.cells.items():
+        m = middle(list(data.ok(key).values()))
+        if m is None or cell.workers == 1 or CONTROL in cell.backend.tags:
+            continue
+        lanes = {worker: lane for lane, worker in enumerate(sorted({task.worker for task in m.tasks}))}
+        found.append(
+            Timeline(
+                cell=cell,
+                block=m.block,
+                before=m.phases.start_up + m.phases.warm_up,
+                makespan=m.phases.makespan,
+                lanes=len(lanes),
+                tasks=tuple((lanes[t.worker], t.started, t.ended, ending(t, m, full)) for t in m.tasks),
+            )
+        )
+    return tuple(found)
+
+
+def durations(run: Run) -> tuple[Durations, ...]:
+    """Give the task times of every cell whose tasks ran in full."""
+    data = ledger(run.plan, run.measurements)
+    found = []
+    for key, cell in data.cells.items():
+        good = [m for m in data.ok(key).values() if m.tasks and m.steps_done == m.steps_asked]
+        seconds = sorted(task.ended - task.started for m in good for task in m.tasks)
+        if len(seconds) > 1 and CONTROL not in cell.backend.tags:
+            step = -(-len(seconds) // MOST_VALUES)
+            found.append(Durations(cell=cell, n=len(good), seconds=tuple(seconds[::step])))
+    return tuple(found)

@@ -1,0 +1,255 @@
+"""What a search found: error deltas over pairs of the quality pass; and why early stopping was faster.
+
+Every error is a loss, to be made small. Deltas are ratios of means, never means of ratios.
+Curves over time are in `anytime`.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import scipy.stats
+from statsmodels.stats.proportion import proportion_confint
+
+from raybench.analysis.dataset import Ledger, ledger, makespan
+from raybench.model.estimate import Estimate
+from raybench.model.measurement import Measurement, Quality
+from raybench.model.plan import Cell, Plan
+from raybench.model.stats import MIN_BLOCKS, Resampler, insufficient, interval, ratio, ratio_of_medians
+
+Floats = npt.NDArray[np.float64]
+HPO = "hpo"  # workload tag
+PAIRS = 10  # fewer (split, search seed) pairs are flagged
+TEST_ROWS = 30  # fewer test rows are flagged
+CHUNK = 1_000  # resamples of test rows held in memory at once
+FULL_WORK = 0.999  # of the steps asked for; an arm that did less stopped early
+PRODUCT_ERROR = 0.01  # the factors of a split may miss the total by that much
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delta:
+    """How much better the tuned model is than the named baseline, on untouched rows; positive is better.
+
+    relative : 1 - mean tuned / mean baseline; interval over pairs and rows (two levels).
+    relative_rows : the same, interval over the test rows of these pairs only; None without row errors.
+    absolute : mean of baseline - tuned, in units of the error. optimism : mean of test - validation of the tuned.
+    better : share of pairs in which the tuned model won (ties half). p : Wilcoxon signed-rank, None below 6 pairs.
+    """
+
+    workload: str
+    arm: str
+    metric: str
+    baseline: str
+    n: int
+    rows: int
+    baseline_test: Estimate
+    tuned_test: Estimate
+    tuned_validation: Estimate
+    relative: Estimate
+    relative_rows: Estimate | None
+    absolute: Estimate
+    optimism: Estimate
+    better: Estimate
+    p: float | None
+    flags: tuple[str, ...] = ()
+
+
+def deltas(lines: Sequence[Quality], resampler: Resampler | None = None) -> list[Delta]:
+    """Give one delta per (workload, arm, metric, baseline), in order of first appearance."""
+    groups: dict[tuple[str, str, str, str], list[Quality]] = {}
+    for line in lines:
+        groups.setdefault((line.workload, line.arm, line.metric, line.baseline), []).append(line)
+    draws = resampler or Resampler()
+    return [_delta(sorted(group, key=lambda q: q.pair), draws) for group in groups.values()]
+
+
+def _delta(pairs: Sequence[Quality], resampler: Resampler) -> Delta:
+    first = pairs[0]
+    base = np.array([q.baseline_test for q in pairs])
+    tuned = np.array([q.tuned_test for q in pairs])
+    validation = np.array([q.tuned_validation for q in pairs])
+    rows = min(min(len(q.baseline_errors), len(q.tuned_errors)) for q in pairs)
+    drawn = _row_draws(pairs, resampler) if rows else None
+    won = float((tuned < base).sum() + 0.5 * (tuned == base).sum())
+    low, high = proportion_confint(won, len(pairs), method="wilson")
+    flags = [
+        (f"only {len(pairs)} pairs", len(pairs) < PAIRS),
+        (f"only {rows} test rows", 0 < rows < TEST_ROWS),
+        ("baseline error is 0", base.mean() == 0),
+    ]
+    return Delta(
+        workload=first.workload,
+        arm=first.arm,
+        metric=first.metric,
+        baseline=first.baseline,
+        n=len(pairs),
+        rows=rows,
+        baseline_test=_mean(base, resampler),
+        tuned_test=_mean(tuned, resampler),
+        tuned_validation=_mean(validation, resampler),
+        relative=_relative(base, tuned, drawn, resampler),
+        relative_rows=_conditional(base, tuned, drawn) if drawn is not None else None,
+        absolute=_mean(base - tuned, resampler),
+        optimism=_mean(tuned - validation, resampler),
+        better=Estimate(point=won / len(pairs), low=float(low), high=float(high), n=len(pairs)),
+        p=_signed_rank(base - tuned),
+        flags=tuple(flag for flag, true in flags if true),
+    )
+
+
+def _gain(base: npt.NDArray[np.floating], tuned: npt.NDArray[np.floating]) -> Floats:
+    """Give 1 - mean tuned / mean baseline over the last axis; NaN where the baseline's error is 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(1 - tuned.mean(axis=-1) / base.mean(axis=-1))
+
+
+def _mean(values: Floats, resampler: Resampler) -> Estimate:
+    """Estimate a mean over pairs by the percentile bootstrap."""
+    point = float(values.mean())
+    if len(values) < MIN_BLOCKS:
+        return insufficient(point, len(values))
+    low, high = interval(values[resampler.indices(len(values))].mean(axis=1))
+    return Estimate(point=point, low=low, high=high, n=len(values))
+
+
+def _relative(base: Floats, tuned: Floats, drawn: tuple[Floats, Floats] | None, resampler: Resampler) -> Estimate:
+    """Resample pairs, and within each drawn pair its rows (where known)."""
+    n, point = len(base), float(_gain(base, tuned))
+    if n < MIN_BLOCKS or not np.isfinite(point):
+        return insufficient(point, n)
+    chosen = resampler.indices(n)
+    if drawn is None:
+        low, high = interval(_gain(base[chosen], tuned[chosen]))
+    else:
+        rng = np.random.default_rng([resampler.seed, n, 2])
+        places = np.stack([rng.permutation(resampler.resamples) for _ in range(n)], axis=1)  # rows anew per place
+        low, high = interval(_gain(drawn[0][chosen, places], drawn[1][chosen, places]))
+    return Estimate(point=point, low=low, high=high, n=n)
+
+
+def _conditional(base: Floats, tuned: Floats, drawn: tuple[Floats, Floats]) -> Estimate:
+    """Resample rows within the given pairs."""
+    point = float(_gain(base, tuned))
+    if not np.isfinite(point):
+        return insufficient(point, len(base))
+    low, high = interval(_gain(drawn[0].T, drawn[1].T))
+    return Estimate(point=point, low=low, high=high, n=len(base))
+
+
+def _row_draws(pairs: Sequence[Quality], resampler: Resampler) -> tuple[Floats, Floats]:
+    """Resample the test rows of each pair, both models together: errors of the resamples, (pairs, resamples).
+
+    Pairs of one size share the drawn counts but not their order, which makes them independent.
+    """
+    base, tuned = np.empty((2, len(pairs), resampler.resamples))
+    by_size: dict[int, list[int]] = {}
+    for place, q in enumerate(pairs):
+        by_size.setdefault(len(q.baseline_errors), []).append(place)
+    for size, places in by_size.items():
+        errors = np.array([pairs[p].baseline_errors for p in places] + [pairs[p].tuned_errors for p in places]).T
+        rng = np.random.default_rng([resampler.seed, size, 1])
+        means = np.concatenate([_row_means(errors, chunk, rng) for chunk in _chunks(resampler.resamples)])
+        for column, place in enumerate(places):
+            order = rng.permutation(resampler.resamples)
+            base[place] = _metric(pairs[place].metric, means[order, column])
+            tuned[place] = _metric(pairs[place].metric, means[order, column + len(places)])
+    return base, tuned
+
+
+def _chunks(total: int) -> list[int]:
+    return [min(CHUNK, total - start) for start in range(0, total, CHUNK)]
+
+
+def _row_means(errors: Floats, resamples: int, rng: np.random.Generator) -> Floats:
+    size = len(errors)
+    flat = rng.integers(0, size, size=(resamples, size)) + size * np.arange(resamples)[:, None]
+    counts = np.bincount(flat.ravel(), minlength=size * resamples).reshape(resamples, size)
+    return np.asarray(counts.astype(np.float64) @ errors / size)
+
+
+def _metric(name: str, mean_errors: Floats) -> Floats:
+    return np.sqrt(mean_errors) if name == "rmse" else mean_errors
+
+
+def _signed_rank(differences: Floats) -> float | None:
+    if len(differences) < MIN_BLOCKS:
+        return None
+    if not differences.any():
+        return 1.0
+    return float(scipy.stats.wilcoxon(differences).pvalue)
+
+
+# --- early stopping -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """Why an arm that stops tasks early was faster: total = saving x cores x efficiency.
+
+    total : makespan of the full one-thread search / makespan of the arm. saving : busy seconds of the full
+    search / busy seconds of the arm. efficiency : busy seconds of the arm / (P x makespan). saving_steps : the same
+    saving counted in steps. same_resources : the loop with library threads on P cores / the arm; None if not measured.
+    product_error : product / total - 1; what the loop spends between its tasks.
+    """
+
+    cell: Cell
+    n: int
+    total: Estimate
+    saving: Estimate
+    cores: int
+    efficiency: Estimate
+    saving_steps: Estimate
+    same_resources: Estimate | None
+    product_error: float
+    flags: tuple[str, ...] = ()
+
+
+def splits(plan: Plan, measurements: Sequence[Measurement], resampler: Resampler | None = None) -> list[Split]:
+    """Split the gain of every cell that stopped tasks early, in the order of the plan."""
+    data = ledger(plan, measurements)
+    draws = resampler or Resampler()
+    found = (_split(data, key, draws) for key in data.cells if _stops_early(data, key))
+    return [split for split in found if split is not None]
+
+
+def busy_seconds(m: Measurement) -> float | None:
+    """Sum the tasks' own seconds; None without stamps.
+
+    Where a search pauses its tasks, the span of a stamp is not time at work, and the arm notes the sum itself.
+    """
+    if "busy_s" in m.notes:
+        return float(m.notes["busy_s"])
+    return math.fsum(t.ended - t.started for t in m.tasks) or None
+
+
+def _stops_early(data: Ledger, key: str) -> bool:
+    asked, done = (data.values(key, lambda m: float(m.steps_asked)), data.values(key, lambda m: float(m.steps_done)))
+    return bool(len(asked)) and float(np.median(done)) < FULL_WORK * float(np.median(asked))
+
+
+def _split(data: Ledger, key: str, resampler: Resampler) -> Split | None:
+    base, threaded, cpus = data.base(key), data.threaded(key), data.cells[key].cpus
+    if base is None:
+        return None
+    whole, part = data.paired(base, key, makespan)
+    full, done = data.paired(base, key, busy_seconds)
+    if not len(whole) or len(full) != len(whole):
+        return None
+    total, saving = ratio(whole, part, resampler), ratio(full, done, resampler)
+    efficiency = ratio(done, cpus * part, resampler)
+    steps = data.paired(base, key, lambda m: float(m.steps_done))
+    product_error = saving.point * cpus * efficiency.point / total.point - 1
+    return Split(
+        cell=data.cells[key],
+        n=len(whole),
+        total=total.estimate(),
+        saving=saving.estimate(),
+        cores=cpus,
+        efficiency=efficiency.estimate(edges=()),
+        saving_steps=ratio_of_medians(*steps, resampler),
+        same_resources=ratio_of_medians(*data.paired(threaded, key, makespan), resampler) if threaded else None,
+        product_error=product_error,
+        flags=("product misses the total",) if abs(product_error) > PRODUCT_ERROR else (),
+    )

@@ -1,0 +1,1 @@
+"""Run a plan: the runner, its child processes, and what each of them measures."""

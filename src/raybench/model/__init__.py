@@ -1,0 +1,1 @@
+"""What is planned, measured and estimated, and the pure functions over it; imports nothing else of raybench."""

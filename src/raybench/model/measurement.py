@@ -1,0 +1,258 @@
+"""What is measured: tasks and their results, phases, raw lines and the machine they were taken on.
+
+Raw samples only; nothing here is an average. How a line is stored: `rawline`. Glossary: METHODOLOGY.md.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from raybench.model.plan import SCHEMA, Job, Status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One unit of work.
+
+    params : what distinguishes it; JSON values only.
+    steps : full budget (boosting rounds, trees); None where the workload is not stepped.
+    """
+
+    index: int
+    params: Mapping[str, Any]
+    steps: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """What a task yields. A stepped task yields at each rung and at its full budget.
+
+    steps : steps done so far; 0 where the workload is not stepped.
+    loss : validation error, to be made small; None where there is none.
+    answer : only the last one of a task carries it.
+    """
+
+    steps: int = 0
+    loss: float | None = None
+    answer: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """A stamped report of a running task: `at` in seconds of `clock.now`."""
+
+    steps: int
+    loss: float | None
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSeen:
+    """What a worker process said about itself. Asked is not got."""
+
+    pid: int
+    node: str  # host name, or the Ray node's id
+    threads: int  # largest native thread pool after the first task; 0 where no native library is loaded
+    affinity: int  # CPUs it may run on
+    nice: int
+    omp: str  # OMP_NUM_THREADS as the worker sees it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskResult:
+    """What came back of one task; stamps and facts are the worker's own.
+
+    started, ended : seconds of `clock.now`, taken in the worker.
+    steps : steps done; fewer than `Task.steps` means stopped early.
+    error : '' or why the task failed, naming the task (only where failures are results).
+    tries : how often the task was started, as far as the backend knows.
+    seen : the worker's facts, on the first result of each worker process; None on the others.
+    """
+
+    index: int
+    answer: Any
+    started: float
+    ended: float
+    pid: int
+    steps: int = 0
+    loss: float | None = None
+    points: tuple[Point, ...] = ()
+    error: str = ""
+    tries: int = 1
+    seen: WorkerSeen | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskStamp:
+    """The part of a `TaskResult` that is stored; seconds since the makespan began, to the microsecond."""
+
+    index: int
+    started: float
+    ended: float
+    worker: int  # pid
+    steps: int = 0
+    loss: float | None = None
+    points: tuple[tuple[int, float | None, float], ...] = ()  # (steps, loss, at)
+    error: str = ""
+    tries: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LadderPoint:
+    """One bag of a ladder of task lengths, all run in one warm process.
+
+    work : units of fixed work per task (kernel iterations); comparable between backends.
+    wall_s : makespan of the bag; busy_s : sum of the tasks' own times.
+    """
+
+    work: int
+    tasks: int
+    wall_s: float
+    busy_s: float
+    workers: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phases:
+    """Where a measurement's seconds went, in order. A phase that does not exist is 0.
+
+    interpreter : from the runner's spawn to the first line of the child.
+    imports : workload's and backend's modules in the driver.
+    data : loading the data in the driver (untimed for speedups: every backend pays the same).
+    start_parts : parts of start-up by name; they lie within `start_up`.
+    start_up : until P workers have answered.
+    warm_up : until every worker has imported, holds its data and has run a tiny task.
+    makespan : from the first dispatch to the last result in the driver.
+    shutdown : leaving the backend.
+    check : checking and scoring in the driver, in no speedup.
+    """
+
+    interpreter: float = 0.0
+    imports: float = 0.0
+    data: float = 0.0
+    start_up: float = 0.0
+    start_parts: Mapping[str, float] = field(default_factory=dict)
+    warm_up: float = 0.0
+    makespan: float = 0.0
+    shutdown: float = 0.0
+    check: float = 0.0
+
+    @property
+    def cold(self) -> float:
+        """Seconds a user waits who starts from nothing: all but the data and the check."""
+        return self.interpreter + self.imports + self.start_up + self.warm_up + self.makespan + self.shutdown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disturbance:
+    """How quiet the machine was; None is "unknown here".
+
+    foreign_before, foreign_during : CPU seconds of others per second and core, 0 to 1.
+    """
+
+    foreign_before: float | None = None
+    foreign_during: float | None = None
+    steal: float | None = None  # share of the machine's CPU time, 0 to 1
+    throttled: int | None = None  # cgroup periods throttled meanwhile
+    swapped_in: int | None = None  # pages
+    reason: str = ""  # '' is quiet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """One line of raw data: raw samples only, never an average."""
+
+    cell: str  # Cell.key
+    block: int
+    replica: int
+    attempt: int
+    status: Status
+    reason: str = ""
+    order: int = 0
+    index: int = 0  # running number within the run
+    extra: bool = False
+    began: float = 0.0  # seconds since the run began
+    phases: Phases = field(default_factory=Phases)
+    cpu_s: float | None = None  # of the whole process tree, daemons included
+    cpu_makespan_s: float | None = None  # the same, during the makespan only
+    cpu_source: str = ""
+    peak_rss_bytes: int | None = None
+    memory_source: str = ""
+    tasks: tuple[TaskStamp, ...] = ()
+    tasks_hash: str = ""  # over the task list: equal for every backend
+    answers_hash: str = ""  # over the answers, index by index
+    steps_asked: int = 0
+    steps_done: int = 0
+    ladder: tuple[LadderPoint, ...] = ()
+    workers_seen: tuple[WorkerSeen, ...] = ()
+    nodes_seen: tuple[str, ...] = ()
+    scores: Mapping[str, float] = field(default_factory=dict)
+    notes: Mapping[str, Any] = field(default_factory=dict)  # what a workload or a backend adds, by name
+    disturbance: Disturbance = field(default_factory=Disturbance)
+    backend_version: str = ""
+    schema: int = SCHEMA
+
+    @classmethod
+    def of(cls, job: Job, status: Status, reason: str = "", **facts: Any) -> "Measurement":
+        """Begin the line of a job: its place in the plan and how it ended."""
+        return cls(
+            cell=job.cell.key,
+            block=job.block,
+            replica=job.replica,
+            attempt=job.attempt,
+            order=job.order,
+            extra=job.extra,
+            status=status,
+            reason=reason,
+            **facts,
+        )
+
+    @property
+    def key(self) -> tuple[str, int, int, int]:
+        """Identity of the measurement: (cell, block, replica, attempt)."""
+        return (self.cell, self.block, self.replica, self.attempt)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quality:
+    """One (split, search seed) pair of the quality pass: untimed errors on untouched test rows.
+
+    arm : `tuned`, `asha`, `random_split` ... ; the named way in which the model was chosen.
+    baseline_errors, tuned_errors : squared error (or 0/1 loss) of each test row, same rows.
+    """
+
+    workload: str
+    arm: str
+    pair: int
+    metric: str
+    baseline: str
+    baseline_test: float
+    tuned_validation: float
+    tuned_test: float
+    baseline_errors: tuple[float, ...] = ()
+    tuned_errors: tuple[float, ...] = ()
+    scores: Mapping[str, float] = field(default_factory=dict)
+    chosen: Mapping[str, Any] = field(default_factory=dict)
+    schema: int = SCHEMA
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """Identity of the line."""
+        return (self.workload, self.arm, self.pair)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """The machine and the code of a run, once per run. Unknown values are `unavailable: why`.
+
+    machine : key made of stable facts (CPU model and counts, memory), e.g. `epyc-2c-24g-1a2b3c`.
+    identity : hashes of source, lock file, data and plan; resume needs all of them equal.
+    facts : everything in METHODOLOGY's fingerprint, grouped; JSON values only.
+    """
+
+    machine: str
+    identity: Mapping[str, str]
+    began: str  # clock.stamped()
+    facts: Mapping[str, Any]
+    command: str = ""
+    schema: int = SCHEMA

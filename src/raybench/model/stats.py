@@ -1,0 +1,300 @@
+"""Pure estimators: medians and ratios of medians with intervals, noise floor, drift, verdicts of bands.
+
+Every input is one value per block. Nothing here averages ratios or removes an outlier.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import scipy.stats
+from statsmodels.stats.multitest import multipletests
+
+from raybench.model.estimate import Estimate, VerdictKind
+
+SEED = 20_101  # of all resampling: the same raw data always give the same numbers
+RESAMPLES = 9_999  # (resamples + 1) x 2.5 % is whole; Monte-Carlo error of a bound is then below a tenth of its width
+MIN_BLOCKS = 6  # the range of 5 values covers the median with 93.75 % only
+DISAGREES = "cross-check disagrees"
+INSUFFICIENT = "insufficient"
+LOW_N = "low-n"
+QUANTISED = "quantised timer"
+UNDECIDABLE = (DISAGREES, INSUFFICIENT, LOW_N)
+DRIFT_POINTS = 400  # Theil-Sen looks at all pairs: more points are joined to bins first
+
+Floats = npt.NDArray[np.float64]
+
+
+class Resampler:
+    """Draw blocks with replacement, the same draws for every estimate over n blocks.
+
+    The draws depend on (seed, n) alone. Medians are found from counts per block, without sorting the resamples.
+    """
+
+    def __init__(self, *, seed: int = SEED, resamples: int = RESAMPLES) -> None:
+        self.seed = seed
+        self.resamples = resamples
+        self._indices: dict[int, npt.NDArray[np.intp]] = {}
+        self._counts: dict[int, npt.NDArray[np.int16]] = {}
+        self._medians = functools.lru_cache(maxsize=64)(self._medians_of)  # the base's serve all cells of a workload
+
+    def indices(self, n: int) -> npt.NDArray[np.intp]:
+        """Give the index matrix of n blocks, (resamples, n)."""
+        if n not in self._indices:
+            self._indices[n] = np.random.default_rng([self.seed, n]).integers(0, n, size=(self.resamples, n))
+        return self._indices[n]
+
+    def counts(self, n: int) -> npt.NDArray[np.int16]:
+        """Count how often each block was drawn, (n, resamples)."""
+        if n not in self._counts:
+            flat = self.indices(n) + n * np.arange(self.resamples)[:, None]
+            counts = np.bincount(flat.ravel(), minlength=n * self.resamples).reshape(self.resamples, n)
+            self._counts[n] = np.ascontiguousarray(counts.T.astype(np.int16))
+        return self._counts[n]
+
+    def medians(self, x: npt.ArrayLike) -> Floats:
+        """Give the median of each resample of x, (resamples,); read-only."""
+        return self._medians(np.asarray(x, dtype=np.float64).tobytes())
+
+    def _medians_of(self, raw: bytes) -> Floats:
+        values = np.frombuffer(raw)
+        n = len(values)
+        order = np.argsort(values, kind="stable")
+        counts, ranked = self.counts(n), values[order]
+        running = np.zeros(self.resamples, dtype=np.int16)  # how many drawn values lie at or below the current one
+        lower, upper = np.zeros((2, self.resamples), dtype=np.int16)
+        for block in order:
+            running += counts[block]
+            lower += running <= (n - 1) // 2
+            upper += running <= n // 2
+        medians: Floats = (ranked[lower] + ranked[upper]) / 2
+        medians.flags.writeable = False
+        return medians
+
+
+def interval(draws: npt.ArrayLike) -> tuple[float, float]:
+    """Give the 95 % percentile interval of resampled values; infinite values are allowed."""
+    values = np.asarray(draws, dtype=np.float64)
+    if np.isfinite(values).all():
+        low, high = np.quantile(values, [0.025, 0.975])
+    else:  # interpolating towards infinity would give NaN
+        low, high = np.quantile(values, [0.025, 0.975], method="inverted_cdf")
+    return float(low), float(high)
+
+
+@functools.cache
+def t_quantile(n: int) -> float:
+    """Give the 97.5 % quantile of Student's t with n - 1 degrees of freedom."""
+    return float(scipy.stats.t.ppf(0.975, n - 1))
+
+
+@functools.cache
+def _rank(n: int) -> int:
+    """Give the largest k for which [x_(k), x_(n+1-k)] covers the median with at least 95 %; 0 if none does."""
+    ks = np.arange(1, n // 2 + 1)
+    fits = ks[1 - 2 * scipy.stats.binom.cdf(ks - 1, n, 0.5) >= 0.95]
+    return int(fits.max()) if len(fits) else 0
+
+
+def median_rank_ci(x: npt.ArrayLike) -> Estimate:
+    """Estimate a median with its exact binomial rank interval; fewer than 6 values give their range, flag `low-n`.
+
+    Source: Le Boudec 2010, Performance Evaluation, theorem 2.1.
+    """
+    ranked = np.sort(np.asarray(x, dtype=np.float64))
+    n = len(ranked)
+    if n == 0:
+        return insufficient(float("nan"), 0)
+    k = _rank(n)
+    low, high = (ranked[k - 1], ranked[n - k]) if k else (ranked[0], ranked[-1])
+    return Estimate(point=float(np.median(ranked)), low=float(low), high=float(high), n=n, flag="" if k else LOW_N)
+
+
+def insufficient(point: float, n: int) -> Estimate:
+    """Give a number without evidence: an infinite interval and a flag."""
+    return Estimate(point=point, low=-np.inf, high=np.inf, n=n, flag=INSUFFICIENT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ratio:
+    """A ratio of medians with its resamples, shared by speedup, efficiency and serial fraction.
+
+    draws : (resamples,), empty where there are too few blocks. check : interval of the paired t on log ratios.
+    """
+
+    point: float
+    draws: Floats
+    check: tuple[float, float]
+    n: int
+    flag: str = ""
+
+    def estimate(self, change: Callable[[Floats], Floats] = np.asarray, *, edges: Sequence[float] = (1.0,)) -> Estimate:
+        """Estimate `change` (monotone) of the ratio by the percentile interval of its changed resamples.
+
+        edges : changed values that must lie in both intervals, bootstrap's and t's, or in neither; otherwise the
+            flag `cross-check disagrees` keeps the estimate from deciding anything.
+        """
+        point = float(change(np.array([self.point]))[0])
+        if len(self.draws) == 0:
+            return Estimate(point=point, low=-np.inf, high=np.inf, n=self.n, flag=self.flag)
+        low, high = interval(change(self.draws))
+        check_low, check_high = np.sort(change(np.array(self.check)))
+        split = any((low <= edge <= high) != (check_low <= edge <= check_high) for edge in edges)
+        flag = DISAGREES if split and self.flag != QUANTISED else self.flag
+        return Estimate(point=point, low=low, high=high, n=self.n, flag=flag)
+
+
+def ratio(top: npt.ArrayLike, bottom: npt.ArrayLike, resampler: Resampler) -> Ratio:
+    """Estimate median(top) / median(bottom), paired by block, with a percentile bootstrap.
+
+    top, bottom : one positive value per block, same order; blocks are resampled together.
+    Fewer than 6 blocks give an infinite interval, not an error; constant log ratios the flag `quantised timer`.
+    Source: Efron & Tibshirani 1993, ch. 13; Kalibera & Jones 2013.
+    """
+    a, b = np.asarray(top, dtype=np.float64), np.asarray(bottom, dtype=np.float64)
+    assert a.shape == b.shape, "blocks are not aligned"
+    n = len(a)
+    point = float(np.median(a) / np.median(b)) if n and np.median(b) > 0 else float("nan")
+    if n < MIN_BLOCKS or min(a.min(), b.min()) <= 0:
+        flag = INSUFFICIENT if n < MIN_BLOCKS else "not positive"
+        return Ratio(point=point, draws=np.empty(0), check=(-np.inf, np.inf), n=n, flag=flag)
+    logs = np.log(a / b)
+    middle, spread = float(logs.mean()), float(logs.std(ddof=1))
+    half = t_quantile(n) * spread / np.sqrt(n)
+    return Ratio(
+        point=point,
+        draws=np.asarray(resampler.medians(a) / resampler.medians(b)),
+        check=(float(np.exp(middle - half)), float(np.exp(middle + half))),
+        n=n,
+        flag=QUANTISED if spread < 1e-12 else "",  # rounding of the logarithm alone leaves about 1e-16
+    )
+
+
+def ratio_of_medians(top: npt.ArrayLike, bottom: npt.ArrayLike, resampler: Resampler) -> Estimate:
+    """Estimate median(top) / median(bottom), paired by block; see `ratio`."""
+    return ratio(top, bottom, resampler).estimate()
+
+
+def geomean_index(ratios: npt.ArrayLike) -> float:
+    """Give the geometric mean of ratios: an index without a unit, no speedup of anything (Hoefler & Belli, rule 4)."""
+    return float(scipy.stats.gmean(np.asarray(ratios, dtype=np.float64)))
+
+
+def noise_floor(same: Estimate) -> float:
+    """Give the smallest effect that may be called a difference, from the ratio of two equal cells (A/A)."""
+    return max(abs(same.low - 1), abs(same.high - 1))
+
+
+def direction(estimate: Estimate, floor: float) -> str:
+    """Say whether a ratio lies `above` or `below` 1 by more than the noise floor, or '' where it does not."""
+    if estimate.flag in UNDECIDABLE or not np.isfinite(floor):
+        return ""
+    if estimate.low > 1 + floor:
+        return "above"
+    return "below" if estimate.high < 1 - floor else ""
+
+
+def half_width(estimate: Estimate) -> float:
+    """Give half the width of a ratio's interval on the log scale; infinite where there is no interval."""
+    if not (0 < estimate.low <= estimate.high < np.inf):
+        return float("inf")
+    return float(np.log(estimate.high / estimate.low) / 2)
+
+
+def band_verdict(estimate: Estimate, low: float, high: float, *, extrapolated: bool = False) -> VerdictKind:
+    """Judge a band by the interval alone: wholly inside, wholly outside, or undecided."""
+    if extrapolated:
+        return VerdictKind.PREDICTED
+    if estimate.flag in UNDECIDABLE or np.isnan(estimate.point):
+        return VerdictKind.INCONCLUSIVE
+    if low <= estimate.low and estimate.high <= high:
+        return VerdictKind.SUPPORTED
+    if estimate.high < low or estimate.low > high:
+        return VerdictKind.REFUTED
+    return VerdictKind.INCONCLUSIVE
+
+
+def outside_p(estimate: Estimate, low: float, high: float) -> float:
+    """Give the two-sided p value of "lies inside the band", read back from the interval's width on the log scale.
+
+    Source: Altman & Bland 2011, "How to obtain the P value from a confidence interval".
+    """
+    if low <= estimate.point <= high or estimate.flag in UNDECIDABLE:
+        return 1.0
+    edge = low if estimate.point < low else high
+    if edge <= 0 or estimate.low <= 0:
+        error, distance = (estimate.high - estimate.low) / 3.92, abs(estimate.point - edge)
+    else:
+        error, distance = half_width(estimate) / 1.96, abs(float(np.log(estimate.point / edge)))
+    return float(2 * scipy.stats.norm.sf(distance / error)) if error > 0 else 0.0
+
+
+def holm(p_values: Sequence[float]) -> tuple[float, ...]:
+    """Adjust the p values of one family by Holm's method, in the order given."""
+    if len(p_values) < 2:  # nothing to adjust; statsmodels collects all garbage in every call, a tenth of a second
+        return tuple(p_values)
+    return tuple(float(p) for p in multipletests(list(p_values), method="holm")[1])
+
+
+def family_verdict(
+    estimates: Sequence[Estimate], low: float, high: float, *, extrapolated: bool = False
+) -> VerdictKind:
+    """Judge a band claimed for many cells: supported if all are, refuted if any is after Holm's adjustment."""
+    if not estimates:
+        return VerdictKind.UNTESTABLE
+    kinds = [band_verdict(e, low, high, extrapolated=extrapolated) for e in estimates]
+    if extrapolated or all(kind is VerdictKind.SUPPORTED for kind in kinds):
+        return kinds[0]
+    adjusted = holm([outside_p(e, low, high) for e in estimates])
+    refuted = any(k is VerdictKind.REFUTED and p < 0.05 for k, p in zip(kinds, adjusted, strict=True))
+    return VerdictKind.REFUTED if refuted else VerdictKind.INCONCLUSIVE
+
+
+def tukey_outliers(x: npt.ArrayLike) -> int:
+    """Count values beyond 1.5 interquartile ranges of the quartiles; counted, never removed."""
+    values = np.asarray(x, dtype=np.float64)
+    if len(values) < 4:
+        return 0
+    first, third = np.quantile(values, [0.25, 0.75])
+    reach = 1.5 * (third - first)
+    return int(((values < first - reach) | (values > third + reach)).sum())
+
+
+def unstable(x: npt.ArrayLike) -> bool:
+    """Tell whether pyperf would warn: sd at least 10 % of the mean, or an extreme at least 50 % off it."""
+    values = np.asarray(x, dtype=np.float64)
+    if len(values) < 2 or values.mean() <= 0:
+        return False
+    middle = values.mean()
+    return bool(values.std(ddof=1) >= 0.1 * middle or np.abs(values - middle).max() >= 0.5 * middle)
+
+
+def shapiro_p(x: npt.ArrayLike) -> float | None:
+    """Give the Shapiro-Wilk p value (of log ratios, say); None where values are too few or all equal."""
+    values = np.asarray(x, dtype=np.float64)
+    if len(values) < 3 or np.ptp(values) == 0:
+        return None
+    return float(scipy.stats.shapiro(values).pvalue)
+
+
+def drift(cells: Sequence[str], at: npt.ArrayLike, values: npt.ArrayLike, *, floor: float) -> Estimate:
+    """Estimate by how much times grew over the whole study, as a fraction; flag `drift` where it is real.
+
+    cells : name of each value's cell, whose median log is taken out. at : start of each value, any unit.
+    Blocks absorb drift: it is shown, nothing is corrected. Source: Theil-Sen slope with Sen's interval.
+    """
+    table = pd.DataFrame({"cell": list(cells), "at": np.asarray(at, float), "log": np.log(np.asarray(values, float))})
+    table = table[table.groupby("cell")["log"].transform("size") > 1].sort_values("at", kind="stable")
+    if len(table) < MIN_BLOCKS or table["at"].iloc[-1] == table["at"].iloc[0]:
+        return insufficient(float("nan"), len(table))
+    table["log"] -= table.groupby("cell")["log"].transform("median")
+    length = float(table["at"].iloc[-1] - table["at"].iloc[0])
+    bins = np.arange(len(table)) * min(len(table), DRIFT_POINTS) // len(table)
+    binned = table.groupby(bins)[["at", "log"]].median()
+    fit = scipy.stats.theilslopes(binned["log"], binned["at"], alpha=0.95)
+    change, low, high = (float(np.expm1(s * length)) for s in (fit.slope, fit.low_slope, fit.high_slope))
+    real = (low > 0 or high < 0) and abs(change) > floor
+    return Estimate(point=change, low=low, high=high, n=len(table), flag="drift" if real else "")

@@ -1,0 +1,265 @@
+"""From a Study to jobs in blocks: what will be measured, in which order, and what not, and why.
+
+Imports no workload and no backend: it reads their YAML and asks importlib whether packages are there.
+"""
+
+import importlib.util
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from raybench.model.plan import Cell, GridRow, Job, Limits, Plan, Skip, Spec, Study
+
+PADDING_BYTES = 4096  # upper end of the environment padding drawn per block (Mytkowicz et al. 2009)
+EXTRAS = {"distributed": "dask", "optuna": "optuna", "mlflow": "mlflow"}  # import name -> extra of raybench
+# A workload with the left tag needs a backend with the right tag, for the reason given.
+NEEDS = {
+    "kills": ("survives_kills", "its tasks kill their worker; this backend has no worker that may die"),
+    "hangs": ("ends_tasks", "its tasks hang; this backend cannot end one task (cell limit only)"),
+    "gpu": ("gpu", "its tasks ask for GPUs; this backend does not hand out GPUs"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """What the plan must know of the machine; given, so that planning is pure."""
+
+    usable_cpus: int
+    cpus_for: Callable[[int], tuple[int, ...]]  # CPU numbers for P cores
+    gpus: int
+    missing_data: Callable[[str], str]  # why a data file cannot be had, or ''
+    missing_package: Callable[[str], bool] = lambda name: importlib.util.find_spec(name) is None
+
+
+def plan(study: Study, machine: Machine) -> Plan:
+    """Lay out a study: every cell of the grid as jobs in freshly drawn blocks, or as a skip with its reason.
+
+    The order within a block is a permutation drawn from SeedSequence([seed, block]); cells that share a Ray
+    head stay adjacent, in random order. With controls, each workload's base is planned twice a block (A/A).
+    """
+    cells, skips = _sorted_out(_cells(study, machine), study, machine)
+    jobs: list[Job] = []
+    for block in range(study.blocks):
+        jobs += block_jobs(cells, study, machine, block=block)
+    tuned = [name for name in dict.fromkeys(c.workload.name for c in cells) if "hpo" in study.workloads[name].tags]
+    return Plan(
+        study=study.name,
+        seed=study.seed,
+        blocks=study.blocks,
+        usable_cpus=machine.usable_cpus,
+        jobs=tuple(jobs),
+        skips=tuple(skips),
+        controls=study.controls,
+        verdicts=study.verdicts,
+        quality=tuple(tuned) if study.quality_pairs else (),
+        quality_pairs=study.quality_pairs,
+        target_half_width=study.target_half_width,
+        about=study.about,
+    )
+
+
+def block_jobs(cells: Sequence[Cell], study: Study, machine: Machine, *, block: int) -> list[Job]:
+    """Draw one block: these cells in random order, each base twice where the study has controls (A/A).
+
+    Not of the sleep workload, whose control is its known ideal, nor of ladders, which take minutes.
+    """
+    entries = [(cell, 1) for cell in cells]
+    if study.controls:
+        entries += [(cell, 2) for cell in cells if is_base(cell) and not {"sleep", "ladder"} & set(cell.workload.tags)]
+    pattern = [
+        Job(
+            cell=cell,
+            block=block,
+            order=0,
+            replica=replica,
+            seed=study.seed,
+            limits=_limits(cell, study),
+            cluster=study.cluster,
+            affinity=machine.cpus_for(min(cell.cpus, machine.usable_cpus)),  # oversubscribed cells share what there is
+        )
+        for cell, replica in entries
+    ]
+    return _drawn(pattern, seed=study.seed, block=block)
+
+
+def _limits(cell: Cell, study: Study) -> Limits:
+    """Give the run's limits, with the time-out of this cell's grid row where the run names none."""
+    asked = [
+        row.task_timeout_s
+        for row in study.grid
+        if cell.workload.name in row.workloads and cell.backend.name in row.backends and row.task_timeout_s is not None
+    ]
+    return (
+        replace(study.limits, task_timeout_s=min(asked))
+        if asked and study.limits.task_timeout_s is None
+        else study.limits
+    )
+
+
+def mini_block(planned: Plan, wanted: Iterable[str], *, block: int) -> list[Job]:
+    """Draw one more block of the wanted cells (keys), their bases and the A/A replicas."""
+    keys = set(wanted)
+    workloads = {cell.workload.name for cell in planned.cells if cell.key in keys}
+    pattern = [
+        replace(job, extra=True)
+        for job in planned.jobs
+        if job.block == 0 and (job.cell.key in keys or (is_base(job.cell) and job.cell.workload.name in workloads))
+    ]
+    return _drawn(pattern, seed=planned.seed, block=block)
+
+
+def _drawn(pattern: Sequence[Job], *, seed: int, block: int) -> list[Job]:
+    rng = np.random.default_rng(np.random.SeedSequence([seed, block]))
+    hash_seed, padding = int(rng.integers(1, 2**32 - 1)), int(rng.integers(0, PADDING_BYTES + 1))
+    groups: dict[str, list[Job]] = {}
+    for number, job in enumerate(pattern):
+        groups.setdefault(head_key(job.cell) or f"alone {number}", []).append(job)
+    keys = list(groups)
+    drawn: list[Job] = []
+    for place in rng.permutation(len(keys)):
+        members = groups[keys[int(place)]]
+        drawn += [members[int(i)] for i in rng.permutation(len(members))]
+    return [
+        replace(job, block=block, order=order, hash_seed=hash_seed, padding=padding) for order, job in enumerate(drawn)
+    ]
+
+
+def is_base(cell: Cell) -> bool:
+    """Tell whether a cell is the one-thread loop that speedups refer to."""
+    return "serial" in cell.backend.tags and "control" not in cell.backend.tags
+
+
+def head_key(cell: Cell) -> str:
+    """Name the shared Ray head of a cell, or '': one head per (cores, threads, GPUs, flags) and block."""
+    if "shared_head" not in cell.backend.tags:
+        return ""
+    flags = sorted(cell.backend.params.get("flags", {}).items())
+    return f"head {cell.cpus} {cell.cpus_per_task} {cell.gpus} {flags}"
+
+
+# --- cells ----------------------------------------------------------------------------------------
+
+
+def _cells(study: Study, machine: Machine) -> list[Cell]:
+    found: dict[str, Cell] = {}
+    for row in study.grid:
+        for workload in row.workloads:
+            for backend in row.backends:
+                for cell in _of_row(study.workloads[workload], study.backends[backend], row, machine):
+                    found.setdefault(cell.key, cell)
+    return list(found.values())
+
+
+def _of_row(workload: Spec, backend: Spec, row: GridRow, machine: Machine) -> Iterable[Cell]:
+    """Lay one pair out over the axes; serial arms exist at P = 1 only, threaded ones at P > 1 only."""
+    counts = cpu_counts(row.cpus, machine.usable_cpus)
+    own = workload.params.get("gpus") if "gpu" in workload.tags else None  # its tasks queue for a number of its own
+    for gpus in row.gpus if own is None else (own,):
+        if "serial" in backend.tags:
+            yield Cell(workload=workload, backend=backend, workers=1, gpus=gpus)
+            continue
+        for cpus in counts:
+            if "threads" in backend.tags:
+                if cpus > 1:
+                    yield Cell(workload=workload, backend=backend, workers=1, cpus_per_task=cpus, gpus=gpus)
+                continue
+            for each in row.cpus_per_task:
+                if cpus % each:
+                    continue
+                for workers in row.workers or (cpus // each,):
+                    wide = workers * each > cpus
+                    yield Cell(
+                        workload=workload,
+                        backend=backend,
+                        workers=workers,
+                        cpus_per_task=each,
+                        gpus=gpus,
+                        oversubscribed=wide,
+                        granted=cpus if wide else None,
+                    )
+
+
+def cpu_counts(asked: Sequence[int | str], usable: int) -> list[int]:
+    """Spell out `all` and `powers` (1, 2, 4 ... and all usable cores); sorted, each once."""
+    counts: set[int] = set()
+    for word in asked:
+        if word == "all":
+            counts.add(usable)
+        elif word == "powers":
+            counts |= {2**k for k in range(usable.bit_length()) if 2**k <= usable} | {usable}
+        else:
+            counts.add(int(word))
+    return sorted(counts)
+
+
+def _sorted_out(cells: Sequence[Cell], study: Study, machine: Machine) -> tuple[list[Cell], list[Skip]]:
+    run, skips = [], []
+    for cell in cells:
+        if cell.cpus > machine.usable_cpus and study.oversubscribe:
+            cell = replace(cell, oversubscribed=True)
+        reason = unsuitable(cell.workload, cell.backend) or _unavailable(cell, study, machine)
+        if reason:
+            skips.append(Skip(cell=cell, reason=reason))
+        else:
+            run.append(cell)
+    return run, skips
+
+
+def unsuitable(workload: Spec, backend: Spec) -> str:
+    """Say why this pair makes no sense on any machine, or ''."""
+    lacking = [tag for tag in backend.requires.tags if tag not in workload.tags]
+    if lacking:
+        return f"{backend.name} needs a workload tagged {', '.join(lacking)}; {workload.name} is none"
+    if backend.stepped and not workload.stepped:
+        return f"{backend.name} stops tasks early; the tasks of {workload.name} have no steps to stop between"
+    for tag, (wanted, why) in NEEDS.items():
+        if tag in workload.tags and wanted not in backend.tags:
+            return f"{workload.name} on {backend.name}: {why}"
+    return ""
+
+
+def _unavailable(cell: Cell, study: Study, machine: Machine) -> str:
+    for spec in (cell.workload, cell.backend):
+        for package in spec.requires.packages:
+            if machine.missing_package(package):
+                extra = EXTRAS.get(package)
+                remedy = f"pip install 'raybench[{extra}]'" if extra else f"pip install {package}"
+                return f"package {package} is not installed; {remedy}"
+        for name in spec.requires.data:
+            if reason := machine.missing_data(name):
+                return reason
+    wanted = max(cell.gpus, cell.workload.requires.gpus, cell.backend.requires.gpus)
+    if wanted > machine.gpus and "logical_gpu" not in cell.workload.tags:
+        return f"asks for {wanted:g} GPU, this machine has {machine.gpus}"
+    slots = cell.workers * cell.cpus_per_task
+    if slots > cell.cpus and "ray" in cell.backend.requires.packages:
+        return f"asks for {slots} slots on {cell.cpus} cores; Ray hands out one slot per core granted"
+    if cell.cpus > machine.usable_cpus and not study.oversubscribe:
+        return (
+            f"asks for {cell.cpus} cores, {machine.usable_cpus} are usable; "
+            "oversubscribe=true runs it all the same, labelled"
+        )
+    return ""
+
+
+def limit_note(job: Job) -> str:
+    """Say `cell limit only` where a task time-out is asked for and this backend cannot end one task."""
+    if job.limits.task_timeout_s is None or "ends_tasks" in job.cell.backend.tags:
+        return ""
+    return "cell limit only"
+
+
+def estimate_s(jobs: Sequence[Job], known: Mapping[str, float]) -> float:
+    """Estimate how long these jobs take: seconds per cell from earlier runs, else a guess by kind."""
+    total = 0.0
+    heads: set[tuple[int, str]] = set()
+    for job in jobs:
+        tags = job.cell.backend.tags
+        guess = (
+            6.0 + (10.0 if "cold" in tags or "documented" in tags else 0.0) + (4.0 if job.cell.backend.stepped else 0)
+        )
+        total += known.get(job.cell.key, guess)
+        if head_key(job.cell):
+            heads.add((job.block, head_key(job.cell)))
+    return total + 9.0 * len(heads)  # a head takes about this long to start and stop on two cores

@@ -1,0 +1,85 @@
+"""RESULTS.md: the document as Markdown, kept short enough to be read."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jinja2
+
+from raybench.model import units
+from raybench.report.document import Document
+from raybench.report.section import Paragraph
+from raybench.report.tables import code_span, escape, markdown, one_line
+
+LINES = 400  # RESULTS.md stays below
+# What the page has anyway, the most dispensable first; at last the cells take their short form.
+LEFT_OUT = (
+    "resources", "scores", "S_rel", "time to target", "lost core-seconds, cold", "cold", "lost core-seconds, warm",
+    "machine", "early stopping", "gain", "time to score", "controls",
+)  # fmt: skip
+KEPT_LONG = 8  # of these, before the cells are shortened
+
+
+def results(document: Document, *, reports: str, others: Sequence[str]) -> str:
+    """Write RESULTS.md. reports : path of the reports folder from it; others : runs to link, relative to that.
+
+    While it is too long, one more table is left to the page; at last the cells take their short form.
+    """
+    text = ""
+    steps = [(count, False) for count in range(KEPT_LONG + 1)]
+    for count, short in [*steps, *((count, True) for count in range(KEPT_LONG, len(LEFT_OUT) + 1))]:
+        text = _render(document, (reports, others), LEFT_OUT[:count], short=short)
+        if text.count("\n") < LINES:
+            return text
+    return text
+
+
+def _render(document: Document, links: tuple[str, Sequence[str]], dropped: Sequence[str], *, short: bool) -> str:
+    reports, others = links
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("raybench.report"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # Markdown: every value passes one of these filters
+    )
+    filters: Mapping[str, Callable[..., Any]] = {
+        "md": escape,
+        "span": code_span,
+        "table": markdown,
+        "forms": lambda section, table: section.brief.get(table.name, ((table,),))[-1 if short else 0],
+        "paragraph": paragraph,
+        "comment": _comment,
+        "fenced": _fenced,
+        "link": lambda run: f"[{escape(run)}]({reports}/{run})",
+    }
+    environment.filters.update(filters)
+    text = environment.get_template("results.md.j2").render(
+        document=document,
+        absent=units.ABSENT,
+        page=f"{reports}/index.html",
+        figures=f"{reports}/figures",
+        others=others,
+        dropped=dropped,
+    )
+    return re.sub(r"\n{3,}", "\n\n", text)
+
+
+def paragraph(parts: Paragraph) -> str:
+    """Write a paragraph: names in fixed width, all else escaped."""
+    return "".join(code_span(part.text) if part.code else _spaced(part.text) for part in parts)
+
+
+def _spaced(text: str) -> str:
+    """Escape, keeping the spaces at the ends that separate a word from a name."""
+    lead, trail = text[: len(text) - len(text.lstrip(" "))], text[len(text.rstrip(" ")) :]
+    return f"{lead}{escape(text)}{trail}"
+
+
+def _comment(text: str) -> str:
+    return one_line(text).replace("--", "- -").replace(">", "")
+
+
+def _fenced(text: str) -> str:
+    return one_line(text).replace("```", "'''")

@@ -1,0 +1,1 @@
+"""What the operating system says: cores, process trees, the record of the machine, interference."""
