@@ -94,7 +94,7 @@ def kept(calibration: Calibration, runs: int, confirmed: Sequence[Record], plant
 
 
 def page(folder: Path) -> tuple[str, bool]:
-    """Give the page and whether all is as promised."""
+    """Return the page and whether all is as promised."""
     equal, confirmed, plants = (records(folder, pattern) for pattern in ("aa*.json", "confirm*.json", "plant-*.json"))
     if not equal:
         raise SystemExit(f"calibration: no aa*.json in {folder}; record with gate.py --equal --times 5 --record")

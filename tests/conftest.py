@@ -55,10 +55,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def tag() -> Iterator[str]:
-    """Give a tag of this test's own, and leave nothing that carries it."""
+    """Return a tag of this test's own, and leave nothing that carries it."""
     name = f"raybench-test-{os.getpid()}"
     yield name
-    for process in process_tree.tagged(name):
+    for process in process_tree.list_tagged(name):
         process.kill()
 
 

@@ -49,7 +49,7 @@ def material(made: Run) -> Material:
 
 
 def found(made: Run, quantity: str, *, cold: bool = False, select: Select | None = None, **given: Any) -> list[Sample]:
-    """Give what a quantity finds in a run."""
+    """Return what a quantity finds in a run."""
     assert set(given) == set(QUANTITIES[quantity].wanted)
     part = Part(quantity=quantity, cold=cold, given=given, select=select or Select())
     return list(samples(material(made), part)[1])

@@ -22,7 +22,7 @@ def write(folder: Path) -> None:
 
 
 def insurance() -> list[str]:
-    """Give a header and rows whose charges follow age, weight and smoking, with noise."""
+    """Return a header and rows whose charges follow age, weight and smoking, with noise."""
     rng = np.random.default_rng(1)
     lines = ["age,sex,bmi,children,smoker,region,charges"]
     for row in range(INSURANCE_ROWS):
@@ -34,7 +34,7 @@ def insurance() -> list[str]:
 
 
 def credit() -> list[str]:
-    """Give rows of 20 attributes and the class: 1 good, 2 bad, seven to three, bad ones with the longer loans."""
+    """Return rows of 20 attributes and the class: 1 good, 2 bad, seven to three, bad ones with the longer loans."""
     rng = np.random.default_rng(2)
     lines = []
     for row in range(CREDIT_ROWS):

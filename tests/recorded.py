@@ -25,7 +25,7 @@ def committed() -> Run:
 
 
 def good(run: Run) -> list[tuple[Cell, Measurement]]:
-    """Give the measurements that count, each with its cell."""
+    """Return the measurements that count, each with its cell."""
     by_key = {cell.key: cell for cell in run.plan.cells}
     return [(by_key[m.cell], m) for m in run.measurements if m.status is Status.OK]
 

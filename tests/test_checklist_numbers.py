@@ -29,7 +29,7 @@ LOOP_SEARCH, ARM = cell(workload=SEARCH), cell(ASHA, 2, workload=SEARCH)
 
 
 def row_of(where, lines, cells=(BASE, POOL2), blocks=10):
-    """Give the row of a cell in a made study."""
+    """Return the row of a cell in a made study."""
     return next(r for r in rows(planned(cells, blocks=blocks), lines, DRAWS) if r.cell == where)
 
 

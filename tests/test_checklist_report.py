@@ -31,11 +31,11 @@ def run() -> Run:
 
 @pytest.fixture(scope="module")
 def findings(run: Run) -> Findings:
-    return build.judged(run, judge=judge)[1]
+    return build.analyse_and_judge(run, judge=judge)[1]
 
 
 def twice(cell: Cell) -> bool:
-    """Tell whether a cell is measured in two replicas a block."""
+    """Return whether a cell is measured in two replicas a block."""
     return is_base(cell) and not {"sleep", "ladder"} & set(cell.workload.tags)
 
 

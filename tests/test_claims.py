@@ -10,7 +10,7 @@ from made_study import cell, noisy, planned, series
 from raybench.analysis.analyze import analyse
 from raybench.claims import reading
 from raybench.claims.claim import Claim, Part, Select
-from raybench.claims.judge import Judged, joined, judge, verdicts
+from raybench.claims.judge import Judged, join_verdicts, judge, verdicts
 from raybench.claims.selection import Sample
 from raybench.model.estimate import Estimate, VerdictKind
 from raybench.model.plan import Skip, Status
@@ -156,7 +156,7 @@ def test_one_refuted_cell_of_four_must_withstand_holm_s_adjustment(p, verdict):
     """The smallest of four p values is multiplied by four: 0.052 and 0.048."""
     family = [judged(VerdictKind.REFUTED, p), *[judged(VerdictKind.SUPPORTED, 1.0)] * 3]
 
-    assert joined(claim(), family) is verdict
+    assert join_verdicts(claim(), family) is verdict
 
 
 def test_all_parts_must_hold_and_one_that_was_not_measured_leaves_it_open():

@@ -38,7 +38,7 @@ def on(backend: Spec, workload: Spec, **limits: float) -> Job:
 
 
 def here(name: str) -> Spec:
-    """Give a workload at its tiny size, or skip with the reason why this machine cannot run it."""
+    """Return a workload at its tiny size, or skip with the reason why this machine cannot run it."""
     spec = TINY.workloads[name]
     for data in spec.requires.data:
         if reason := files.unavailable(data):

@@ -51,7 +51,7 @@ def test_a_machine_of_several_whole_cores_is_fit() -> None:
         doctor.load(2.1, logical=8),
         doctor.others(0.051, ["python 40%"]),
         doctor.at_least("memory", 1.9, 2.0, "free", "end other programs, or choose a smaller study"),
-        doctor.swapping(0.5, 2.0),
+        doctor.judge_swap(0.5, 2.0),
         doctor.governor("powersave"),
         doctor.ray_findings(GOOD_RAY | {"left": 3}, joined=False)[-1],
         doctor.ray_findings(GOOD_RAY | {"dashboard": "HTTP 401"}, joined=False)[3],
@@ -72,7 +72,7 @@ def test_a_doubtful_machine_is_told_what_to_do(found: Finding) -> None:
         doctor.others(0.05, []),
         doctor.others(None, []),
         doctor.at_least("memory", 2.0, 2.0, "free", "end other programs, or choose a smaller study"),
-        doctor.swapping(0.0, 2.0),
+        doctor.judge_swap(0.0, 2.0),
         doctor.governor("performance"),
         doctor.governor(None),
         doctor.gpus(()),
@@ -128,7 +128,7 @@ def test_a_missing_data_file_is_a_warning_with_both_remedies(tmp_path: Path, mon
 
 def test_generated_files_are_removed_on_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAYBENCH_CACHE", str(tmp_path))
-    made = files.generated("table-10.csv", lambda path: path.write_text("x\n") and None)
+    made = files.generate_file("table-10.csv", lambda path: path.write_text("x\n") and None)
     assert doctor.clean() == [made]
     assert not made.exists()
 
@@ -211,7 +211,7 @@ def test_a_look_that_says_nothing_or_never_ends_is_an_error_and_leaves_no_proces
         monkeypatch.setattr(ray_probe, "MODULE", name)
         monkeypatch.setattr(ray_probe, "LIMIT_S", limit_s)
         assert ray_probe.ask(None)["error"] == said
-        assert not process_tree.tagged(f"raybench-doctor-{os.getpid()}")
+        assert not process_tree.list_tagged(f"raybench-doctor-{os.getpid()}")
 
 
 @pytest.mark.ray
@@ -223,4 +223,4 @@ def test_a_loopback_cluster_starts_with_its_dashboard_answers_and_stops() -> Non
     assert found["Ray dashboard"].value == "answers HTTP 200"
     assert facts["nodes"] == [{"alive": True, "cpus": float(doctor.environment.usable_cpus())}]
     assert found["Ray stop"].verdict is Health.OK
-    assert not process_tree.tagged("raybench-doctor-")
+    assert not process_tree.list_tagged("raybench-doctor-")

@@ -183,6 +183,6 @@ def test_only_listed_variables_are_kept_and_secrets_and_paths_are_hidden(
 
 
 def test_generic_places_stay_readable_and_others_are_masked() -> None:
-    assert fingerprint.masked("in /tmp and /dev/shm, not /home/ann/x or ~/y, nor /tmp/ann") == (
+    assert fingerprint.mask_paths("in /tmp and /dev/shm, not /home/ann/x or ~/y, nor /tmp/ann") == (
         "in /tmp and /dev/shm, not <path> or <path>, nor <path>"
     )

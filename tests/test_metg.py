@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from made_study import POOL, cell, measured, planned
-from raybench.analysis.metg import Curve, by_backend, crossing, curves, task_bench
+from raybench.analysis.metg import Curve, by_backend, curves, find_crossing, task_bench
 from raybench.model.measurement import LadderPoint, Measurement
 from raybench.model.plan import Status
 from raybench.model.stats import Resampler
@@ -105,7 +105,7 @@ def test_a_bound_is_open_where_too_many_resamples_are_censored() -> None:
 def test_a_curve_that_turns_back_gives_the_rung_itself() -> None:
     """The shorter tasks have the larger granularity: nothing to interpolate."""
     works, gran, eff = np.array([4.0, 2.0, 1.0]), np.array([[4.0, 2.2, 2.5]]), np.array([[1.0, 0.9, 0.4]])
-    assert crossing(works, gran, eff, np.array([1.0]), 0.8)[0] == pytest.approx(2.2)
+    assert find_crossing(works, gran, eff, np.array([1.0]), 0.8)[0] == pytest.approx(2.2)
     assert task_bench(gran[0], eff[0], 0.8) == pytest.approx(2.2)
 
 

@@ -27,7 +27,7 @@ def test_a_daemon_that_left_parent_and_session_is_found_by_its_tag_and_ended(tag
         daemon = int(go(child))
         child.wait()
         assert psutil.Process(daemon).ppid() != child.pid
-        assert daemon in {process.pid for process in process_tree.tagged(tag)}
+        assert daemon in {process.pid for process in process_tree.list_tagged(tag)}
         assert process_tree.end(tag) == 1
     assert not alive(daemon)
     assert process_tree.end(tag) == 0
@@ -37,7 +37,7 @@ def test_a_descendant_that_lost_its_tag_is_ended_with_its_parent(tag: str) -> No
     code = "import subprocess; p = subprocess.Popen(['/bin/sleep', '600'], env={}); print(p.pid, flush=True); p.wait()"
     with python(code, tag) as child:
         bare = int(go(child))
-        assert bare not in {process.pid for process in process_tree.tagged(tag)}
+        assert bare not in {process.pid for process in process_tree.list_tagged(tag)}
         assert process_tree.end(tag) == 2
     assert not alive(bare)
 
@@ -62,7 +62,7 @@ def test_an_orphan_that_lost_its_tag_is_ended_by_its_account(tag: str) -> None:
 )
 def test_a_prefix_ends_at_a_sign_so_that_job_1_does_not_end_job_10(tag: str, prefix: str, found: bool) -> None:
     with python("", f"{tag}-x1:job2:") as child:
-        assert (child.pid in {process.pid for process in process_tree.tagged(tag + prefix)}) is found
+        assert (child.pid in {process.pid for process in process_tree.list_tagged(tag + prefix)}) is found
 
 
 def test_grace_lets_a_process_end_by_itself(tag: str, tmp_path: Path) -> None:

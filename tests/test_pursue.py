@@ -7,8 +7,8 @@ import pytest
 
 from raybench.config import settings
 from raybench.config.settings import Settings
-from raybench.execution.adaptive import pursue, too_wide
-from raybench.execution.run_folder import PLANNED, Run, finished, identity, note_stop, open_run, planned
+from raybench.execution.adaptive import pursue, wide_cells
+from raybench.execution.run_folder import PLANNED, Run, identity, note_stop, open_run, plan_study, why_finished
 from raybench.model.measurement import Environment, Measurement, Phases
 from raybench.model.plan import Cell, Job, Plan, Spec, Status
 from raybench.store import store
@@ -35,7 +35,7 @@ def made(cell_seconds: dict[str, list[float]]) -> tuple[Plan, store.Loaded]:
 
 
 def opened(asked: Settings) -> Run:
-    plan = planned(asked)
+    plan = plan_study(asked)
 
     def collect(plan_digest: str, command: str) -> Environment:
         return Environment(machine="toy", identity=identity(plan), began="r", facts={}, command=command)
@@ -46,14 +46,14 @@ def opened(asked: Settings) -> Run:
 def test_a_narrow_interval_asks_for_nothing_whatever_its_verdict():
     plan, loaded = made({LOOP.key: [2.0, 2.01, 2.0, 2.01, 2.0, 2.01], POOL.key: [1.0, 1.01, 1.0, 1.01, 1.0, 1.01]})
 
-    assert too_wide(plan, loaded) == []
+    assert wide_cells(plan, loaded) == []
 
 
 def test_a_wide_interval_asks_for_its_cell():
     plan, loaded = made({LOOP.key: [2.0] * 6, POOL.key: [1.0, 2.0, 1.5, 1.0, 2.5, 1.2]})
 
-    assert too_wide(plan, loaded) == [POOL.key]
-    assert too_wide(replace(plan, target_half_width=9.0), loaded) == []
+    assert wide_cells(plan, loaded) == [POOL.key]
+    assert wide_cells(replace(plan, target_half_width=9.0), loaded) == []
 
 
 def test_a_cell_that_was_disturbed_each_time_asks_for_more():
@@ -62,7 +62,7 @@ def test_a_cell_that_was_disturbed_each_time_asks_for_more():
         replace(line, status=Status.DISTURBED) if line.cell == POOL.key else line for line in loaded.measurements
     )
 
-    assert too_wide(plan, replace(loaded, measurements=restless)) == [POOL.key]
+    assert wide_cells(plan, replace(loaded, measurements=restless)) == [POOL.key]
 
 
 def test_mini_blocks_hold_the_cell_its_base_and_the_replica(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -107,16 +107,16 @@ def test_a_budget_that_ends_between_blocks_leaves_the_quality_pass_to_be_taken(t
 def test_a_run_is_finished_when_it_said_so_and_nothing_was_added_since(tmp_path: Path):
     plan, _ = made({LOOP.key: [1.0] * 6})
     run = Run(folder=tmp_path, plan=plan, resumed=True, note="")
-    assert finished(run, budget_min=10) == ""
+    assert why_finished(run, budget_min=10) == ""
 
     note_stop(run, "budget", budget_min=10)
-    assert finished(run, budget_min=10) == ""
+    assert why_finished(run, budget_min=10) == ""
 
     note_stop(run, "complete", budget_min=10)
-    assert finished(run, budget_min=10) == "complete"
+    assert why_finished(run, budget_min=10) == "complete"
 
     (tmp_path / store.MEASUREMENTS).write_text("{}\n", encoding="utf-8")
-    assert finished(run, budget_min=10) == ""
+    assert why_finished(run, budget_min=10) == ""
 
 
 def test_planned_blocks_are_a_finished_study_unless_a_larger_budget_is_given(tmp_path: Path):
@@ -125,5 +125,5 @@ def test_planned_blocks_are_a_finished_study_unless_a_larger_budget_is_given(tmp
 
     note_stop(run, PLANNED, budget_min=10)
 
-    assert finished(run, budget_min=10).startswith("all planned blocks are there")
-    assert finished(run, budget_min=10.5) == ""
+    assert why_finished(run, budget_min=10).startswith("all planned blocks are there")
+    assert why_finished(run, budget_min=10.5) == ""

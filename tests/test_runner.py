@@ -13,9 +13,8 @@ from typing import IO
 import pytest
 
 from raybench.config import settings
-from raybench.execution.run_folder import Run, identity, open_run, planned
-from raybench.execution.runner import Event, Runner
-from raybench.execution.runner import planned as in_order
+from raybench.execution.run_folder import Run, identity, open_run, plan_study
+from raybench.execution.runner import Event, Runner, jobs_in_order
 from raybench.model.errors import StoreInUse
 from raybench.model.measurement import Environment, Measurement
 from raybench.model.plan import Plan, Status
@@ -31,7 +30,7 @@ def opened(tmp_path: Path, *overrides: str) -> Run:
     asked = settings.load(
         ["study=smoke", f"reports={tmp_path}", "cpus=[1]", "backends=[sequential]", *overrides], conf=[TOYS]
     )
-    made = planned(asked)
+    made = plan_study(asked)
 
     def collect(plan_digest: str, command: str) -> Environment:
         """Stand in for the fingerprint, which takes seconds and is no part of running."""
@@ -43,7 +42,7 @@ def opened(tmp_path: Path, *overrides: str) -> Run:
 
 def measured(run: Run, **options: bool) -> list[Measurement]:
     events: list[Event] = []
-    Runner(run.folder, observe=events.append, quiet_only=False, **options).run(in_order(run.plan), budget_s=600)
+    Runner(run.folder, observe=events.append, quiet_only=False, **options).run(jobs_in_order(run.plan), budget_s=600)
     return [event.measurement for event in events if event.measurement is not None]
 
 
@@ -91,7 +90,7 @@ def test_mischief_becomes_a_line_with_its_reason(tmp_path: Path, mischief: str, 
     found = only(measured(run))
 
     assert (found.status, said in found.reason) == (status, True), found.reason
-    assert process_tree.tagged(tag_of(run.folder)) == []
+    assert process_tree.list_tagged(tag_of(run.folder)) == []
 
 
 def test_the_study_goes_on_after_a_failure(tmp_path: Path):
@@ -133,7 +132,7 @@ def test_whole_blocks_are_measured_and_the_budget_stops_before_the_next(tmp_path
     run = opened(tmp_path, "workloads=[toy_none]", "blocks=3")
     events: list[Event] = []
 
-    outcome = Runner(run.folder, observe=events.append, quiet_only=False).run(in_order(run.plan), budget_s=0.0)
+    outcome = Runner(run.folder, observe=events.append, quiet_only=False).run(jobs_in_order(run.plan), budget_s=0.0)
 
     assert (outcome.measured, outcome.stopped) == (1, "budget")
 
@@ -213,7 +212,7 @@ def test_a_load_beside_a_run_disturbs_it_and_it_is_measured_again_when_quiet(tmp
                 process.kill()
                 process.wait()
 
-    Runner(run.folder, observe=observe, quiet_only=True).run(in_order(run.plan), budget_s=60)
+    Runner(run.folder, observe=observe, quiet_only=True).run(jobs_in_order(run.plan), budget_s=60)
 
     assert attempts[0].status is Status.DISTURBED
     assert "others used" in attempts[0].reason
@@ -229,7 +228,7 @@ def tag_of(folder: Path) -> str:
 def gone(prefix: str) -> bool:
     """Wait for processes that were told to end; a fixed number of looks, no clock."""
     for _ in range(200):
-        if not process_tree.tagged(prefix):
+        if not process_tree.list_tagged(prefix):
             return True
         time.sleep(0.05)
     return False

@@ -13,7 +13,7 @@ from raybench.store import store
 
 
 def measured(block: int = 0, **changes: object) -> Measurement:
-    """Give a measurement with something in every field that has a shape of its own."""
+    """Return a measurement with something in every field that has a shape of its own."""
     whole = Measurement(
         cell="0123456789ab",
         block=block,

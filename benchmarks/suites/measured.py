@@ -42,7 +42,7 @@ def raybench(*words: str) -> float:
 def study(
     reports: Path, workloads: Sequence[str], backends: Sequence[str], *, blocks: int, sizes: Sequence[str] = ()
 ) -> tuple[str, ...]:
-    """Give the words that measure these cells, all cores, tiny sizes but for `sizes`, without a report."""
+    """Return the words that measure these cells, all cores, tiny sizes but for `sizes`, without a report."""
     return (
         "run",
         "study=smoke",
@@ -88,7 +88,7 @@ def measure(
 
 
 def own_cost_s(lines: Sequence[Measurement]) -> float:
-    """Give the runner's own seconds per measurement: from one start to the next, less the child's phases."""
+    """Return the runner's own seconds per measurement: from one start to the next, less the child's phases."""
     in_order = sorted(lines, key=lambda line: line.index)
     return median(b.began - a.began - inside_s(a) for a, b in itertools.pairwise(in_order))
 
@@ -99,5 +99,5 @@ def inside_s(line: Measurement) -> float:
 
 
 def per_task_s(lines: Sequence[Measurement]) -> float:
-    """Give the smallest makespan per task: what is left when nothing else disturbed it."""
+    """Return the smallest makespan per task: what is left when nothing else disturbed it."""
     return min(line.phases.makespan / len(line.tasks) for line in lines)

@@ -21,7 +21,7 @@ SIZE = 200  # measurements of the made run
 
 
 def least(work: Callable[[], object], times: int) -> float:
-    """Give the shortest of so many repetitions, in seconds."""
+    """Return the shortest of so many repetitions, in seconds."""
 
     def once() -> float:
         began = now()
@@ -66,7 +66,7 @@ def runner() -> dict[str, float]:
     from raybench.config import settings
     from raybench.execution import run_folder
 
-    run_folder.planned(settings.load(["study=quick"]))
+    run_folder.plan_study(settings.load(["study=quick"]))
     planned_s = now() - began
     found, own_s = taken("sequential", "joblib")
     (joblib,) = [line for line in found if len(line.workers_seen) > 1]
@@ -95,11 +95,11 @@ def taken(*backends: str) -> tuple[list["Measurement"], float]:
     """
     from raybench.config import settings
     from raybench.execution import run_folder
-    from raybench.execution.runner import Runner, planned
+    from raybench.execution.runner import Runner, jobs_in_order
     from suites.measured import good, inside_s
 
     words = ["study=smoke", "workloads=[noop]", f"backends=[{','.join(backends)}]"]
-    jobs = planned(run_folder.planned(settings.load(words)))
+    jobs = jobs_in_order(run_folder.plan_study(settings.load(words)))
     with tempfile.TemporaryDirectory(prefix="raybench-gate-") as folder:
         began = now()
         Runner(Path(folder), observe=lambda event: None, quiet_only=False).run(jobs, budget_s=600)

@@ -21,7 +21,7 @@ VERBS = {
 WORDLESS = ("report", "check", "export", "doctor")  # they work on a run's folder or the machine, not on a study
 
 
-def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse; overrides may stand before, between and after the options."""
     parser = _parser()
     arguments, rest = parser.parse_known_args(argv)

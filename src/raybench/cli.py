@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from raybench.arguments import parsed
+from raybench.arguments import parse
 from raybench.model.errors import RaybenchError
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ INTERRUPTED = 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; 0 fine, 1 something failed or disagrees, 2 the user's mistake, 130 interrupted."""
-    signal.signal(signal.SIGTERM, _interrupted)
-    arguments = parsed(argv)
+    signal.signal(signal.SIGTERM, _interrupt)
+    arguments = parse(argv)
     try:
         return int(_DO[arguments.verb](arguments))
     except RaybenchError as error:
@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
 
 
-def _interrupted(signum: int, frame: object) -> None:
+def _interrupt(signum: int, frame: object) -> None:
     raise KeyboardInterrupt
 
 
@@ -56,7 +56,7 @@ def _plan(arguments: argparse.Namespace) -> int:
     from raybench.planning.planner import estimate_s
 
     asked = _settings(arguments)
-    made = run_folder.planned(asked)
+    made = run_folder.plan_study(asked)
     seconds = estimate_s(made.jobs, run_folder.known_seconds(asked.reports, made))
     console.show_plan(made, seconds, asked.study.budget_min)
     return 0
@@ -67,12 +67,12 @@ def _run(arguments: argparse.Namespace) -> int:
     from raybench.store import store
 
     asked = _settings(arguments)
-    _fetch(run_folder.data_missing(asked))
-    made = run_folder.planned(asked)
+    _fetch(run_folder.missing_data(asked))
+    made = run_folder.plan_study(asked)
     opened = run_folder.open_run(asked, made, command=f"raybench run {' '.join(arguments.overrides)}".strip())
     print(f"run {opened.folder}: {opened.note}")
     failed = 0
-    if (why := run_folder.finished(opened, budget_min=asked.study.budget_min)) and not asked.study.retry_failed:
+    if (why := run_folder.why_finished(opened, budget_min=asked.study.budget_min)) and not asked.study.retry_failed:
         print(f"nothing left to measure: {why}")
     else:
         failed = _pursue(opened, asked)
@@ -117,11 +117,11 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    _rebuild(arguments.root / "reports", _chosen(arguments), arguments, always=True)
+    _rebuild(arguments.root / "reports", _choose_run(arguments), arguments, always=True)
     return 0
 
 
-def _chosen(arguments: argparse.Namespace) -> Path:
+def _choose_run(arguments: argparse.Namespace) -> Path:
     """Find the run that is meant: --run, else the one named in reports/current."""
     from raybench.model.errors import BadSettings
     from raybench.store import store
@@ -150,7 +150,7 @@ def _check(arguments: argparse.Namespace) -> int:
 def _export(arguments: argparse.Namespace) -> int:
     from raybench.store import export, store
 
-    folder = _chosen(arguments)
+    folder = _choose_run(arguments)
     plan, loaded = store.read_plan(folder), store.Store(folder / store.MEASUREMENTS).load()
     written = export.write(plan, loaded.measurements, arguments.out / f"{folder.name}.{arguments.format}")
     print(f"{written}: {len(loaded.measurements)} measurements, explained by columns.json and schema.json")
@@ -162,7 +162,7 @@ def _trace(arguments: argparse.Namespace) -> int:
     from raybench.report import trace
     from raybench.store import store
 
-    folder = _chosen(arguments)
+    folder = _choose_run(arguments)
     if len(arguments.overrides) != 1:
         raise BadSettings(f"{len(arguments.overrides)} cells given; expected one key, as `raybench plan` prints it")
     plan, loaded = store.read_plan(folder), store.Store(folder / store.MEASUREMENTS).load()
@@ -177,7 +177,7 @@ def _trace(arguments: argparse.Namespace) -> int:
 def _rebuild(reports: Path, folder: Path, arguments: argparse.Namespace, *, always: bool) -> None:
     from raybench.report import stale
 
-    if not always and stale.unchanged(reports, folder, arguments.root):
+    if not always and stale.is_unchanged(reports, folder, arguments.root):
         print(f"report of {folder}: unchanged")
         return
     from raybench.claims.judge import judge
@@ -205,7 +205,7 @@ def _cell(arguments: argparse.Namespace) -> int:
     from raybench.model.plan import Status
     from raybench.model.serialize import to_json
 
-    made = run_folder.planned(_settings(arguments))
+    made = run_folder.plan_study(_settings(arguments))
     cells = {job.cell.key: job for job in reversed(made.jobs) if job.replica == 1}
     if len(cells) != 1:
         names = ", ".join(

@@ -78,7 +78,7 @@ def show_outcome(outcome: Outcome, run: Run) -> None:
 
 @contextmanager
 def progress() -> Iterator[Observer]:
-    """Give an observer that shows progress with the time left: a bar on a terminal, else one line per measurement."""
+    """Return an observer that shows progress with the time left: a bar on a terminal, else one line per measurement."""
     if not sys.stdout.isatty():
         yield _plain
         return

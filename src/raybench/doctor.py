@@ -53,14 +53,14 @@ def examine(*, start_ray: bool = True, address: str | None = None, host: Host = 
         load(os.getloadavg()[0], logical=logical),
         *foreign(host),
         at_least("memory", memory.available / GIB, MEMORY_GIB, "free", "end other programs, or choose a smaller study"),
-        swapping(swap.used / GIB, swap.total / GIB),
+        judge_swap(swap.used / GIB, swap.total / GIB),
         governor(host.text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
         turbo(host),
         space("/dev/shm", SHM_GIB, "give the container more shared memory (docker run --shm-size=4g)", host=host),
         space(tempfile.gettempdir(), DISK_GIB, "make room, or point TMPDIR at a larger disk", host=host),
         gpus(machine.gpus()),
         *(data(name) for name in files.KNOWN),
-        leftovers(process_tree.tagged(TAGS)),
+        leftovers(process_tree.list_tagged(TAGS)),
     ]
     if start_ray or address:
         findings += ray_findings(ray_probe.ask(address), joined=bool(address))
@@ -161,7 +161,7 @@ def space(path: str, wanted: float, advice: str, *, host: Host = THIS) -> Findin
     return at_least(path, free / GIB, wanted, "free", advice)
 
 
-def swapping(used: float, total: float) -> Finding:
+def judge_swap(used: float, total: float) -> Finding:
     """Judge the swap in use, in GiB."""
     value = f"{used:.1f} of {total:.1f} GiB used"
     if used < 0.1:
@@ -260,7 +260,7 @@ def ray_findings(facts: Mapping[str, Any], *, joined: bool) -> list[Finding]:
         )
         findings.append(Finding(name="Ray error", value=facts["error"], verdict=Health.BAD, advice=advice))
     if not joined and "left" in facts:
-        findings.append(_stopped(facts.get("stop_s"), facts["left"]))
+        findings.append(_check_stopped(facts.get("stop_s"), facts["left"]))
     return findings
 
 
@@ -284,7 +284,7 @@ def _dashboard(said: str, *, joined: bool) -> Finding:
     return Finding(name="Ray dashboard", value=said, verdict=Health.WARN, advice=advice)
 
 
-def _stopped(stop_s: float | None, left: int) -> Finding:
+def _check_stopped(stop_s: float | None, left: int) -> Finding:
     took = "not stopped by itself" if stop_s is None else f"stopped in {stop_s:.1f} s"
     if left == 0 and stop_s is not None:
         return Finding(name="Ray stop", value=f"{took}, no process left")

@@ -104,7 +104,7 @@ def judge(rounds: Rounds) -> Judgement:
 
 
 def logs_of(rounds: Rounds) -> Floats:
-    """Give a row of logarithms per round: reference, twin, candidate."""
+    """Return a row of logarithms per round: reference, twin, candidate."""
     arms = (rounds.reference, rounds.twin, rounds.candidate)
     n = len(rounds.reference)
     if n < MIN_ROUNDS or {len(arm) for arm in arms} != {n}:
@@ -113,7 +113,7 @@ def logs_of(rounds: Rounds) -> Floats:
 
 
 def look(table: Floats) -> tuple[float, float]:
-    """Give the candidate's log ratio to the nearer reference, and the threshold."""
+    """Return the candidate's log ratio to the nearer reference, and the threshold."""
     draws = np.random.default_rng(SEED)
     return float(steps(table[None])[0]), float(thresholds((table[:, 1] - table[:, 0])[None], draws, DRAWS)[0])
 
@@ -139,7 +139,7 @@ def thresholds(noise: Floats, rng: np.random.Generator, draws: int) -> Floats:
 
 
 def detectable(table: Floats) -> float:
-    """Give the log ratio that a look suspects with the probability POWER, by resampling equal rounds."""
+    """Return the log ratio that a look suspects with the probability POWER, by resampling equal rounds."""
     rng = np.random.default_rng(SEED + 1)
     tables = np.stack([redrawn(table, *draw(len(table), rng)) for _ in range(LOOKS)])
     gaps = thresholds(tables[..., 1] - tables[..., 0], rng, LOOKS) - steps(tables)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
 
-from raybench.backends.asha import StoppingAsha, rungs_of, survives, tried
+from raybench.backends.asha import StoppingAsha, run_trial, rungs_of, survives
 from raybench.backends.joblib_asha import RungFiles
 from raybench.backends.ray_tune import scheduler
 from raybench.model.errors import BackendFailed
@@ -117,8 +117,8 @@ def test_a_stopped_trial_keeps_its_points_and_has_no_answer() -> None:
     workload = bags.Steps()
     task = workload.tasks(0)[0]
     context = workload.prepare(workload.data(0))
-    stopped = tried(workload, task, context, lambda rung, _: rung < 3, workload.rungs)
-    whole = tried(workload, task, context, lambda *_: True, workload.rungs)
+    stopped = run_trial(workload, task, context, lambda rung, _: rung < 3, workload.rungs)
+    whole = run_trial(workload, task, context, lambda *_: True, workload.rungs)
     assert [(p.steps, p.loss) for p in stopped.points] == [(1, 1.0), (3, 1 / 3)]
     assert stopped.steps == 3
     assert stopped.answer is None

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import yaml
 
-from raybench.backends.base import Backend, Resources, worker_seen
-from raybench.backends.worker_side import thread_seen
+from raybench.backends.base import Backend, Resources, read_worker_facts
+from raybench.backends.worker_side import read_thread_facts
 from raybench.model.errors import BackendFailed, RaybenchError
 from raybench.model.measurement import TaskResult
 from raybench.model.plan import Cluster
@@ -72,8 +72,8 @@ def entered(request: pytest.FixtureRequest) -> Iterator[tuple[str, Backend]]:
         if importlib.util.find_spec(package) is None:
             pytest.skip(f"{package} is not installed")
     address = request.getfixturevalue("ray_head") if is_ray(ARMS[name]) else None
-    worker_seen.cache_clear()  # this process has been the worker of earlier arms
-    thread_seen.cache_clear()
+    read_worker_facts.cache_clear()  # this process has been the worker of earlier arms
+    read_thread_facts.cache_clear()
     with built(ARMS[name], Resources(workers=wanted(name), cluster=Cluster(address=address))) as backend:
         yield name, backend
 
@@ -90,7 +90,7 @@ def wanted(name: str) -> int:
 
 
 def bag_for(name: str, **options: Any) -> bags.Squares:
-    """Give Tune and the other searchers trials with steps, the others plain tasks."""
+    """Return Tune and the other searchers trials with steps, the others plain tasks."""
     return (bags.Steps if "hpo" in ARMS[name].get("requires", {}).get("tags", []) else bags.Squares)(**options)
 
 

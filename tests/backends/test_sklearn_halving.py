@@ -7,7 +7,7 @@ import bags
 import pytest
 
 from raybench.backends.base import Resources
-from raybench.backends.sklearn_halving import SklearnHalving, iterations, joined
+from raybench.backends.sklearn_halving import SklearnHalving, iterations, join_fits
 from raybench.model.measurement import Point, Task, TaskResult, WorkerSeen
 
 
@@ -28,14 +28,14 @@ def fit(*reached: int, began: float, loss: float = 1.0, pid: int = 1, seen: Work
 
 
 def test_the_joined_fits_of_a_task_begin_with_the_first_and_end_as_the_last() -> None:
-    whole = joined([fit(1, began=0.0), fit(1, 3, began=10.0, pid=2)])
+    whole = join_fits([fit(1, began=0.0), fit(1, 3, began=10.0, pid=2)])
     assert (whole.started, whole.ended, whole.pid) == (0.0, 12.0, 2)
     assert (whole.steps, whole.loss, whole.answer) == (3, 1 / 3, (1, 3))
     assert whole.tries == 2
 
 
 def test_a_loss_that_is_reached_again_counts_from_its_first_time() -> None:
-    whole = joined([fit(1, began=0.0), fit(1, 3, began=10.0), fit(1, 3, 9, began=20.0)])
+    whole = join_fits([fit(1, began=0.0), fit(1, 3, began=10.0), fit(1, 3, 9, began=20.0)])
     assert [(p.steps, p.at) for p in whole.points] == [(1, 1.0), (3, 12.0), (9, 23.0)]
 
 

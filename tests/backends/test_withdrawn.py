@@ -14,7 +14,7 @@ import bags
 import pytest
 import yaml
 
-from raybench.backends.base import Backend, Resources, worker_seen
+from raybench.backends.base import Backend, Resources, read_worker_facts
 from raybench.backends.ray_tasks import RayTasks
 from raybench.backends.ray_tune import RayTune, TuneSettings
 from raybench.backends.ray_tune_documented import RayTuneDocumented
@@ -78,7 +78,7 @@ def head(flags: Mapping[str, str]) -> Iterator[str]:
 
 @pytest.fixture
 def address(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Give a head with the flags of the arm that the test names, and this driver those flags too."""
+    """Return a head with the flags of the arm that the test names, and this driver those flags too."""
     flags = ARMS[request.param]["flags"]
     tuned = TUNED[request.param.partition(WORD)[0]]["flags"]
     for flag in tuned.keys() - flags.keys():
@@ -113,7 +113,7 @@ def test_no_setting_is_withdrawn_twice() -> None:
 def test_a_fit_without_a_setting_gives_the_right_answers(address: str, name: str, tmp_path: Path) -> None:
     workload = bags.Steps(n=4, folder=str(tmp_path), seconds=0.1)
     tasks, data = workload.tasks(0), workload.data(0)
-    worker_seen.cache_clear()
+    read_worker_facts.cache_clear()
     with built(ARMS[name], name, Resources(workers=2, cluster=Cluster(address=address))) as backend:
         assert backend.warm(workload, workload.warm_up(0), data) == []
         results = backend.run(workload, tasks, data)
@@ -142,7 +142,7 @@ def assert_the_parts_of_the_start_add_up(backend: Backend) -> None:
 def test_tasks_without_a_setting_give_the_right_answers(address: str, name: str, tmp_path: Path) -> None:
     workload = bags.Squares(n=12, folder=str(tmp_path), seconds=0.01)
     tasks, data = workload.tasks(0), workload.data(0)
-    worker_seen.cache_clear()
+    read_worker_facts.cache_clear()
     with built(ARMS[name], name, Resources(workers=2, cluster=Cluster(address=address))) as backend:
         warm = backend.warm(workload, workload.warm_up(0), data)
         results = backend.run(workload, tasks, data)

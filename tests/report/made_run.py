@@ -132,7 +132,7 @@ def stamp(index: int, workers: list[int], makespan: float, *, steps: int) -> Tas
 
 
 def ladder(name: str, drift: float) -> tuple[LadderPoint, ...]:
-    """Give a ladder with 1 ms of work per unit and 2 ms of overhead per task on a backend, none in the loop."""
+    """Return a ladder with 1 ms of work per unit and 2 ms of overhead per task on a backend, none in the loop."""
     points = []
     for work in (256, 64, 16, 4, 1):
         cpus, overhead = (1, 0.0) if name == "sequential" else (2, 0.002)

@@ -227,9 +227,9 @@ def test_threats_are_told_with_the_actual_limits(made):
 
 def test_unchanged_raw_data_are_recognised(made, tmp_path):
     root, folder, _ = made
-    assert stale.unchanged(root / "reports", folder, root)
+    assert stale.is_unchanged(root / "reports", folder, root)
     other = made_run.write(tmp_path / "reports", keep=slice(0, 12))
-    assert not stale.unchanged(tmp_path / "reports", other, root)
+    assert not stale.is_unchanged(tmp_path / "reports", other, root)
 
 
 def test_a_figure_of_an_earlier_run_is_removed(made):

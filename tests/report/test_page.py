@@ -125,6 +125,6 @@ def test_the_command_that_repeats_a_cell_survives_the_shell(data):
 
 
 def test_what_json_does_not_know_becomes_null_and_markup_is_escaped():
-    text = details.embedded({"a": float("nan"), "b": [float("inf"), 1.5], "c": "</script>&"})
+    text = details.embed_json({"a": float("nan"), "b": [float("inf"), 1.5], "c": "</script>&"})
     assert "<" not in text
     assert json.loads(text) == {"a": None, "b": [None, 1.5], "c": "</script>&"}

@@ -3,7 +3,7 @@
 import pytest
 
 from raybench.model.errors import RaybenchError
-from raybench.report.splice import Span, spans, splice, spliced
+from raybench.report.splice import Span, spans, splice, splice_file
 
 TEXT = """# Title
 <!-- raybench:headline -->
@@ -70,6 +70,6 @@ def test_a_generated_part_may_hold_a_code_block():
 def test_a_file_gets_the_parts_whose_markers_it_has(tmp_path):
     path = tmp_path / "README.md"
     path.write_text(TEXT)
-    new = spliced(path, {"headline": "new", "elsewhere": "text"})
+    new = splice_file(path, {"headline": "new", "elsewhere": "text"})
     assert "\nnew\n" in new
     assert path.read_text() == TEXT

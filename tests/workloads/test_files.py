@@ -165,8 +165,8 @@ def test_a_generated_file_is_written_once() -> None:
         calls.append(file)
         file.write_text("content")
 
-    first = files.generated("table-rows-3.csv", write)
-    assert files.generated("table-rows-3.csv", write) == first
+    first = files.generate_file("table-rows-3.csv", write)
+    assert files.generate_file("table-rows-3.csv", write) == first
     assert first.read_text() == "content"
     assert len(calls) == 1
     assert calls[0] != first, "a reader must never meet a half-written file under the final name"
@@ -178,14 +178,14 @@ def test_a_writer_that_fails_leaves_no_file_behind() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        files.generated("table.csv", write)
+        files.generate_file("table.csv", write)
     assert files.clean() == []
 
 
 def test_clean_removes_generated_files_and_keeps_data() -> None:
     files.data_cache().mkdir(parents=True)
     (files.data_cache() / "insurance.csv").write_bytes(TABLE)
-    made = files.generated("a.csv", lambda file: file.touch())
+    made = files.generate_file("a.csv", lambda file: file.touch())
     killed = made.with_name(f"b.csv-x{files.PARTIAL}")
     killed.touch()
     assert files.clean() == [made, killed]

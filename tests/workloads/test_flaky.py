@@ -34,19 +34,19 @@ def test_the_seed_decides_where_they_are_planted() -> None:
 
 def test_the_first_try_fails_and_the_second_answers() -> None:
     workload = Flaky(count=1, work=4, exceptions=1.0, retries=1)
-    with workload.beside():
+    with workload.services():
         task, folder = workload.tasks(1)[0], workload.data(1)
         with pytest.raises(PlantedFailure, match="planted failure of task 0"):
             execute(workload, task, folder)
         result = execute(workload, task, folder)
         assert result.answer == 0 + 1 + 4 + 9
         workload.check([task], [result], 1)
-        assert workload.notes([task], [result]) == {"planted": {"exception": 1}, "errors": 0, "tries": 2}
+        assert workload.facts([task], [result]) == {"planted": {"exception": 1}, "errors": 0, "tries": 2}
 
 
 def test_a_planted_failure_that_never_happened_is_a_wrong_answer() -> None:
     workload = Flaky(count=1, work=4, exceptions=1.0, retries=1)
-    with workload.beside():
+    with workload.services():
         claimed = TaskResult(index=0, answer=14, started=0.0, ended=1.0, pid=1)
         with pytest.raises(WrongAnswer, match="task 0 was to fail"):
             workload.check(workload.tasks(1), [claimed], 1)
@@ -69,7 +69,7 @@ def bag() -> tuple[Flaky, list[Task], list[TaskResult]]:
 
 def test_a_failure_comes_back_as_a_result_that_names_its_task() -> None:
     workload, tasks, results = bag()
-    with workload.beside():
+    with workload.services():
         workload.check(tasks, results, 1)
 
 
@@ -78,7 +78,7 @@ def test_a_failure_that_does_not_name_its_task_is_a_wrong_answer(error: str) -> 
     workload, tasks, results = bag()
     place = next(t.index for t in tasks if t.params["fails"])
     results[place] = lost(place, error)
-    with workload.beside(), pytest.raises(WrongAnswer, match="planted failure of task"):
+    with workload.services(), pytest.raises(WrongAnswer, match="planted failure of task"):
         workload.check(tasks, results, 1)
 
 
@@ -86,7 +86,7 @@ def test_a_failure_that_nobody_planted_is_a_wrong_answer() -> None:
     workload, tasks, results = bag()
     place = next(t.index for t in tasks if not t.params["fails"])
     results[place] = replace(results[place], error=f"task {place}: lost")
-    with workload.beside(), pytest.raises(WrongAnswer, match="expected none"):
+    with workload.services(), pytest.raises(WrongAnswer, match="expected none"):
         workload.check(tasks, results, 1)
 
 

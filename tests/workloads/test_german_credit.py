@@ -58,7 +58,7 @@ def test_scores_treat_the_bad_risk_as_positive() -> None:
     assert scores["svm.cost"] == pytest.approx(1 - share)  # every good risk rejected
     assert scores["svm.f1"] == pytest.approx(2 * share / (1 + share))
     assert len(scores) == 8 * 5
-    assert workload.notes(tasks, all_bad)["training_s"]["svm"] == 2.0
+    assert workload.facts(tasks, all_bad)["training_s"]["svm"] == 2.0
 
 
 @needs_table

@@ -46,7 +46,7 @@ def test_tenths_of_a_gpu_are_counted_without_rounding_losses() -> None:
 
 def test_logical_gpus_are_called_logical() -> None:
     workload = GpuQueue(gpus=2, gpus_per_task=1, count=2)
-    notes = workload.notes(workload.tasks(1), ran((0, 1), (0, 1)))
+    notes = workload.facts(workload.tasks(1), ran((0, 1), (0, 1)))
     assert (notes["most_at_once"], notes["devices"]) == (2, "LOGICAL")
 
 

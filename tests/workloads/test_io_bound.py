@@ -23,7 +23,7 @@ def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_many_tasks_wait_at_once_and_each_gets_its_own_page() -> None:
     workload = HttpRequests(requests=20, per_task=1, latency_s=0.01)
-    with workload.beside(), ThreadPoolExecutor(20) as pool:
+    with workload.services(), ThreadPoolExecutor(20) as pool:
         data = workload.data(1)
         answers = list(pool.map(lambda task: execute(workload, task, data).answer, workload.tasks(1)))
     assert answers == [[hashlib.sha256(f"/1/{k}".encode()).hexdigest()] for k in range(20)]
@@ -31,7 +31,7 @@ def test_many_tasks_wait_at_once_and_each_gets_its_own_page() -> None:
 
 def test_the_server_and_its_port_are_gone_afterwards() -> None:
     workload = HttpRequests(requests=1, per_task=1, latency_s=0.0)
-    with workload.beside():
+    with workload.services():
         port = workload.data(1)["port"]
     assert io_bound.PORT not in os.environ
     with pytest.raises(ConnectionRefusedError):
@@ -42,7 +42,7 @@ def test_proxy_variables_of_the_machine_do_not_come_between(monkeypatch: pytest.
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     workload = HttpRequests(requests=1, per_task=1, latency_s=0.0)
-    with workload.beside():
+    with workload.services():
         tasks = workload.tasks(1)
         workload.check(tasks, [execute(workload, tasks[0], workload.data(1))], 1)
 
@@ -74,7 +74,7 @@ def test_a_file_of_several_blocks_sums_up_to_its_closed_form(monkeypatch: pytest
 def test_the_notes_say_whether_the_reads_were_cold(drop: bool) -> None:
     workload = FileReads(files=1, file_bytes=4096, drop_cache=drop)
     workload.data(1)
-    state = workload.notes([], [])["page_cache"]
+    state = workload.facts([], [])["page_cache"]
     assert state == "cold" or state.startswith("warm: ")
     assert drop or state == "warm: not asked to be dropped"
 
@@ -83,4 +83,4 @@ def test_a_file_just_read_is_not_called_cold(tmp_path: Path) -> None:
     file = tmp_path / "read"
     file.write_bytes(b"x" * 4096)
     file.read_bytes()
-    assert io_bound.cached(str(file)).startswith("warm")
+    assert io_bound.cache_state(str(file)).startswith("warm")

@@ -107,10 +107,10 @@ def damaged(answer: Any) -> Iterator[Any]:
 @pytest.mark.parametrize("name", MINE)
 def test_right_answers_pass_and_a_wrong_one_in_any_task_does_not(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     workload = workload_of(name, "tiny")
-    with workload.beside():
+    with workload.services():
         tasks, results = run_bag(workload, monkeypatch)
         workload.check(tasks, results, SEED)
-        workload.notes(tasks, results)
+        workload.facts(tasks, results)
         assert all(np.isfinite(value) for value in workload.score(tasks, results, SEED).values())
         for place, result in enumerate(results):
             for wrong in damaged(result.answer if result.answer is not None else 0):
@@ -125,7 +125,7 @@ def test_two_runs_of_equal_seeds_answer_alike(name: str, monkeypatch: pytest.Mon
     workload = workload_of(name, "tiny")
     hashes = []
     for _ in range(2):
-        with workload.beside():
+        with workload.services():
             _, results = run_bag(workload, monkeypatch)
             hashes.append([answer_hash(r.answer) for r in results])
     assert hashes[0] == hashes[1]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import yaml
 
-from raybench.workloads.answers import remembered
+from raybench.workloads.answers import remember
 from raybench.workloads.rf_grid import RfGrid
 
 CONF = Path(__file__).parents[2] / "conf" / "workload" / "rf_grid.yaml"
@@ -48,7 +48,7 @@ def test_right_answers_are_computed_once_and_then_read() -> None:
         return np.array([[1, 0]], dtype=np.uint8)
 
     for _ in range(2):
-        assert remembered(small(), 1, ["scikit-learn"], compute).tolist() == [[1, 0]]
+        assert remember(small(), 1, ["scikit-learn"], compute).tolist() == [[1, 0]]
     assert len(calls) == 1
 
 
@@ -57,7 +57,7 @@ def test_other_parameters_seeds_and_tables_have_answers_of_their_own(tmp_path: P
     table.write_text("a", encoding="utf-8")
 
     def answer(value: int, workload: RfGrid, seed: int, file: Path | None) -> int:
-        return int(remembered(workload, seed, [], lambda: np.array([value]), file=file)[0])
+        return int(remember(workload, seed, [], lambda: np.array([value]), file=file)[0])
 
     assert answer(1, small(), 1, None) == 1
     assert answer(2, small(rows=200), 1, None) == 2

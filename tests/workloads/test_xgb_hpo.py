@@ -177,12 +177,12 @@ def test_where_all_were_stopped_the_best_at_the_deepest_rung_is_trained_in_full(
 
 def test_the_documented_models_are_those_of_the_source_system() -> None:
     insured = XgbHpo(configurations=1, space=SPACE, rungs=[5])
-    baseline, named = insured.baseline(SEED), insured.named(SEED)
+    baseline, named = insured.baseline(SEED), insured.reference_models(SEED)
     assert baseline.params.items() >= {"n_estimators": 300, "learning_rate": 0.05, "max_depth": 5}.items()
     published = {"learning_rate": 0.01, "max_depth": 3, "n_estimators": 100, "subsample": 0.8}
     assert named["documented"].params.items() >= published.items()
     assert named["documented"].steps == 100
-    assert list(WORKLOAD.named(SEED)) == ["default"], "the published configuration is of the insurance data"
+    assert list(WORKLOAD.reference_models(SEED)) == ["default"], "the published configuration is of the insurance data"
 
 
 def test_words_of_the_insurance_table_are_coded_in_alphabetical_order(

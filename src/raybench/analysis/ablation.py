@@ -163,11 +163,11 @@ def fits(plan: Plan, measurements: Sequence[Measurement]) -> list[Parts]:
         of
         for key, cell in data.cells.items()
         if WITHOUT not in cell.backend.name
-        for of in _parts(cell, [_fit(m) for m in _good(data, key) if "fit" in m.notes and _kept(m, cell)])
+        for of in _parts(cell, [_fit(m) for m in _good(data, key) if "fit" in m.notes and _kept_share(m, cell)])
     ]
 
 
-def _kept(m: Measurement, cell: Cell) -> bool:
+def _kept_share(m: Measurement, cell: Cell) -> bool:
     return 0 < len({task.worker for task in m.tasks}) <= cell.workers
 
 

@@ -15,7 +15,7 @@ def analyse(run: Run) -> Findings:
         curves=tuple(metg.curves(plan, lines, draws)),
         accounts=tuple(losses.accounts(plan, lines, draws)),
         deltas=tuple(tuning.deltas(run.qualities, draws)),
-        splits=tuple(tuning.splits(plan, lines, draws)),
+        splits=tuple(tuning.split_gains(plan, lines, draws)),
         anytime=tuple(anytime.curves(plan, lines)),
         targets=tuple(anytime.times_to_target(plan, lines, draws)),
         residuals=tuple(controls.residuals(plan, lines)),

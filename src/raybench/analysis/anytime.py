@@ -100,7 +100,7 @@ def _reports(task: TaskStamp) -> Iterator[tuple[int, float | None, float]]:
 
 
 def curves(plan: Plan, measurements: Sequence[Measurement], *, axis: Axis = Axis.WALL) -> list[Anytime]:
-    """Give the anytime curve of every search cell with stamps, in the order of the plan."""
+    """Return the anytime curve of every search cell with stamps, in the order of the plan."""
     data = ledger(plan, measurements)
     found = []
     for key, cell in data.cells.items():
@@ -111,7 +111,7 @@ def curves(plan: Plan, measurements: Sequence[Measurement], *, axis: Axis = Axis
 
 
 def _searches(data: Ledger, key: str) -> dict[int, Measurement]:
-    """Give the good measurements in which losses were reported, by block."""
+    """Return the good measurements in which losses were reported, by block."""
     if HPO not in data.cells[key].workload.tags:
         return {}
     return {b: m for b, m in sorted(data.ok(key).items()) if any(t.loss is not None or t.points for t in m.tasks)}
@@ -166,7 +166,7 @@ def times_to_target(
 def sooner(
     data: Ledger, searches: tuple[str, str], base: str, *, factor: float, resampler: Resampler
 ) -> Estimate | None:
-    """Give the second search's expected time to the target / the first's, warm, over the blocks that both have.
+    """Return the second search's expected time to the target / the first's, warm, over the blocks that both have.
 
     base : key of the full one-thread search, whose loss times `factor` is the target. Infinite where only the first
     ever reached it, 0 where only the second did; None where neither did, or without a common block.
@@ -189,7 +189,7 @@ def sooner(
 def _hits(
     searches: Sequence[Measurement], bases: Sequence[Measurement], factor: float
 ) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    """Give each search's warm seconds to the target, or to its end, and whether it got there."""
+    """Return each search's warm seconds to the target, or to its end, and whether it got there."""
     took, success = [], []
     for m, base in zip(searches, bases, strict=True):
         target = factor * _final_loss(base)
@@ -200,7 +200,7 @@ def _hits(
 
 
 def _expected_time(took: Floats, success: npt.NDArray[np.bool_]) -> Any:
-    """Give (time of all searches) / successes along the last axis; inf without a success."""
+    """Return (time of all searches) / successes along the last axis; inf without a success."""
     wins = success.sum(axis=-1)
     return np.where(wins > 0, took.sum(axis=-1) / np.maximum(wins, 1), np.inf)
 
@@ -210,7 +210,7 @@ def _reaches(loss: Any, target: float) -> Any:
 
 
 def _final_loss(m: Measurement) -> float:
-    """Give the loss of the winner among the tasks as they ended."""
+    """Return the loss of the winner among the tasks as they ended."""
     return min((t.loss for t in m.tasks if t.loss is not None), default=float("nan"))
 
 
@@ -227,11 +227,11 @@ def _time_to(
         n=len(paths),
         successes=int(success.sum()),
         median=median_rank_ci(hit),
-        ert=_expected(took, success, resampler),
+        ert=_expected_running_time(took, success, resampler),
     )
 
 
-def _expected(took: Floats, success: npt.NDArray[np.bool_], resampler: Resampler) -> Estimate:
+def _expected_running_time(took: Floats, success: npt.NDArray[np.bool_], resampler: Resampler) -> Estimate:
     """Estimate the expected running time with restarts, resampling blocks."""
     n = len(took)
     point = float(_expected_time(took, success))

@@ -55,7 +55,7 @@ class ControlRow:
 
     @property
     def miss(self) -> float:
-        """Give the miss relative to what is expected; 0 where a one-sided control erred on the possible side."""
+        """Return the miss relative to what is expected; 0 where a one-sided control erred on the possible side."""
         off = self.estimate.point / self.expected - 1
         if not self.one_sided:
             return abs(off)
@@ -112,7 +112,7 @@ def judge_controls(
 
 
 def residuals(plan: Plan, measurements: Sequence[Measurement]) -> list[Residual]:
-    """Give every good makespan beside its cell's median, in the order of the run: drift and Q-Q plots."""
+    """Return every good makespan beside its cell's median, in the order of the run: drift and Q-Q plots."""
     data = ledger(plan, measurements)
     found = []
     for key in data.cells:
@@ -123,7 +123,7 @@ def residuals(plan: Plan, measurements: Sequence[Measurement]) -> list[Residual]
 
 
 def normality(plan: Plan, measurements: Sequence[Measurement]) -> dict[str, float]:
-    """Give the Shapiro-Wilk p value of each cell's log ratios to its base, by cell key: no interval relies on it."""
+    """Return the Shapiro-Wilk p value of each cell's log ratios to its base, by cell key: no interval relies on it."""
     data = ledger(plan, measurements)
     found = {}
     for key in data.cells:
@@ -151,7 +151,7 @@ def _of_cell(data: Ledger, key: str, resampler: Resampler) -> Iterator[ControlRo
 
 
 def _whole_bag(m: Measurement) -> float | None:
-    """Give the mean seconds of the copies that each ran the whole bag; the makespan of any other cell."""
+    """Return the mean seconds of the copies that each ran the whole bag; the makespan of any other cell."""
     return copy_s(m) or makespan(m)
 
 
@@ -211,7 +211,7 @@ def _overhead(data: Ledger, key: str, base: str, resampler: Resampler) -> Iterat
 
 
 def _t_test(values: Floats, expected: float, alternative: Side) -> float:
-    """Give the p value of a mean; values without any spread are compared directly."""
+    """Return the p value of a mean; values without any spread are compared directly."""
     if len(values) < 2:
         return 1.0
     if np.ptp(values) <= 1e-12 * max(1.0, float(np.abs(values).max())):

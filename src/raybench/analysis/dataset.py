@@ -19,17 +19,17 @@ CONTROL = "control"  # backend tag: an arm that tests the harness, not a backend
 
 
 def makespan(m: Measurement) -> float | None:
-    """Give the warm time in seconds; None where nothing was timed."""
+    """Return the warm time in seconds; None where nothing was timed."""
     return m.phases.makespan or None
 
 
 def cold(m: Measurement) -> float | None:
-    """Give the cold time in seconds; None where the cell joined a head that others had started."""
+    """Return the cold time in seconds; None where the cell joined a head that others had started."""
     return None if m.notes.get("head") == "shared" else m.phases.cold
 
 
 def copy_s(m: Measurement) -> float | None:
-    """Give the mean seconds of the whole bags that bare processes ran at once, one each; None where they shared one."""
+    """Return the mean seconds of whole task sets run at once, one by each bare process; None where they shared one."""
     copies = m.notes.get("copies_s")
     return float(np.mean(copies)) if copies else None
 
@@ -54,7 +54,7 @@ class Ledger:
     identity: Mapping[str, tuple[str, str]]  # cell key -> identities of its workload and its backend
 
     def ok(self, key: str, *, replica: int = 1) -> Mapping[int, Measurement]:
-        """Give the good measurements of a cell by block; {} if there are none."""
+        """Return the good measurements of a cell by block; {} if there are none."""
         return self.good.get((key, replica), {})
 
     def siblings(self, key: str) -> tuple[str, ...]:
@@ -89,7 +89,7 @@ class Ledger:
         return next((k for k in bare if self.cells[k].cpus == cpus and k != key), None)
 
     def is_ladder(self, key: str) -> bool:
-        """Tell whether the workload is a ladder of task lengths, whose makespan is a sum over bags."""
+        """Return whether the workload is a ladder of task lengths, whose makespan is a sum over bags."""
         if "ladder" in self.cells[key].workload.tags:
             return True
         return any(m.ladder for k in self.siblings(key) for m in self.ok(k).values())
@@ -102,12 +102,12 @@ class Ledger:
         return None
 
     def values(self, key: str, metric: Metric, *, replica: int = 1) -> npt.NDArray[np.float64]:
-        """Give one value per good block, in the order of blocks, of those that have one."""
+        """Return one value per good block, in the order of blocks, of those that have one."""
         found = (metric(m) for _, m in sorted(self.ok(key, replica=replica).items()))
         return np.array([v for v in found if v is not None], dtype=np.float64)
 
     def paired(self, top: str, bottom: str, metric: Metric) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Give the values of two cells over the blocks in which both are good and have one."""
+        """Return the values of two cells over the blocks in which both are good and have one."""
         return pair(self.ok(top), self.ok(bottom), metric)
 
     def counts(self, key: str) -> dict[str, int]:
@@ -137,7 +137,7 @@ class Ledger:
 def pair(
     top: Mapping[int, Measurement], bottom: Mapping[int, Measurement], metric: Metric
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Give a metric of two series over the blocks in which both have it, in the order of blocks."""
+    """Return a metric of two series over the blocks in which both have it, in the order of blocks."""
     found = [(metric(top[b]), metric(bottom[b])) for b in sorted(top.keys() & bottom.keys())]
     both = np.array([(a, b) for a, b in found if a is not None and b is not None], dtype=np.float64).reshape(-1, 2)
     return both[:, 0], both[:, 1]
@@ -179,7 +179,7 @@ def ledger(plan: Plan, measurements: Sequence[Measurement]) -> Ledger:
 
 
 def is_ceiling(cell: Cell) -> bool:
-    """Tell whether the cell is the control that measures what the machine allows."""
+    """Return whether the cell is the control that measures what the machine allows."""
     return cell.backend.name == "hardware_ceiling"
 
 

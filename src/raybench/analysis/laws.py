@@ -21,22 +21,22 @@ STEPS = 8  # Gauss-Newton steps of a refit; the fourth already changes nothing a
 
 
 def amdahl(cpus: Floats, serial: float) -> Floats:
-    """Give the speedup of fixed work with a serial fraction. Source: Amdahl 1967."""
+    """Return the speedup of fixed work with a serial fraction. Source: Amdahl 1967."""
     return 1 / (serial + (1 - serial) / cpus)
 
 
 def gustafson(cpus: Floats, serial: float) -> Floats:
-    """Give the scaled speedup of work that grows with P; `serial` is of the parallel run. Source: Gustafson 1988."""
+    """Return the scaled speedup of work that grows with P; `serial` is of the parallel run. Source: Gustafson 1988."""
     return cpus - serial * (cpus - 1)
 
 
 def usl(cpus: Floats, contention: float, coherency: float) -> Floats:
-    """Give the speedup with contention and coherency costs. Source: Gunther 2007."""
+    """Return the speedup with contention and coherency costs. Source: Gunther 2007."""
     return cpus / (1 + contention * (cpus - 1) + coherency * cpus * (cpus - 1))
 
 
 def karp_flatt(speedup: Floats, cpus: float) -> Floats:
-    """Give the serial fraction that a speedup on P > 1 cores implies; below 0 it is superlinear.
+    """Return the serial fraction that a speedup on P > 1 cores implies; below 0 it is superlinear.
 
     Source: Karp & Flatt 1990.
     """
@@ -60,7 +60,7 @@ class Fit:
     left_out_error: float | None
 
     def speedup(self, cpus: npt.ArrayLike) -> Floats:
-        """Give the fitted speedup at P."""
+        """Return the fitted speedup at P."""
         coherency = self.coherency.point if self.coherency else 0.0
         return usl(np.asarray(cpus, dtype=np.float64), self.serial.point, coherency)
 
@@ -95,7 +95,7 @@ def _fit(kind: str, cpus: Floats, table: Floats, indices: npt.NDArray[np.intp]) 
         serial=estimates[1],
         coherency=estimates[2] if kind == "usl" else None,
         peak=float(np.sqrt((1 - serial) / coherency)) if coherency > 0 else None,
-        left_out_error=_left_out(kind, cpus, medians),
+        left_out_error=_leave_one_out(kind, cpus, medians),
     )
 
 
@@ -182,7 +182,7 @@ def _on_bound(draws: Floats) -> bool:
     return bool(np.mean(draws <= 1e-9) > 0.025)
 
 
-def _left_out(kind: str, cpus: Floats, medians: Floats) -> float | None:
+def _leave_one_out(kind: str, cpus: Floats, medians: Floats) -> float | None:
     """Predict each P from the others; None where too few would remain."""
     if len(cpus) <= (3 if kind == "usl" else 2):
         return None

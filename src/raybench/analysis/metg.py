@@ -74,7 +74,7 @@ def curves(
     *,
     levels: Sequence[float] = LEVELS,
 ) -> list[Curve]:
-    """Give the ladder curve with its METG of every planned backend; those without data keep theirs, with a reason."""
+    """Return the ladder curve with its METG of every planned backend; those without data keep theirs, with a reason."""
     data = ledger(plan, measurements)
     draws = resampler or Resampler()
     wanted = [k for k, cell in data.cells.items() if data.is_ladder(k) and CONTROL not in cell.backend.tags]
@@ -117,7 +117,7 @@ def _common_works(ladders: Sequence[Sequence[LadderPoint]]) -> list[int]:
 
 
 def _unit(ladder: Sequence[LadderPoint]) -> float:
-    """Give the seconds per unit of work of the bare loop, from its longest tasks: the peak of the machine."""
+    """Return the seconds per unit of work of the bare loop, from its longest tasks: the peak of the machine."""
     longest = max(ladder, key=lambda p: p.work)
     return longest.wall_s / (longest.work * longest.tasks)
 
@@ -150,13 +150,13 @@ class Ladder:
     def metg(self, level: float, resampler: Resampler) -> Metg:
         """Estimate METG(level) with the interval of resampled blocks."""
         gran, eff, unit = self._medians()
-        point = float(crossing(self.works, gran, eff, unit, level)[0])
+        point = float(find_crossing(self.works, gran, eff, unit, level)[0])
         mark = {np.inf: ">", 0.0: "<"}.get(point, "")
         shown = {">": float(gran[0].max()), "<": float(gran[0].min())}.get(mark, point)
         below = above = 0.0
         draws = None
         if self._enough():
-            draws = crossing(self.works, *self._drawn(resampler), level)
+            draws = find_crossing(self.works, *self._drawn(resampler), level)
             below, above = float(np.mean(draws == 0)), float(np.mean(np.isinf(draws)))
         granularity = self._estimate(shown, draws)
         work = replace(
@@ -184,7 +184,7 @@ class Ladder:
         return self._curves(walls, resampler.medians(self.unit))
 
     def _curves(self, walls: Floats, unit: Floats) -> tuple[Floats, Floats, Floats]:
-        """Give granularity and efficiency, (sets, points), and seconds per unit of work, (sets,)."""
+        """Return granularity and efficiency, (sets, points), and seconds per unit of work, (sets,)."""
         gran = walls * self.cpus / self.tasks
         return gran, self.works * unit[:, None] / gran, unit
 
@@ -199,7 +199,7 @@ class Ladder:
         return Estimate(point=float(point), low=low, high=high, n=n)
 
 
-def crossing(works: Floats, gran: Floats, eff: Floats, unit: Floats, level: float) -> Floats:
+def find_crossing(works: Floats, gran: Floats, eff: Floats, unit: Floats, level: float) -> Floats:
     """Find METG of many curves at once: inf where the level is never reached, 0 where no task is short enough.
 
     Between two rungs the wall time is taken as linear in the work, which is exact for a constant overhead per

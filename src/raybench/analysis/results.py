@@ -98,5 +98,5 @@ class Findings:
 
     @property
     def floor(self) -> float:
-        """Give the largest noise floor of any workload: for those without an A/A pair of their own."""
+        """Return the largest noise floor of any workload: for those without an A/A pair of their own."""
         return max(self.controls.floor.values(), default=0.0)

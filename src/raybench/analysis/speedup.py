@@ -34,7 +34,7 @@ LABELS = {"chosen"}  # an index among the scores: compared between backends, but
 
 
 def rows(plan: Plan, measurements: Sequence[Measurement], resampler: Resampler | None = None) -> list[Row]:
-    """Give one row per planned cell, in the order of the plan; failed and skipped cells keep theirs."""
+    """Return one row per planned cell, in the order of the plan; failed and skipped cells keep theirs."""
     data = ledger(plan, measurements)
     draws = resampler or Resampler()
     floors = noise_floors(data, draws)
@@ -42,7 +42,7 @@ def rows(plan: Plan, measurements: Sequence[Measurement], resampler: Resampler |
 
 
 def noise_floors(data: Ledger, resampler: Resampler) -> dict[str, Estimate]:
-    """Give the A/A ratio (first replica / second) of each cell measured twice a block, by cell key."""
+    """Return the A/A ratio (first replica / second) of each cell measured twice a block, by cell key."""
     found = {}
     for key, replica in data.good:
         if replica == 2:
@@ -76,23 +76,23 @@ def _row(data: Ledger, key: str, floors: Mapping[str, Estimate], resampler: Resa
         outliers=tukey_outliers(seconds),
     )
     if good and not data.is_ladder(key):  # of a ladder, METG is the result
-        row = _compared(data, key, row, resampler)
+        row = _add_ratios(data, key, row, resampler)
     base = data.base(key)
     floor = noise_floor(floors[base]) if base and base in floors and math.isfinite(floors[base].high) else 0.0
     return replace(row, flags=_flags(data, key, row, floor))
 
 
 def cap(cell: Cell, tasks: int) -> float | None:
-    """Give the largest efficiency that N equal tasks allow: 10 tasks on 25 cores cannot pass 0.40."""
+    """Return the largest efficiency that N equal tasks allow: 10 tasks on 25 cores cannot pass 0.40."""
     if tasks == 0:
         return None
     return tasks * cell.cpus_per_task / (cell.cpus * math.ceil(tasks / cell.workers))
 
 
-def _compared(data: Ledger, key: str, row: Row, resampler: Resampler) -> Row:
+def _add_ratios(data: Ledger, key: str, row: Row, resampler: Resampler) -> Row:
     """Add every ratio that the row's cells allow."""
     cpus, full = row.cell.cpus, row.work_ratio >= FULL_WORK
-    row = replace(row, utilisation=_utilisation(data, key, resampler), ceiling=_ceiling(data, key, resampler))
+    row = replace(row, utilisation=_utilisation(data, key, resampler), ceiling=_estimate_ceiling(data, key, resampler))
     base = data.base(key)
     if base is None or base == key or CONTROL in row.cell.backend.tags:
         return row
@@ -105,7 +105,7 @@ def _compared(data: Ledger, key: str, row: Row, resampler: Resampler) -> Row:
     )
     if warm is None:
         return replace(row, reason="; ".join(filter(None, [row.reason, "no block shared with the base"])))
-    row = replace(row, relative=_scaled(data, data.one_core(key), key, resampler) if full and cpus > 1 else None)
+    row = replace(row, relative=_scale(data, data.one_core(key), key, resampler) if full and cpus > 1 else None)
     if not full:
         return replace(row, time_to_score=warm.estimate())
     started = _against(data, base, key, cold, resampler)
@@ -115,7 +115,7 @@ def _compared(data: Ledger, key: str, row: Row, resampler: Resampler) -> Row:
         speedup=warm.estimate(),
         speedup_cold=started.estimate() if started else None,
         efficiency=efficiency,
-        gain=_scaled(data, data.threaded(key), key, resampler),
+        gain=_scale(data, data.threaded(key), key, resampler),
         karp_flatt=_serial_fraction(warm, cpus) if cpus > 1 else None,
         band=_band(row.cell, efficiency),
     )
@@ -136,12 +136,12 @@ def _against(data: Ledger, top: str, bottom: str, metric: Metric, resampler: Res
     return ratio(a, b, resampler) if len(a) else None
 
 
-def _scaled(data: Ledger, top: str | None, bottom: str, resampler: Resampler) -> Estimate | None:
+def _scale(data: Ledger, top: str | None, bottom: str, resampler: Resampler) -> Estimate | None:
     found = _against(data, top, bottom, makespan, resampler) if top else None
     return found.estimate() if found else None
 
 
-def _ceiling(data: Ledger, key: str, resampler: Resampler) -> Estimate | None:
+def _estimate_ceiling(data: Ledger, key: str, resampler: Resampler) -> Estimate | None:
     """Estimate E_hw(P), what P bare processes at once leave of one process's speed, from the same blocks."""
     cpus, base = data.cells[key].cpus, data.base(key)
     bare = key if is_ceiling(data.cells[key]) else data.ceiling(key)
@@ -206,7 +206,7 @@ def _flags(data: Ledger, key: str, row: Row, floor: float) -> tuple[str, ...]:
 
 
 def _above(efficiency: Estimate | None, ceiling: Estimate | None, floor: float) -> bool:
-    """Tell whether a cell beat the bare processes by more than noise: then one of the two was timed wrongly."""
+    """Return whether a cell beat the bare processes by more than noise: then one of the two was timed wrongly."""
     return efficiency is not None and ceiling is not None and efficiency.low > ceiling.high * (1 + floor)
 
 
@@ -236,7 +236,7 @@ def _hashes(good: Mapping[int, Measurement], name: str) -> set[str]:
 
 
 def _score_spread(mine: Mapping[int, Measurement], theirs: Mapping[int, Measurement]) -> float:
-    """Give the largest difference of a score between two series, relative where scores pass 1."""
+    """Return the largest difference of a score between two series, relative where scores pass 1."""
     spread = 0.0
     for name in {name for m in mine.values() for name in m.scores}:
         values = [m.scores[name] for m in [*mine.values(), *theirs.values()] if name in m.scores]

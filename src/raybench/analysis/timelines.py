@@ -38,7 +38,7 @@ def middle(lines: Sequence[Measurement]) -> Measurement | None:
 
 
 def timelines(run: Run) -> tuple[Timeline, ...]:
-    """Give the timeline of every parallel cell that has stamps."""
+    """Return the timeline of every parallel cell that has stamps."""
     data = ledger(run.plan, run.measurements)
     full = budgets(run.measurements)
     found = []
@@ -61,7 +61,7 @@ def timelines(run: Run) -> tuple[Timeline, ...]:
 
 
 def durations(run: Run) -> tuple[Durations, ...]:
-    """Give the task times of every cell whose tasks ran in full."""
+    """Return the task times of every cell whose tasks ran in full."""
     data = ledger(run.plan, run.measurements)
     found = []
     for key, cell in data.cells.items():

@@ -57,7 +57,7 @@ class Delta:
 
 
 def deltas(lines: Sequence[Quality], resampler: Resampler | None = None) -> list[Delta]:
-    """Give one delta per (workload, arm, metric, baseline), in order of first appearance."""
+    """Return one delta per (workload, arm, metric, baseline), in order of first appearance."""
     groups: dict[tuple[str, str, str, str], list[Quality]] = {}
     for line in lines:
         groups.setdefault((line.workload, line.arm, line.metric, line.baseline), []).append(line)
@@ -100,7 +100,7 @@ def _delta(pairs: Sequence[Quality], resampler: Resampler) -> Delta:
 
 
 def _gain(base: npt.NDArray[np.floating], tuned: npt.NDArray[np.floating]) -> Floats:
-    """Give 1 - mean tuned / mean baseline over the last axis; NaN where the baseline's error is 0."""
+    """Return 1 - mean tuned / mean baseline over the last axis; NaN where the baseline's error is 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(1 - tuned.mean(axis=-1) / base.mean(axis=-1))
 
@@ -206,7 +206,7 @@ class Split:
     flags: tuple[str, ...] = ()
 
 
-def splits(plan: Plan, measurements: Sequence[Measurement], resampler: Resampler | None = None) -> list[Split]:
+def split_gains(plan: Plan, measurements: Sequence[Measurement], resampler: Resampler | None = None) -> list[Split]:
     """Split the gain of every cell that stopped tasks early, in the order of the plan."""
     data = ledger(plan, measurements)
     draws = resampler or Resampler()

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from raybench.backends.base import finished
-from raybench.backends.worker_side import failed
+from raybench.backends.base import finish_task
+from raybench.backends.worker_side import failed_result
 from raybench.model.clock import now
 from raybench.model.errors import BackendFailed
 from raybench.model.measurement import Point, Progress, Task, TaskResult
@@ -57,13 +57,13 @@ def trial(
         points.append(Point(steps=last.steps, loss=last.loss, at=now()))
         if last.steps in rungs and last.loss is not None and not decide(last.steps, last.loss):
             break
-    result = finished(task, last, points, started=started)
+    result = finish_task(task, last, points, started=started)
     if isinstance(progress, Generator):
         progress.close()
     return result
 
 
-def tried(
+def run_trial(
     workload: Workload, task: Task, context: Any, decide: Callable[[int, float], bool], rungs: Sequence[int]
 ) -> TaskResult:
     """Run a trial; what it raises is named, or collected where the workload wants that."""
@@ -71,7 +71,7 @@ def tried(
     try:
         return trial(workload, task, context, decide, rungs)
     except Exception as error:  # noqa: BLE001  a task may raise anything, and that is data
-        return failed(workload, task, error, started=began)
+        return failed_result(workload, task, error, started=began)
 
 
 def rungs_of(workload: object, tasks: Sequence[Task], *, reduction_factor: float = 3) -> tuple[int, ...]:

@@ -97,14 +97,14 @@ def execute(workload: Workload, task: Task, context: Any) -> TaskResult:
     last = Progress()
     for last in workload.run(task, context):
         points.append(Point(steps=last.steps, loss=last.loss, at=now()))
-    return finished(task, last, points, started=started)
+    return finish_task(task, last, points, started=started)
 
 
-def finished(task: Task, last: Progress, points: Sequence[Point], *, started: float) -> TaskResult:
+def finish_task(task: Task, last: Progress, points: Sequence[Point], *, started: float) -> TaskResult:
     """Build the result of a task that ends now; adds the worker's facts if it is this process's first."""
     ended = now()
-    first = worker_seen.cache_info().misses == 0
-    seen = worker_seen() if first else None
+    first = read_worker_facts.cache_info().misses == 0
+    seen = read_worker_facts() if first else None
     return TaskResult(
         index=task.index,
         answer=last.answer,
@@ -119,7 +119,7 @@ def finished(task: Task, last: Progress, points: Sequence[Point], *, started: fl
 
 
 @functools.lru_cache(maxsize=1)  # scanning the loaded libraries takes milliseconds: once per process
-def worker_seen() -> WorkerSeen:
+def read_worker_facts() -> WorkerSeen:
     """Read this worker's facts, after its first task, when its libraries are loaded."""
     pools = [int(pool["num_threads"]) for pool in threadpoolctl.threadpool_info()]
     return WorkerSeen(

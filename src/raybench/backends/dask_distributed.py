@@ -17,7 +17,7 @@ from raybench.backends.worker_side import (
     Brought,
     Bundle,
     attempt,
-    prepared,
+    prepare_once,
     present,
     roll_call,
     shared_memory,
@@ -32,7 +32,7 @@ THREAD_VARIABLES = "distributed.nanny.pre-spawn-environ"
 
 def work(bundle: Bundle, task: Task) -> TaskResult:
     """Run one task in a worker; Dask runs it in a thread, so a task's own time-out cannot end it."""
-    return attempt(bundle.workload, task, prepared(bundle))
+    return attempt(bundle.workload, task, prepare_once(bundle))
 
 
 class DaskDistributed(Backend):

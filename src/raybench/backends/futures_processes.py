@@ -19,7 +19,7 @@ from raybench.backends.worker_side import (
     Brought,
     Bundle,
     attempt,
-    prepared,
+    prepare_once,
     present,
     roll_call,
     shared_memory,
@@ -31,7 +31,7 @@ from raybench.workloads.base import Workload
 
 
 @functools.lru_cache(maxsize=1)
-def loaded(path: str) -> Bundle:
+def load_bundle(path: str) -> Bundle:
     """Load the bundle that the driver wrote, once per process."""
     bundle: Bundle = pickle.loads(Path(path).read_bytes())
     return bundle
@@ -39,8 +39,8 @@ def loaded(path: str) -> Bundle:
 
 def work(path: str, task: Task, timeout_s: float | None) -> TaskResult:
     """Run one task in a worker."""
-    bundle = loaded(path)
-    return attempt(bundle.workload, task, prepared(bundle), timeout_s=timeout_s)
+    bundle = load_bundle(path)
+    return attempt(bundle.workload, task, prepare_once(bundle), timeout_s=timeout_s)
 
 
 class FuturesProcesses(Backend):

@@ -13,7 +13,7 @@ from raybench.backends.worker_side import (
     Bundle,
     attempt,
     of_thread,
-    prepared,
+    prepare_once,
     present_thread,
     roll_call,
 )
@@ -49,7 +49,7 @@ class FuturesThreads(Backend):
 
     def run(self, workload: Workload, tasks: Sequence[Task], data: Any) -> list[TaskResult]:
         bundle = self._brought(workload, data)
-        context = prepared(bundle)
+        context = prepare_once(bundle)
         futures: list[Future[TaskResult]] = [self._pool.submit(work, bundle, context, task) for task in tasks]
         try:
             return [future.result() for future in futures]

@@ -10,10 +10,10 @@ from typing import Any, Self
 
 import joblib
 
-from raybench.backends.asha import rungs_of, survives, tried
+from raybench.backends.asha import run_trial, rungs_of, survives
 from raybench.backends.base import Backend, Resources
-from raybench.backends.joblib_loky import Loky, loaded
-from raybench.backends.worker_side import Brought, prepared
+from raybench.backends.joblib_loky import Loky, load_bundle
+from raybench.backends.worker_side import Brought, prepare_once
 from raybench.model.measurement import Task, TaskResult
 from raybench.workloads.base import Workload
 
@@ -37,8 +37,8 @@ class RungFiles:
 
 def work(path: str, task: Task, rule: RungFiles, rungs: tuple[int, ...]) -> TaskResult:
     """Run one trial in a loky worker."""
-    bundle = loaded(path)
-    return tried(bundle.workload, task, prepared(bundle), rule.decide, rungs)
+    bundle = load_bundle(path)
+    return run_trial(bundle.workload, task, prepare_once(bundle), rule.decide, rungs)
 
 
 class JoblibAsha(Backend):

@@ -19,7 +19,7 @@ from raybench.backends.worker_side import (
     Brought,
     Bundle,
     attempt,
-    prepared,
+    prepare_once,
     present,
     roll_call,
     shared_memory,
@@ -58,7 +58,7 @@ class LokyPool(LokyBackend):
 
 
 @functools.lru_cache(maxsize=1)
-def loaded(path: str) -> Bundle:
+def load_bundle(path: str) -> Bundle:
     """Map the bundle written by the driver into this process, once; arrays are read-only views of shared memory."""
     bundle: Bundle = joblib.load(path, mmap_mode="r")
     return bundle
@@ -66,8 +66,8 @@ def loaded(path: str) -> Bundle:
 
 def work(path: str, task: Task, timeout_s: float | None) -> TaskResult:
     """Run one task in a worker."""
-    bundle = loaded(path)
-    return attempt(bundle.workload, task, prepared(bundle), timeout_s=timeout_s)
+    bundle = load_bundle(path)
+    return attempt(bundle.workload, task, prepare_once(bundle), timeout_s=timeout_s)
 
 
 class Loky:

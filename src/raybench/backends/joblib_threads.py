@@ -14,7 +14,7 @@ from raybench.backends.worker_side import (
     Bundle,
     attempt,
     of_thread,
-    prepared,
+    prepare_once,
     present_thread,
     roll_call,
 )
@@ -68,7 +68,7 @@ class JoblibThreads(Backend):
 
     def run(self, workload: Workload, tasks: Sequence[Task], data: Any) -> list[TaskResult]:
         bundle = self._brought(workload, data)
-        context = prepared(bundle)
+        context = prepare_once(bundle)
         results: list[TaskResult] = self._parallel(joblib.delayed(work)(bundle, context, task) for task in tasks)
         return results
 

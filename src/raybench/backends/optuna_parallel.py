@@ -6,8 +6,8 @@ from typing import Any
 import optuna
 
 from raybench.backends.asha import rungs_of
-from raybench.backends.base import Backend, Resources, finished, in_order
-from raybench.backends.worker_side import Brought, Bundle, failed, of_thread, prepared
+from raybench.backends.base import Backend, Resources, finish_task, in_order
+from raybench.backends.worker_side import Brought, Bundle, failed_result, of_thread, prepare_once
 from raybench.model.clock import now
 from raybench.model.errors import RaybenchError
 from raybench.model.measurement import Point, Progress, Task, TaskResult
@@ -38,7 +38,7 @@ class OptunaParallel(Backend):
     def run(self, workload: Workload, tasks: Sequence[Task], data: Any) -> list[TaskResult]:
         if not tasks:
             return []
-        context = prepared(self._brought(workload, data))
+        context = prepare_once(self._brought(workload, data))
         rungs = rungs_of(workload, tasks, reduction_factor=self.reduction_factor)
         pruner = (
             optuna.pruners.SuccessiveHalvingPruner(min_resource=rungs[0], reduction_factor=self.reduction_factor)
@@ -54,7 +54,7 @@ class OptunaParallel(Backend):
         def objective(trial: optuna.Trial) -> float:
             task = tasks[trial.suggest_int("place", 0, max(1, len(tasks) - 1))]
             try:
-                result = of_thread(pruned(workload, task, context, trial))
+                result = of_thread(run_until_pruned(workload, task, context, trial))
             except RaybenchError as error:
                 failures.append(error)
                 study.stop()
@@ -70,7 +70,7 @@ class OptunaParallel(Backend):
         return in_order(tasks, results)
 
 
-def pruned(workload: Workload, task: Task, context: Any, trial: optuna.Trial) -> TaskResult:
+def run_until_pruned(workload: Workload, task: Task, context: Any, trial: optuna.Trial) -> TaskResult:
     """Run a trial until the pruner stops it, or to its full budget; what it raises is named, or collected."""
     started = now()
     points: list[Point] = []
@@ -83,5 +83,5 @@ def pruned(workload: Workload, task: Task, context: Any, trial: optuna.Trial) ->
             if (task.steps is None or last.steps < task.steps) and trial.should_prune():
                 break
     except Exception as error:  # noqa: BLE001  a task may raise anything, and that is data
-        return failed(workload, task, error, started=started)
-    return finished(task, last, points, started=started)
+        return failed_result(workload, task, error, started=started)
+    return finish_task(task, last, points, started=started)

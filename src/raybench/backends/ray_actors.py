@@ -8,8 +8,8 @@ import ray
 
 from raybench.backends import ray_session
 from raybench.backends.base import Backend, Resources, in_order
-from raybench.backends.ray_session import Handle, fetched
-from raybench.backends.ray_tasks import received
+from raybench.backends.ray_session import Handle, fetch
+from raybench.backends.ray_tasks import receive
 from raybench.backends.worker_side import ROLL_CALL_S, Brought, attempt, present, roll_call
 from raybench.model.clock import now
 from raybench.model.errors import BackendFailed, RaybenchError
@@ -37,7 +37,7 @@ class RayActors(Backend):
 
     def __init__(self, resources: Resources) -> None:
         super().__init__(resources)
-        self._brought = Brought[Handle](ray_session.put)
+        self._brought = Brought[Handle](ray_session.put_bundle)
         self._actors: list[Any] = []
 
     def version(self) -> str:
@@ -52,7 +52,7 @@ class RayActors(Backend):
         losses = ray_session.WORKER_LOSSES
         worker = ray.remote(Worker).options(max_restarts=losses, max_task_retries=losses, **asked)
         self._actors = [worker.remote() for _ in range(self.resources.workers)]
-        roll_call(lambda _: fetched([a.present.remote(ROLL_CALL_S) for a in self._actors]), self.resources.workers)
+        roll_call(lambda _: fetch([a.present.remote(ROLL_CALL_S) for a in self._actors]), self.resources.workers)
         self.start_parts["workers"] = now() - began
         return self
 
@@ -72,7 +72,7 @@ class RayActors(Backend):
             idle = []
             for ref in done:
                 actor, task = pending.pop(ref)
-                result = received(workload, task, _outcome(ref))
+                result = receive(workload, task, _outcome(ref))
                 results[task.index] = result
                 waiting = sum(busy is actor for busy, _ in pending.values())
                 wanted = 2 if result.ended - result.started < SHORT_S else 1
@@ -88,7 +88,7 @@ class RayActors(Backend):
 
 def _outcome(ref: Any) -> TaskResult | RaybenchError:
     try:
-        result = fetched(ref)
+        result = fetch(ref)
     except RaybenchError as error:
         return error
     return result if isinstance(result, TaskResult) else BackendFailed(f"an actor gave {type(result).__name__}")

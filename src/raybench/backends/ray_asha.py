@@ -8,10 +8,10 @@ from typing import Any, Self
 import ray
 
 from raybench.backends import ray_session
-from raybench.backends.asha import StoppingAsha, rungs_of, tried
+from raybench.backends.asha import StoppingAsha, run_trial, rungs_of
 from raybench.backends.base import Backend, Resources, in_order
-from raybench.backends.ray_session import Handle, fetched
-from raybench.backends.ray_tasks import received
+from raybench.backends.ray_session import Handle, fetch
+from raybench.backends.ray_tasks import receive
 from raybench.backends.ray_window import in_flight
 from raybench.backends.worker_side import Brought
 from raybench.model.clock import now
@@ -22,7 +22,7 @@ from raybench.workloads.base import Workload
 def work(handle: Handle, task: Task, rule: Any, rungs: tuple[int, ...]) -> TaskResult:
     """Run one trial in a Ray worker; at each rung ask the rule's actor."""
     workload, context = ray_session.context_of(handle)
-    return tried(workload, task, context, lambda rung, loss: bool(ray.get(rule.decide.remote(rung, loss))), rungs)
+    return run_trial(workload, task, context, lambda rung, loss: bool(ray.get(rule.decide.remote(rung, loss))), rungs)
 
 
 work_remotely = ray.remote(max_calls=0)(work)
@@ -36,7 +36,7 @@ class RayAsha(Backend):
     def __init__(self, resources: Resources, *, reduction_factor: float = 3) -> None:
         super().__init__(resources)
         self.reduction_factor = reduction_factor
-        self._brought = Brought[Handle](ray_session.put)
+        self._brought = Brought[Handle](ray_session.put_bundle)
         self._rule: Any = None
 
     def version(self) -> str:
@@ -47,14 +47,14 @@ class RayAsha(Backend):
         ray_session.meet_workers(self.resources, self.start_parts)
         began = now()
         self._rule = ray.remote(num_cpus=0)(StoppingAsha).remote((), reduction_factor=self.reduction_factor)
-        fetched(self._rule.forget.remote(()))
+        fetch(self._rule.forget.remote(()))
         self.start_parts["rule"] = now() - began
         return self
 
     def run(self, workload: Workload, tasks: Sequence[Task], data: Any) -> list[TaskResult]:
         rungs = rungs_of(workload, tasks, reduction_factor=self.reduction_factor)
         handle = self._brought(workload, data)
-        fetched(self._rule.forget.remote(rungs))
+        fetch(self._rule.forget.remote(rungs))
         remote = work_remotely.options(**ray_session.options(self.resources, workload))
         flow = in_flight(
             lambda task: remote.remote(handle, task, self._rule, rungs),
@@ -63,7 +63,7 @@ class RayAsha(Backend):
             window=ray_session.slots(self.resources, workload),
         )
         with closing(flow):
-            return in_order(tasks, {task.index: received(workload, task, outcome) for task, outcome in flow})
+            return in_order(tasks, {task.index: receive(workload, task, outcome) for task, outcome in flow})
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -11,7 +11,7 @@ import ray
 from raybench.backends import ray_session
 from raybench.backends.base import Backend, Resources, in_order
 from raybench.backends.ray_session import Handle
-from raybench.backends.ray_tasks import received
+from raybench.backends.ray_tasks import receive
 from raybench.backends.ray_window import in_flight
 from raybench.backends.worker_side import Brought, attempt
 from raybench.model.errors import RaybenchError
@@ -62,7 +62,7 @@ class RayBatched(Backend):
 
     def __init__(self, resources: Resources) -> None:
         super().__init__(resources)
-        self._brought = Brought[Handle](ray_session.put)
+        self._brought = Brought[Handle](ray_session.put_bundle)
 
     def version(self) -> str:
         return f"{ray_session.version()} batched"
@@ -88,7 +88,7 @@ class RayBatched(Backend):
             for batch, outcome in flow:
                 cuts.append(len(batch))
                 if isinstance(outcome, RaybenchError):
-                    results |= {task.index: received(workload, task, outcome) for task in batch}
+                    results |= {task.index: receive(workload, task, outcome) for task in batch}
                 else:
                     sizes.learn(outcome)
                     results |= {result.index: result for result in outcome}

@@ -37,7 +37,7 @@ class RayJoblib(Backend):
                 "joblib runs a pool of 1 as a loop in the driver, not on Ray; ask for 2 workers or more"
             )
         self.batch_size = batch_size
-        self._brought = Brought[Handle](ray_session.put)
+        self._brought = Brought[Handle](ray_session.put_bundle)
         self._parallel: Any = None
 
     def version(self) -> str:

@@ -9,7 +9,7 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 from raybench.backends.base import Resources
-from raybench.backends.worker_side import ROLL_CALL_S, Bundle, prepared, present, roll_call
+from raybench.backends.worker_side import ROLL_CALL_S, Bundle, prepare_once, present, roll_call
 from raybench.model.clock import now
 from raybench.model.errors import BackendFailed, RaybenchError
 
@@ -68,7 +68,7 @@ def meet_workers(resources: Resources, parts: dict[str, float]) -> None:
     """Wait until P worker processes have answered, started as the tasks will start them; fills `parts`."""
     began = now()
     ask = answer_roll_call.options(**options(resources))
-    roll_call(lambda count: fetched([ask.remote(ROLL_CALL_S) for _ in range(count)]), resources.workers)
+    roll_call(lambda count: fetch([ask.remote(ROLL_CALL_S) for _ in range(count)]), resources.workers)
     parts["workers"] = now() - began
 
 
@@ -123,25 +123,25 @@ def window(resources: Resources, workload: Any) -> int:
     return running if larger or resources.limits.task_timeout_s is not None else 2 * running
 
 
-def put(bundle: Bundle) -> Handle:
+def put_bundle(bundle: Bundle) -> Handle:
     """Put the bundle into the object store, once for all workers."""
     return Handle(token=bundle.token, refs=(ray.put(bundle),))
 
 
 @functools.lru_cache(maxsize=1)
-def opened(handle: Handle) -> Bundle:
+def open_bundle(handle: Handle) -> Bundle:
     """Fetch the bundle in a worker, once; arrays are read-only views of the store."""
     bundle: Bundle = ray.get(handle.refs[0])
     return bundle
 
 
 def context_of(handle: Handle) -> tuple[Any, Any]:
-    """Give the workload and its prepared context in this worker."""
-    bundle = opened(handle)
-    return bundle.workload, prepared(bundle)
+    """Return the workload and its prepared context in this worker."""
+    bundle = open_bundle(handle)
+    return bundle.workload, prepare_once(bundle)
 
 
-def fetched(refs: Any) -> Any:
+def fetch(refs: Any) -> Any:
     """Get results; what went wrong in a worker, or with one, becomes an error of ours."""
     try:
         return ray.get(refs)

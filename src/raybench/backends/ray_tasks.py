@@ -11,9 +11,9 @@ import ray
 
 from raybench.backends import ray_session
 from raybench.backends.base import Backend, Resources, in_order
-from raybench.backends.ray_session import Handle, fetched
+from raybench.backends.ray_session import Handle, fetch
 from raybench.backends.ray_window import in_flight
-from raybench.backends.worker_side import Brought, attempt, failed
+from raybench.backends.worker_side import Brought, attempt, failed_result
 from raybench.model.clock import now
 from raybench.model.errors import BackendFailed, RaybenchError
 from raybench.model.measurement import Task, TaskResult
@@ -50,7 +50,7 @@ class RayTasks(Backend):
             raise BackendFailed(f"ray_tasks has no window {window!r}; choose bounded or none")
         self._by_value = data == "value"
         self._bounded = window == "bounded"
-        self._brought = Brought[Handle](ray_session.put)
+        self._brought = Brought[Handle](ray_session.put_bundle)
 
     def version(self) -> str:
         return ray_session.version()
@@ -68,7 +68,7 @@ class RayTasks(Backend):
         else:
             flow = all_at_once(submit, tasks)
         with closing(flow):
-            return in_order(tasks, {task.index: received(workload, task, outcome) for task, outcome in flow})
+            return in_order(tasks, {task.index: receive(workload, task, outcome) for task, outcome in flow})
 
     def _submitting(self, workload: Workload, data: Any) -> Callable[[Task], Any]:
         asked, limit_s = ray_session.options(self.resources, workload), self.resources.limits.task_timeout_s
@@ -99,7 +99,7 @@ def all_at_once(submit: Callable[[Task], Any], tasks: Sequence[Task]) -> Generat
     try:
         for task in tasks:
             try:
-                outcome = fetched(refs[0])
+                outcome = fetch(refs[0])
             except RaybenchError as error:
                 outcome = error
             refs.popleft()
@@ -109,8 +109,8 @@ def all_at_once(submit: Callable[[Task], Any], tasks: Sequence[Task]) -> Generat
             ray.cancel(ref)
 
 
-def received(workload: Workload, task: Task, outcome: TaskResult | RaybenchError) -> TaskResult:
+def receive(workload: Workload, task: Task, outcome: TaskResult | RaybenchError) -> TaskResult:
     """Pass a result on; a lost one fails the bag, or is a failed result where the workload collects errors."""
     if isinstance(outcome, TaskResult):
         return outcome
-    return failed(workload, task, outcome, started=now())
+    return failed_result(workload, task, outcome, started=now())

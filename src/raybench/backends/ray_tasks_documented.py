@@ -8,7 +8,7 @@ import ray
 
 from raybench.backends import ray_session
 from raybench.backends.base import Backend
-from raybench.backends.ray_session import fetched
+from raybench.backends.ray_session import fetch
 from raybench.backends.ray_tasks import work_by_value
 from raybench.model.measurement import Task, TaskResult
 from raybench.workloads.base import Workload
@@ -29,7 +29,7 @@ class RayTasksDocumented(Backend):
 
     def run(self, workload: Workload, tasks: Sequence[Task], data: Any) -> list[TaskResult]:
         remote = work.options(**ray_session.needs(self.resources, workload))
-        results: list[TaskResult] = fetched([remote.remote(workload, data, task) for task in tasks])
+        results: list[TaskResult] = fetch([remote.remote(workload, data, task) for task in tasks])
         return results
 
     def __exit__(

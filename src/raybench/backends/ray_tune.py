@@ -93,7 +93,7 @@ class RayTune(Backend):
         return self
 
     def warm(self, workload: Workload, tasks: Sequence[Task], data: Any) -> list[TaskResult]:
-        """Give no results: each fit starts actors of its own, so there is nothing that could be kept warm.
+        """Return no results: each fit starts actors of its own, so there is nothing that could be kept warm.
 
         They get new processes even where idle workers of the same runtime environment have run tasks and loaded
         Ray Tune (tried with 2.60). What they cost stands in the fit's stages (`notes`).

@@ -11,8 +11,8 @@ from typing import Any
 
 from ray import tune
 
-from raybench.backends.base import finished
-from raybench.backends.worker_side import Bundle, failed, prepared
+from raybench.backends.base import finish_task
+from raybench.backends.worker_side import Bundle, failed_result, prepare_once
 from raybench.model.clock import now, pause
 from raybench.model.errors import BackendFailed
 from raybench.model.measurement import Point, Progress, Task, TaskResult, WorkerSeen
@@ -75,7 +75,7 @@ class Trial(tune.Trainable):
         try:
             outcome = self._pull(began)
         except Exception as error:  # noqa: BLE001  a task may raise anything; `failed` raises unless that is data
-            outcome = failed(self._workload, self._task, error, started=began)
+            outcome = failed_result(self._workload, self._task, error, started=began)
         self._seen = self._seen or outcome.seen
         outcome = replace(outcome, seen=self._seen)
         whole = self._task.steps is None or outcome.steps >= self._task.steps or bool(outcome.error)
@@ -99,7 +99,7 @@ class Trial(tune.Trainable):
         self._seen = None
 
     def _run(self) -> Generator[Progress, None, None]:
-        yield from self._workload.run(self._task, prepared(self._bag.bundle))
+        yield from self._workload.run(self._task, prepare_once(self._bag.bundle))
 
     def _pull(self, began: float) -> TaskResult:
         for progress in self._progress:
@@ -109,7 +109,7 @@ class Trial(tune.Trainable):
         else:
             if not self._points or self._bag.every_rung:
                 raise BackendFailed(f"task {self._task.index} ended before its full budget of {self._task.steps} steps")
-        return finished(self._task, progress, self._points, started=began)
+        return finish_task(self._task, progress, self._points, started=began)
 
 
 def train(config: dict[str, Any], bag: Bag) -> None:
@@ -119,7 +119,7 @@ def train(config: dict[str, Any], bag: Bag) -> None:
     points: list[Point] = []
     for progress in workload.run(task, workload.prepare(bag.bundle.data)):
         points.append(Point(steps=progress.steps, loss=progress.loss, at=now()))
-        outcome = finished(task, progress, points, started=started)
+        outcome = finish_task(task, progress, points, started=started)
         tune.report({"steps": outcome.steps, "loss": outcome.loss, "outcome": outcome})
 
 
@@ -153,7 +153,7 @@ def wait_for_others(gate: Path, actors: int) -> None:
 
 
 def process_began() -> float | None:
-    """Give the stamp at which the kernel started this process, to 10 ms; None where it does not say."""
+    """Return the stamp at which the kernel started this process, to 10 ms; None where it does not say."""
     stat, uptime = THIS.text("/proc/self/stat"), THIS.text("/proc/uptime")
     if not stat or not uptime:
         return None

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import ray
 
-from raybench.backends.ray_session import fetched
+from raybench.backends.ray_session import fetch
 from raybench.model.clock import now
 from raybench.model.errors import RaybenchError, TaskTimedOut
 
@@ -50,7 +50,7 @@ def in_flight(
 
 def _outcome(ref: Any) -> Any:
     try:
-        return fetched(ref)
+        return fetch(ref)
     except RaybenchError as error:
         return error
 

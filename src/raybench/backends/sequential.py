@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from raybench.backends.base import Backend, Resources
-from raybench.backends.worker_side import Brought, Bundle, attempt, prepared
+from raybench.backends.worker_side import Brought, Bundle, attempt, prepare_once
 from raybench.model.errors import BackendFailed
 from raybench.model.measurement import Task, TaskResult
 from raybench.workloads.base import Workload
@@ -24,6 +24,6 @@ class Sequential(Backend):
         return f"python {platform.python_version()}"
 
     def run(self, workload: Workload, tasks: Sequence[Task], data: Any) -> list[TaskResult]:
-        context = prepared(self._brought(workload, data))
+        context = prepare_once(self._brought(workload, data))
         timeout_s = self.resources.limits.task_timeout_s
         return [attempt(workload, task, context, timeout_s=timeout_s) for task in tasks]

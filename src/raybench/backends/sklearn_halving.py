@@ -24,10 +24,10 @@ from sklearn.base import BaseEstimator
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401  without it the next import fails
 from sklearn.model_selection import HalvingRandomSearchCV
 
-from raybench.backends.asha import rungs_of, tried
+from raybench.backends.asha import run_trial, rungs_of
 from raybench.backends.base import Backend, Resources, in_order
-from raybench.backends.joblib_loky import Loky, loaded
-from raybench.backends.worker_side import Brought, prepared
+from raybench.backends.joblib_loky import Loky, load_bundle
+from raybench.backends.worker_side import Brought, prepare_once
 from raybench.model.errors import BackendFailed
 from raybench.model.measurement import Point, Task, TaskResult
 from raybench.workloads.base import Workload
@@ -48,7 +48,7 @@ class Bag:
 
 
 @functools.lru_cache(maxsize=1)
-def opened(folder: str) -> Bag:
+def open_bundle(folder: str) -> Bag:
     """Read the bag that the driver wrote, once in this process."""
     bag: Bag = pickle.loads((Path(folder) / "bag").read_bytes())
     return bag
@@ -67,11 +67,11 @@ class Trial(BaseEstimator):
         self.resource = resource
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        bag = opened(self.folder)
-        bundle = loaded(bag.path)
+        bag = open_bundle(self.folder)
+        bundle = load_bundle(bag.path)
         goes_on = functools.partial(_goes_on, resource=self.resource, last=bag.last)
-        result = tried(bundle.workload, bag.tasks[self.place], prepared(bundle), goes_on, bag.rungs)
-        left(self.folder, self.place, self.resource).write_bytes(pickle.dumps(result))
+        result = run_trial(bundle.workload, bag.tasks[self.place], prepare_once(bundle), goes_on, bag.rungs)
+        fit_file(self.folder, self.place, self.resource).write_bytes(pickle.dumps(result))
         self.score_ = WORST if result.loss is None else -result.loss
         return self
 
@@ -83,7 +83,7 @@ def _goes_on(rung: int, _loss: float, *, resource: int, last: int) -> bool:
     return rung < resource or resource == last
 
 
-def left(folder: str, place: int, resource: int) -> Path:
+def fit_file(folder: str, place: int, resource: int) -> Path:
     """Name the file of a fit's result."""
     return Path(folder) / f"{place}-{resource}"
 
@@ -165,7 +165,7 @@ class SklearnHalving(Backend):
         """Read the fits that the search says it ran, and join those of each task."""
         fits: dict[int, list[TaskResult]] = {}
         for candidate in ran:
-            file = left(folder, candidate["place"], candidate["resource"])
+            file = fit_file(folder, candidate["place"], candidate["resource"])
             if not file.exists():
                 raise BackendFailed(f"no result was left by task {tasks[candidate['place']].index}")
             result: TaskResult = pickle.loads(file.read_bytes())
@@ -173,7 +173,7 @@ class SklearnHalving(Backend):
                 raise BackendFailed("asked for loky, scikit-learn ran its fits in the driver")
             fits.setdefault(result.index, []).append(result)
         every = [fit for of in fits.values() for fit in of]
-        whole = {index: joined(of) for index, of in fits.items()}
+        whole = {index: join_fits(of) for index, of in fits.items()}
         self.notes["fits"] = len(every)
         self.notes["rounds_in_all"] = sum(fit.steps for fit in every)
         self.notes["rounds_refit"] = self.notes["rounds_in_all"] - sum(result.steps for result in whole.values())
@@ -194,7 +194,7 @@ def iterations(rungs: Sequence[int], tasks: Sequence[Task], *, reduction_factor:
     return min(levels, 1 + math.floor(math.log(len(tasks), reduction_factor)))  # rounded as scikit-learn rounds it
 
 
-def joined(fits: Sequence[TaskResult]) -> TaskResult:
+def join_fits(fits: Sequence[TaskResult]) -> TaskResult:
     """Join the fits of one task, in their order: the last one's result, from the first one's start on.
 
     A step count that several fits reached is reported where it was first known. tries : the number of fits.

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Generic, NoReturn, TypeVar
 
-from raybench.backends.base import execute, finished, worker_seen
+from raybench.backends.base import execute, finish_task, read_worker_facts
 from raybench.model.clock import now, pause
 from raybench.model.errors import BackendFailed, RaybenchError, TaskTimedOut
 from raybench.model.measurement import Progress, Task, TaskResult, WorkerSeen
@@ -42,14 +42,14 @@ class Brought(Generic[H]):
         self._last: tuple[Workload, Any, H] | None = None  # keeps both alive, so that identity stays unique
 
     def __call__(self, workload: Workload, data: Any) -> H:
-        """Give the handle, bringing the bundle first if this workload or this data object is new."""
+        """Return the handle, bringing the bundle first if this workload or this data object is new."""
         if self._last is None or self._last[0] is not workload or self._last[1] is not data:
             self._last = (workload, data, self._bring(Bundle(workload=workload, data=data)))
         return self._last[2]
 
 
 @functools.lru_cache(maxsize=1)
-def prepared(bundle: Bundle) -> Any:
+def prepare_once(bundle: Bundle) -> Any:
     """Prepare the data once in this process; a new bundle drops the old context."""
     return bundle.workload.prepare(bundle.data)
 
@@ -70,25 +70,25 @@ def attempt(workload: Workload, task: Task, context: Any, *, timeout_s: float | 
                 return replace(execute(workload, task, context), started=began, tries=tries)
         except Exception as error:  # noqa: BLE001  a task may raise anything, and that is data
             last = error
-    return failed(workload, task, last, started=began, tries=tries)
+    return failed_result(workload, task, last, started=began, tries=tries)
 
 
-def failed(workload: Workload, task: Task, error: Exception, *, started: float, tries: int = 1) -> TaskResult:
+def failed_result(workload: Workload, task: Task, error: Exception, *, started: float, tries: int = 1) -> TaskResult:
     """Build the result of a task that failed, or raise where the workload does not collect errors."""
     if not getattr(workload, "collect_errors", False):
         refuse(task, error)
-    result = finished(task, Progress(), (), started=started)
-    return replace(result, error=described(task, error), tries=tries)
+    result = finish_task(task, Progress(), (), started=started)
+    return replace(result, error=describe_error(task, error), tries=tries)
 
 
 def refuse(task: Task, error: Exception) -> NoReturn:
     """Raise what a failing task means for the whole bag."""
     if isinstance(error, TaskTimedOut):
         raise error
-    raise BackendFailed(described(task, error)) from error
+    raise BackendFailed(describe_error(task, error)) from error
 
 
-def described(task: Task, error: Exception) -> str:
+def describe_error(task: Task, error: Exception) -> str:
     """Name the task and what it raised, in one line."""
     text = " ".join(str(error).split())
     if isinstance(error, RaybenchError):
@@ -149,17 +149,17 @@ def roll_call(ask: Callable[[int], list[int]], workers: int) -> set[int]:
 def of_thread(result: TaskResult) -> TaskResult:
     """Name the thread as the worker: its native id stands for the process id, and its facts go with its first task."""
     ident = threading.get_native_id()
-    first = thread_seen.cache_info().currsize
-    seen = thread_seen(ident)
-    return replace(result, pid=ident, seen=seen if thread_seen.cache_info().currsize > first else None)
+    first = read_thread_facts.cache_info().currsize
+    seen = read_thread_facts(ident)
+    return replace(result, pid=ident, seen=seen if read_thread_facts.cache_info().currsize > first else None)
 
 
 @functools.cache  # one entry per thread of a pool
-def thread_seen(ident: int) -> WorkerSeen:
+def read_thread_facts(ident: int) -> WorkerSeen:
     """Read the facts of a worker thread: the process's, under the thread's own id."""
-    return replace(worker_seen(), pid=ident)
+    return replace(read_worker_facts(), pid=ident)
 
 
 def shared_memory() -> str:
-    """Give the folder that lies in memory, or the ordinary temporary folder where there is none."""
+    """Return the folder that lies in memory, or the ordinary temporary folder where there is none."""
     return "/dev/shm" if Path("/dev/shm").is_dir() else tempfile.gettempdir()

@@ -17,7 +17,7 @@ GROWTH_FROM = 4  # tasks: the first few ends tell about single tasks, not about 
 
 
 def utilisation(asked: Asked) -> Iterator[Sample]:
-    """Give CPU seconds of the process tree in the makespan / (P x makespan)."""
+    """Return CPU seconds of the process tree in the makespan / (P x makespan)."""
     for key in asked.keys:
         found = asked.row(key).utilisation
         if found is not None:
@@ -25,7 +25,7 @@ def utilisation(asked: Asked) -> Iterator[Sample]:
 
 
 def utilisation_ratio(asked: Asked) -> Iterator[Sample]:
-    """Give the cores that the cell keeps busy / those that the one-thread loop does."""
+    """Return the cores that the cell keeps busy / those that the one-thread loop does."""
     for key in asked.keys:
         base = asked.data.base(key)
         found = asked.ratio(key, base, _busy_cores) if base != key else None
@@ -34,7 +34,7 @@ def utilisation_ratio(asked: Asked) -> Iterator[Sample]:
 
 
 def seconds_per_task(asked: Asked) -> Iterator[Sample]:
-    """Give the time of the bag / its tasks: what an empty task costs."""
+    """Return the time of the bag / its tasks: what an empty task costs."""
     for key in asked.keys:
         found = [
             seconds / len(m.tasks)
@@ -54,7 +54,7 @@ def tasks(asked: Asked) -> Iterator[Sample]:
 
 
 def search_share(asked: Asked) -> Iterator[Sample]:
-    """Give the search's share of everything that the one-thread loop does, loading of libraries and data included."""
+    """Return the search's share of everything that the one-thread loop does, loading of libraries and data included."""
     for key in dict.fromkeys(asked.data.base(k) for k in asked.keys):
         good = [m for _, m in sorted(asked.data.ok(key).items()) if makespan(m)] if key else []
         if key and good:
@@ -64,7 +64,7 @@ def search_share(asked: Asked) -> Iterator[Sample]:
 
 
 def gpu_share_at_once(asked: Asked) -> Iterator[Sample]:
-    """Give the most GPUs that tasks held at once / the GPUs there are; the tasks' stamps say so."""
+    """Return the most GPUs that tasks held at once / the GPUs there are; the tasks' stamps say so."""
     for key in asked.keys:
         params, good = asked.data.cells[key].workload.params, asked.data.ok(key)
         if good and "gpus_per_task" in params and params.get("gpus"):
@@ -75,7 +75,7 @@ def gpu_share_at_once(asked: Asked) -> Iterator[Sample]:
 
 
 def failures_handled(asked: Asked) -> Iterator[Sample]:
-    """Give the share of measurements with planted failures in which nothing was lost.
+    """Return the share of measurements with planted failures in which nothing was lost.
 
     Each planted failure came back as an error that names its task; or was tried again until it was made good.
     """
@@ -83,14 +83,14 @@ def failures_handled(asked: Asked) -> Iterator[Sample]:
         params = asked.data.cells[key].workload.params
         ended = [m for m in asked.data.lines.get(key, ()) if m.status in ENDED]
         if ended and any(m.notes.get("planted") for m in ended):
-            handled = sum(m.status is Status.OK and _handled(m, int(params.get("retries", 0))) for m in ended)
+            handled = sum(m.status is Status.OK and _is_handled(m, int(params.get("retries", 0))) for m in ended)
             planted = next(m.notes["planted"] for m in ended if m.notes.get("planted"))
             told = ", ".join(f"{count} x {kind}" for kind, count in sorted(planted.items()))
             yield asked.sample(key, exactly(handled / len(ended), len(ended)), note=f"planted: {told}")
 
 
 def fit_ratio(asked: Asked, *, at_least: float) -> Iterator[Sample]:
-    """Give one task / another with fewer steps, both in the one-thread loop: how far a "speedup" of two fits can go.
+    """Return one task / another with fewer steps, both in the one-thread loop: how far a "speedup" of two fits can go.
 
     The fit with the most steps / that with the fewest; the note counts the pairs of fits that differ `at_least` so.
     """
@@ -115,7 +115,7 @@ def fit_ratio(asked: Asked, *, at_least: float) -> Iterator[Sample]:
 
 
 def growth(asked: Asked) -> Iterator[Sample]:
-    """Give the power of k with which the time until k tasks are finished grows within a bag; 1 is proportional."""
+    """Return the power of k with which the time until k tasks are finished grows within a bag; 1 is proportional."""
     for key in asked.keys:
         slopes = [_slope(m) for _, m in sorted(asked.data.ok(key).items()) if len(m.tasks) >= 2 * GROWTH_FROM]
         if slopes:
@@ -138,7 +138,7 @@ def _most_at_once(stamps: tuple[TaskStamp, ...]) -> int:
     return int(np.max(np.cumsum([step for _, step in events]), initial=0))
 
 
-def _handled(m: Measurement, retries: int) -> bool:
+def _is_handled(m: Measurement, retries: int) -> bool:
     planted, errors = sum(m.notes.get("planted", {}).values()), m.notes.get("errors")
     if not retries:
         return bool(errors == planted)
@@ -150,7 +150,7 @@ def _seconds(m: Measurement) -> dict[int, float]:
 
 
 def _pairs_that_differ(m: Measurement, factor: float) -> float:
-    """Give the share of unordered pairs of tasks whose times differ by that factor at least."""
+    """Return the share of unordered pairs of tasks whose times differ by that factor at least."""
     seconds: Floats = np.sort(list(_seconds(m).values()))
     far = sum(int(np.count_nonzero(seconds[i + 1 :] >= factor * seconds[i])) for i in range(len(seconds)))
     return far / math.comb(len(seconds), 2)

@@ -58,7 +58,7 @@ class Part:
 
     @property
     def edges(self) -> tuple[float, ...]:
-        """Give the finite ends of the band."""
+        """Return the finite ends of the band."""
         return tuple(edge for edge in (self.low, self.high) if math.isfinite(edge))
 
     def band(self, unit: str) -> str:

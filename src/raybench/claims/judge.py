@@ -39,7 +39,7 @@ class Judged:
 
     @property
     def unit(self) -> str:
-        """Give the unit of the number."""
+        """Return the unit of the number."""
         return QUANTITIES[self.part.quantity].unit
 
     @property
@@ -51,7 +51,7 @@ class Judged:
 
     @property
     def margin(self) -> float:
-        """Give the distance of the interval from leaving the band; below 0 it has left."""
+        """Return the distance of the interval from leaving the band; below 0 it has left."""
         e, part = self.sample.estimate, self.part
         sides = [e.low - part.low] * math.isfinite(part.low) + [part.high - e.high] * math.isfinite(part.high)
         return min((side for side in sides if not math.isnan(side)), default=0.0)
@@ -84,19 +84,19 @@ def verdicts(run: Run, findings: Findings, claims: Sequence[Claim]) -> tuple[Cla
 
 def _line(material: Material, claim: Claim) -> ClaimLine:
     judged, aside, missing = _numbers(material, claim)
-    verdict = joined(claim, judged)
+    verdict = join_verdicts(claim, judged)
     main = [one for one in judged if one.part is claim.parts[0]] if claim.parts else []
-    shown = min(main, key=_most_telling, default=None)
+    shown = min(main, key=_rank_by_weight, default=None)
     brief = [f"the documents: {claim.documented}"] if claim.documented else []
     details: list[str] = []
     if verdict is VerdictKind.UNTESTABLE:
-        why = claim.untestable or missing or _only_aside(aside)
+        why = claim.untestable or missing or _has_only_aside(aside)
         brief.append(claim.needs or why)
         details += [why] if claim.needs else []
     elif missing:
         details.append(missing)
     brief += [*_about(material, judged, shown), *_peers(material, claim, verdict)]
-    details += [*_further(judged, shown), *_set_aside(aside), *_beside(material, claim), claim.note]
+    details += [*_further(judged, shown), *_name_set_aside(aside), *_show_context(material, claim), claim.note]
     return ClaimLine(
         id=claim.id,
         source=claim.source,
@@ -110,7 +110,7 @@ def _line(material: Material, claim: Claim) -> ClaimLine:
     )
 
 
-def _most_telling(one: Judged) -> tuple[int, float]:
+def _rank_by_weight(one: Judged) -> tuple[int, float]:
     """Sort the number first that decides: the worst verdict, then the least room within the band."""
     return RANK.index(one.kind), one.margin
 
@@ -123,19 +123,19 @@ def _numbers(material: Material, claim: Claim) -> tuple[list[Judged], list[Sampl
     for part in claim.parts:
         asked, found = samples(material, part)
         counted = [sample for sample in found if not sample.aside]
-        judged += [_judged(material, part, sample) for sample in counted]
+        judged += [_judge_parts(material, part, sample) for sample in counted]
         aside += [sample for sample in found if sample.aside]
         if not counted and not found:
-            missing.append(_nothing(material, part, asked.keys))
+            missing.append(_explain_absence(material, part, asked.keys))
     return judged, aside, "; ".join(missing)
 
 
-def _judged(material: Material, part: Part, sample: Sample) -> Judged:
+def _judge_parts(material: Material, part: Part, sample: Sample) -> Judged:
     if sample.predicted:
         return Judged(part=part, sample=sample, kind=VerdictKind.PREDICTED, p=1.0)
     timed = QUANTITIES[part.quantity].unit == "x" and sample.workload
     floor = material.findings.controls.floor.get(sample.workload, material.findings.floor) if timed else 0.0
-    inner, outer = _moved(part, floor), _moved(part, -floor)
+    inner, outer = _move_edge(part, floor), _move_edge(part, -floor)
     kind = band_verdict(sample.estimate, *inner)
     if kind is not VerdictKind.SUPPORTED:
         kind = band_verdict(sample.estimate, *outer)
@@ -143,12 +143,12 @@ def _judged(material: Material, part: Part, sample: Sample) -> Judged:
     return Judged(part=part, sample=sample, kind=kind, p=outside_p(sample.estimate, *outer))
 
 
-def _moved(part: Part, floor: float) -> tuple[float, float]:
+def _move_edge(part: Part, floor: float) -> tuple[float, float]:
     """Move an edge that is 1 into the band by the noise floor (or out of it, where the floor is negative)."""
     return (part.low + floor if part.low == 1 else part.low, part.high - floor if part.high == 1 else part.high)
 
 
-def joined(claim: Claim, judged: Sequence[Judged]) -> VerdictKind:
+def join_verdicts(claim: Claim, judged: Sequence[Judged]) -> VerdictKind:
     """Join the verdicts: supported if all are, refuted if any is after Holm's adjustment, else undecided."""
     parts = {id(one.part) for one in judged}
     if not claim.parts or id(claim.parts[0]) not in parts:
@@ -198,8 +198,8 @@ def _about(material: Material, judged: Sequence[Judged], shown: Judged | None) -
         counts = Counter(f"{one.kind} {one.side}".strip() for one in others)
         yield f"of {len(others)}: " + ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
     for part in {id(one.part): one.part for one in judged if one.part is not shown.part}.values():
-        worst = min((one for one in judged if one.part is part), key=_most_telling)
-        yield _named(worst)
+        worst = min((one for one in judged if one.part is part), key=_rank_by_weight)
+        yield _name(worst)
 
 
 def _base(material: Material, sample: Sample) -> str:
@@ -210,19 +210,19 @@ def _base(material: Material, sample: Sample) -> str:
     return f"base: {base.backend.name}, P={base.cpus}"
 
 
-def _named(one: Judged) -> str:
+def _name(one: Judged) -> str:
     return f"{one.part.say or _words(one.part.quantity)}: {one.words()} {one.kind}"
 
 
 def _further(judged: Sequence[Judged], shown: Judged | None) -> Iterator[str]:
     """Name every number of the further parts but those that `_about` gives."""
     for part in {id(one.part): one.part for one in judged if shown and one.part is not shown.part}.values():
-        mine = sorted((one for one in judged if one.part is part), key=_most_telling)
-        yield from (_named(one) for one in mine[1:])
+        mine = sorted((one for one in judged if one.part is part), key=_rank_by_weight)
+        yield from (_name(one) for one in mine[1:])
 
 
 def _peers(material: Material, claim: Claim, verdict: VerdictKind) -> Iterator[str]:
-    """Give the cold number and that of a pool on one machine, where they stand beside a judged one."""
+    """Return the cold number and that of a pool on one machine, where they stand beside a judged one."""
     for part in claim.beside if verdict is not VerdictKind.UNTESTABLE else ():
         if part.cold or (part.select.backends and set(part.select.backends) <= POOLS):
             found = [sample for sample in samples(material, part)[1] if sample.keys]
@@ -232,14 +232,14 @@ def _peers(material: Material, claim: Claim, verdict: VerdictKind) -> Iterator[s
                 yield f"{about.backend.name}{', cold' * part.cold}: {units.by_unit(sample.estimate, unit)}"
 
 
-def _set_aside(aside: Sequence[Sample]) -> Iterator[str]:
+def _name_set_aside(aside: Sequence[Sample]) -> Iterator[str]:
     if aside:
         told = [f"{sample.about} ({sample.aside})" for sample in aside[:SHOWN]]
         more = f" and {len(aside) - SHOWN} more" if len(aside) > SHOWN else ""
         yield f"not judged: {', '.join(told)}{more}"
 
 
-def _beside(material: Material, claim: Claim) -> Iterator[str]:
+def _show_context(material: Material, claim: Claim) -> Iterator[str]:
     """Show further numbers beside the verdict, the documents' own way of measuring among them."""
     for part in claim.beside:
         _, found = samples(material, part)
@@ -251,7 +251,7 @@ def _beside(material: Material, claim: Claim) -> Iterator[str]:
         yield f"{part.say}: {', '.join([*told[:SHOWN], *more]) or 'not measured'}"
 
 
-def _nothing(material: Material, part: Part, keys: Sequence[str]) -> str:
+def _explain_absence(material: Material, part: Part, keys: Sequence[str]) -> str:
     """Say why a part has no number: no cell, or cells without data."""
     if not keys:
         return f"no cell selected by: {part.select.words()}; the largest P measured here is {most_cpus(material)}"
@@ -260,5 +260,5 @@ def _nothing(material: Material, part: Part, keys: Sequence[str]) -> str:
     return f"{len(keys)} cells selected by {part.select.words()} give no {_words(part.quantity)}{why}"
 
 
-def _only_aside(aside: Sequence[Sample]) -> str:
+def _has_only_aside(aside: Sequence[Sample]) -> str:
     return f"no cell fit to judge it: {aside[0].about} ({aside[0].aside})" if aside else "nothing to judge"

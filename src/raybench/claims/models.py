@@ -9,7 +9,7 @@ import numpy as np
 
 from raybench.analysis.dataset import cold, makespan
 from raybench.analysis.metg import Curve, Metg
-from raybench.claims.selection import Asked, Sample, changed, named
+from raybench.claims.selection import Asked, Sample, name_cell, transform
 from raybench.model import units
 from raybench.model.measurement import Measurement
 from raybench.model.stats import Floats, median_rank_ci
@@ -18,18 +18,18 @@ AT_LEAST, AT_MOST = ">", "<"  # censoring marks of METG
 
 
 def start_up_s(asked: Asked) -> Iterator[Sample]:
-    """Give the seconds that a cold cell spends outside its makespan beyond what the loop spends there."""
+    """Return the seconds that a cold cell spends outside its makespan beyond what the loop spends there."""
     for key, extra in _extra(asked):
         yield asked.sample(key, median_rank_ci(extra))
 
 
 def break_even_s(asked: Asked) -> Iterator[Sample]:
-    """Give the sequential time from which P cores gain anything at all, T_start / (1 - 1/P), start-up included."""
+    """Return the sequential time from which P cores gain anything at all, T_start / (1 - 1/P), start-up included."""
     yield from _sequential(asked, lambda cpus: 1 / (1 - 1 / cpus))
 
 
 def sequential_s_for(asked: Asked, *, level: float) -> Iterator[Sample]:
-    """Give the sequential time from which start-up leaves that efficiency: e / (1 - e) x P x T_start."""
+    """Return the sequential time from which start-up leaves that efficiency: e / (1 - e) x P x T_start."""
     yield from _sequential(asked, lambda cpus: level / (1 - level) * cpus)
 
 
@@ -37,14 +37,14 @@ def start_up_share(asked: Asked, *, sequential_s: float) -> Iterator[Sample]:
     """Predict the share of the time that start-up takes of a bag which the loop needs `sequential_s` for."""
     for key, extra in _extra(asked):
         work = sequential_s / asked.data.cells[key].cpus
-        found = changed(median_rank_ci(np.maximum(0.0, extra)), partial(_share, work))
+        found = transform(median_rank_ci(np.maximum(0.0, extra)), partial(_share, work))
         longer = sequential_s / float(np.median(asked.data.values(asked.data.base(key) or "", makespan)))
         note = f"on as many cores as measured, for a bag {units.plain(longer)} times as long"
         yield replace(asked.sample(key, found, note=note), predicted=True)
 
 
 def metg_work(asked: Asked, *, level: float) -> Iterator[Sample]:
-    """Give the useful seconds per task at which a backend still keeps that efficiency (METG), warm."""
+    """Return the useful seconds per task at which a backend still keeps that efficiency (METG), warm."""
     for curve in asked.material.findings.curves:
         key = curve.cell.key
         for found in curve.metg:
@@ -53,7 +53,7 @@ def metg_work(asked: Asked, *, level: float) -> Iterator[Sample]:
 
 
 def _metg_sample(curve: Curve, found: Metg) -> Sample:
-    """Give a censored METG an interval that reaches to the end of the ladder and no further."""
+    """Return a censored METG an interval that reaches to the end of the ladder and no further."""
     work, why = found.work, ""
     rungs = [rung.work_s for rung in curve.rungs]
     if found.mark == AT_LEAST or math.isinf(work.low):
@@ -63,7 +63,7 @@ def _metg_sample(curve: Curve, found: Metg) -> Sample:
         work = replace(work, point=min(rungs), low=0.0, high=max(work.high, min(rungs)))
         why = f"kept down to the shortest task, {units.duration(min(rungs))}"
     return Sample(
-        about=named(curve.cell),
+        about=name_cell(curve.cell),
         estimate=work,
         keys=(curve.cell.key,),
         workload=curve.cell.workload.name,
@@ -72,7 +72,7 @@ def _metg_sample(curve: Curve, found: Metg) -> Sample:
 
 
 def bytes_per_second(asked: Asked) -> Iterator[Sample]:
-    """Give the bytes that the tasks worked on per second of makespan and of the data's journey."""
+    """Return the bytes that the tasks worked on per second of makespan and of the data's journey."""
     for key in asked.keys:
         rates = [
             used / (m.phases.warm_up + m.phases.makespan)
@@ -86,7 +86,7 @@ def bytes_per_second(asked: Asked) -> Iterator[Sample]:
 def _sequential(asked: Asked, factor: Callable[[int], float]) -> Iterator[Sample]:
     for key, extra in _extra(asked):
         scale = factor(asked.data.cells[key].cpus)
-        found = changed(median_rank_ci(np.maximum(0.0, extra)), scale.__mul__)
+        found = transform(median_rank_ci(np.maximum(0.0, extra)), scale.__mul__)
         yield asked.sample(key, found)
 
 

@@ -20,7 +20,7 @@ EMPTY = "noop"  # workload whose tasks do nothing: its time is the backend's own
 
 
 def schedule(seconds: Sequence[float], workers: int, *, per_task_s: float = 0.0) -> float:
-    """Give the makespan of tasks that are taken in order by whichever worker is free first, each a bit longer."""
+    """Return the makespan of tasks that are taken in order by whichever worker is free first, each a bit longer."""
     free = [0.0] * workers
     for length in seconds:
         heapq.heapreplace(free, free[0] + length + per_task_s)
@@ -28,7 +28,7 @@ def schedule(seconds: Sequence[float], workers: int, *, per_task_s: float = 0.0)
 
 
 def prediction_error(asked: Asked) -> Iterator[Sample]:
-    """Give predicted time / measured time - 1; above 0 it promises too long a time.
+    """Return predicted time / measured time - 1; above 0 it promises too long a time.
 
     Predicted: the loop's task times of the same block, made longer by the hardware ceiling where it was measured,
     in a greedy schedule on the cell's workers, with the cost of an empty task on the same backend and cores.
@@ -56,11 +56,11 @@ def scheduled_speedup(asked: Asked, *, cpus: float) -> Iterator[Sample]:
         good = [m for _, m in sorted(asked.data.ok(key).items()) if m.tasks] if key else []
         if key and good and not asked.data.is_ladder(key):
             limits = [sum(_task_seconds(m)) / schedule(_task_seconds(m), int(cpus)) for m in good]
-            yield _predicted(asked, key, limits, cpus, f"{len(good[0].tasks)} tasks")
+            yield _name_prediction(asked, key, limits, cpus, f"{len(good[0].tasks)} tasks")
 
 
 def first_tasks_speedup(asked: Asked, *, tasks: float) -> Iterator[Sample]:
-    """Give the loop's time until the first so many tasks are done / the cell's: fewer tasks of the same length."""
+    """Return the loop's time until the first so many tasks are done / the cell's: fewer tasks of the same length."""
     count = int(tasks)
     for key in asked.keys:
         base = asked.data.base(key)
@@ -75,11 +75,11 @@ def first_tasks_speedup(asked: Asked, *, tasks: float) -> Iterator[Sample]:
 
 
 def _done(stamps: Sequence[TaskStamp], count: int) -> float:
-    """Give the seconds until the tasks with the lowest numbers are done: both hand them out in that order."""
+    """Return the seconds until the tasks with the lowest numbers are done: both hand them out in that order."""
     return max(stamp.ended for stamp in stamps if stamp.index < count)
 
 
-def _predicted(asked: Asked, key: str, values: Sequence[float], cpus: float, note: str) -> Sample:
+def _name_prediction(asked: Asked, key: str, values: Sequence[float], cpus: float, note: str) -> Sample:
     """Name a prediction with how far it reaches beyond what was measured."""
     most = max((cell.cpus for cell in asked.data.cells.values()), default=1)
     cell = asked.data.cells[key]
@@ -94,7 +94,7 @@ def _predicted(asked: Asked, key: str, values: Sequence[float], cpus: float, not
 
 
 def _empty_task_s(data: Ledger, cell: Cell) -> float | None:
-    """Give a worker's seconds per task that does nothing, on the same backend and cores; None where not measured."""
+    """Return a worker's seconds per task that does nothing, on the same backend and cores; None where not measured."""
     for key, other in data.cells.items():
         same = other.backend == cell.backend and (other.workers, other.cpus) == (cell.workers, cell.cpus)
         good = [m for m in data.ok(key).values() if m.tasks and makespan(m)]

@@ -11,7 +11,7 @@ from raybench.model.stats import MIN_BLOCKS, insufficient, interval, median_rank
 
 
 def rmse_delta(asked: Asked, *, arm: str) -> Iterator[Sample]:
-    """Give by which share the arm's error on untouched rows lies below the baseline's; above 0 is better."""
+    """Return by which share the arm's error on untouched rows lies below the baseline's; above 0 is better."""
     for delta in asked.material.findings.deltas:
         if delta.arm == arm and delta.workload in asked.workloads:
             absolute = f"{units.plain(delta.baseline_test.point)} to {units.plain(delta.tuned_test.point)}"
@@ -23,14 +23,14 @@ def rmse_delta(asked: Asked, *, arm: str) -> Iterator[Sample]:
 
 
 def arm_error(asked: Asked, *, arm: str) -> Iterator[Sample]:
-    """Give the arm's mean error on untouched rows, in units of the error."""
+    """Return the arm's mean error on untouched rows, in units of the error."""
     for delta in asked.material.findings.deltas:
         if delta.arm == arm and delta.workload in asked.workloads:
             yield Sample(about=f"{delta.metric} of {delta.workload}, {arm}", estimate=delta.tuned_test)
 
 
 def arm_ratio(asked: Asked, *, arm: str, against: str) -> Iterator[Sample]:
-    """Give the mean error of an arm / that of another one, on the same untouched rows, paired."""
+    """Return the mean error of an arm / that of another one, on the same untouched rows, paired."""
     by_arm: dict[tuple[str, str], dict[int, float]] = {}
     for line in asked.material.run.qualities:
         by_arm.setdefault((line.workload, line.arm), {})[line.pair] = line.tuned_test
@@ -43,7 +43,7 @@ def arm_ratio(asked: Asked, *, arm: str, against: str) -> Iterator[Sample]:
 
 
 def steps_saved(asked: Asked) -> Iterator[Sample]:
-    """Give the share of the steps (boosting rounds, trees) that were asked for and not done."""
+    """Return the share of the steps (boosting rounds, trees) that were asked for and not done."""
     for key in asked.keys:
         good = [m for _, m in sorted(asked.data.ok(key).items()) if m.steps_asked]
         if good:

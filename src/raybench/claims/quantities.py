@@ -22,33 +22,33 @@ class Quantity:
 
     @property
     def wanted(self) -> Mapping[str, Any]:
-        """Give the type of each parameter, by name; all of them are required."""
+        """Return the type of each parameter, by name; all of them are required."""
         parameters = inspect.signature(self.function).parameters.values()
         return {p.name: p.annotation for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
 
 
-def _named(unit: str, *functions: Callable[..., Iterator[Sample]]) -> dict[str, Quantity]:
+def _by_name(unit: str, *functions: Callable[..., Iterator[Sample]]) -> dict[str, Quantity]:
     return {function.__name__: Quantity(function=function, unit=unit) for function in functions}
 
 
 QUANTITIES: Mapping[str, Quantity] = MappingProxyType(
     {
-        **_named("x", times.speedup, times.search_speedup, times.gain, times.relative, times.speedup_with_data),
-        **_named("x", times.alternative_ratio, times.workload_ratio, times.graham_limit),
-        **_named("x", predictor.first_tasks_speedup, predictor.scheduled_speedup),
-        **_named("x", tuned.backend_ratio, tuned.target_ratio),
-        **_named("share", tuned.busy_share, tuned.ceiling_share, tuned.steady_share, tuned.workers_used),
-        **_named("s", tuned.start_beyond_head_s),
-        **_named("x", checks.utilisation_ratio, checks.fit_ratio, quality.arm_ratio),
-        **_named("share", times.efficiency, times.serial_fraction, checks.utilisation, checks.search_share),
-        **_named("share", checks.gpu_share_at_once, checks.failures_handled, models.start_up_share),
-        **_named("share", quality.steps_saved),
-        **_named("%", times.estimate_error, predictor.prediction_error, quality.rmse_delta),
-        **_named("s", checks.seconds_per_task, models.start_up_s, models.break_even_s, models.sequential_s_for),
-        **_named("s", models.metg_work),
-        **_named("B", models.bytes_per_second),
-        **_named("tasks", checks.tasks),
-        **_named("", checks.growth, quality.arm_error),
+        **_by_name("x", times.speedup, times.search_speedup, times.gain, times.relative, times.speedup_with_data),
+        **_by_name("x", times.alternative_ratio, times.workload_ratio, times.graham_limit),
+        **_by_name("x", predictor.first_tasks_speedup, predictor.scheduled_speedup),
+        **_by_name("x", tuned.backend_ratio, tuned.target_ratio),
+        **_by_name("share", tuned.busy_share, tuned.ceiling_share, tuned.steady_share, tuned.workers_used),
+        **_by_name("s", tuned.start_beyond_head_s),
+        **_by_name("x", checks.utilisation_ratio, checks.fit_ratio, quality.arm_ratio),
+        **_by_name("share", times.efficiency, times.serial_fraction, checks.utilisation, checks.search_share),
+        **_by_name("share", checks.gpu_share_at_once, checks.failures_handled, models.start_up_share),
+        **_by_name("share", quality.steps_saved),
+        **_by_name("%", times.estimate_error, predictor.prediction_error, quality.rmse_delta),
+        **_by_name("s", checks.seconds_per_task, models.start_up_s, models.break_even_s, models.sequential_s_for),
+        **_by_name("s", models.metg_work),
+        **_by_name("B", models.bytes_per_second),
+        **_by_name("tasks", checks.tasks),
+        **_by_name("", checks.growth, quality.arm_error),
     }
 )
 

@@ -75,7 +75,7 @@ class _Block:
     node: yaml.MappingNode
 
     def values(self, known: Sequence[str]) -> dict[str, Any]:
-        """Give the values by key; unknown and repeated keys are refused."""
+        """Return the values by key; unknown and repeated keys are refused."""
         found: dict[str, Any] = {}
         for key, value in self.node.value:
             name = str(key.value)
@@ -98,7 +98,7 @@ class _Block:
             yield _Block(where=self.where, node=item)
 
     def block(self, name: str) -> "_Block | None":
-        """Give a mapping within this one; None where it is absent."""
+        """Return a mapping within this one; None where it is absent."""
         value = self._value(name)
         if value is None:
             return None
@@ -116,7 +116,7 @@ class _Block:
 
 
 def _plain(node: yaml.Node) -> Any:
-    """Give a node as plain values, by the safe loader's rules."""
+    """Return a node as plain values, by the safe loader's rules."""
     loader = yaml.SafeLoader("")
     try:
         return loader.construct_object(node, deep=True)
@@ -160,7 +160,7 @@ def _part(block: _Block, values: Mapping[str, Any], *, judged: bool) -> Part:
         quantity=str(name),
         select=_select(block),
         cold=not values.get("warm", True),
-        given=_given(block, str(name)),
+        given=_read_given(block, str(name)),
         low=low,
         high=high,
         say=values.get("say", ""),
@@ -214,7 +214,7 @@ def _select(block: _Block) -> Select:
     return Select(**found)
 
 
-def _given(block: _Block, quantity: str) -> dict[str, Any]:
+def _read_given(block: _Block, quantity: str) -> dict[str, Any]:
     inner, wanted = block.block("with"), QUANTITIES[quantity].wanted
     values = inner.values(tuple(wanted) or ("nothing",)) if inner else {}
     for name, kind in wanted.items():

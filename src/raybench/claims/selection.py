@@ -65,12 +65,12 @@ class Asked:
 
     @property
     def data(self) -> Ledger:
-        """Give the measurements by cell and block."""
+        """Return the measurements by cell and block."""
         return self.material.data
 
     @property
     def seconds(self) -> Metric:
-        """Give the time that counts: cold or warm."""
+        """Return the time that counts: cold or warm."""
         return cold if self.cold else makespan
 
     @property
@@ -79,7 +79,7 @@ class Asked:
         return frozenset(self.data.cells[key].workload.name for key in self.keys)
 
     def row(self, key: str) -> Row:
-        """Give the analysed row of a cell."""
+        """Return the analysed row of a cell."""
         return self.material.rows[key]
 
     def ratio(self, top: str | None, bottom: str | None, metric: Metric | None = None) -> Ratio | None:
@@ -93,7 +93,7 @@ class Asked:
         """Name an estimate by its cell. other : key of the cell compared with."""
         cell = self.data.cells[key]
         return Sample(
-            about=named(cell),
+            about=name_cell(cell),
             estimate=estimate,
             keys=(key, *filter(None, [other])),
             workload=cell.workload.name,
@@ -102,7 +102,7 @@ class Asked:
         )
 
 
-def named(cell: Cell) -> str:
+def name_cell(cell: Cell) -> str:
     """Name a cell in a sentence."""
     workers = f" x {cell.workers} workers" if cell.oversubscribed else ""
     return f"{cell.workload.name} on {cell.backend.name}, P={cell.cpus}{workers}"
@@ -110,12 +110,12 @@ def named(cell: Cell) -> str:
 
 def ask(material: Material, part: Part) -> Asked:
     """Select a part's cells, in reading order."""
-    chosen = tuple(key for key in material.rows if selected(material, key, part.select))
+    chosen = tuple(key for key in material.rows if is_selected(material, key, part.select))
     return Asked(material=material, keys=chosen, cold=part.cold, edges=part.edges)
 
 
-def selected(material: Material, key: str, select: Select) -> bool:
-    """Tell whether a cell belongs to a selection."""
+def is_selected(material: Material, key: str, select: Select) -> bool:
+    """Return whether a cell belongs to a selection."""
     cell = material.data.cells[key]
     tags, backend_tags = cell.workload.tags, cell.backend.tags
     return (
@@ -131,12 +131,12 @@ def selected(material: Material, key: str, select: Select) -> bool:
 
 
 def most_cpus(material: Material) -> int:
-    """Give the largest P with a good measurement; 0 without any."""
+    """Return the largest P with a good measurement; 0 without any."""
     return max((material.data.cells[key].cpus for key, _ in material.data.good), default=0)
 
 
 def holds(condition: str, value: float) -> bool:
-    """Tell whether a value meets `2`, `>1`, `>=100` ...; an empty condition is always met."""
+    """Return whether a value meets `2`, `>1`, `>=100` ...; an empty condition is always met."""
     if not condition:
         return True
     match = CONDITION.fullmatch(condition.strip())
@@ -149,11 +149,11 @@ def _matches(name: str, patterns: tuple[str, ...]) -> bool:
 
 
 def exactly(value: float, n: int) -> Estimate:
-    """Give a number without spread: a count, or what must hold in every measurement."""
+    """Return a number without spread: a count, or what must hold in every measurement."""
     return Estimate(point=value, low=value, high=value, n=n)
 
 
-def changed(estimate: Estimate, by: Callable[[float], float]) -> Estimate:
+def transform(estimate: Estimate, by: Callable[[float], float]) -> Estimate:
     """Change an estimate by a monotone function."""
     point, low, high = (by(value) for value in (estimate.point, estimate.low, estimate.high))
     ends = np.sort([low, high])

@@ -9,7 +9,7 @@ import numpy as np
 from raybench.analysis.dataset import CONTROL, Metric
 from raybench.analysis.laws import karp_flatt
 from raybench.analysis.speedup import FULL_WORK
-from raybench.claims.selection import Asked, Sample, changed
+from raybench.claims.selection import Asked, Sample, transform
 from raybench.model import units
 from raybench.model.measurement import Measurement
 from raybench.model.stats import Floats
@@ -20,12 +20,12 @@ TASKS_PER_CORE = (
 
 
 def speedup(asked: Asked) -> Iterator[Sample]:
-    """Give the one-thread loop / the cell, where both do the same work."""
+    """Return the one-thread loop / the cell, where both do the same work."""
     yield from _same_work(asked, lambda key: (np.asarray, ""))
 
 
 def efficiency(asked: Asked) -> Iterator[Sample]:
-    """Give speedup / P; of too few tasks per core it is shown with its cap and not judged."""
+    """Return speedup / P; of too few tasks per core it is shown with its cap and not judged."""
 
     def change(key: str) -> tuple[Callable[[Floats], Floats], str]:
         cell, row = asked.data.cells[key], asked.row(key)
@@ -37,7 +37,7 @@ def efficiency(asked: Asked) -> Iterator[Sample]:
 
 
 def estimate_error(asked: Asked, *, assumed: float) -> Iterator[Sample]:
-    """Give the relative error of the estimate T_seq / (P x assumed); above 0 it promises too long a time."""
+    """Return the relative error of the estimate T_seq / (P x assumed); above 0 it promises too long a time."""
 
     def change(key: str) -> tuple[Callable[[Floats], Floats], str]:
         cpus = asked.data.cells[key].cpus
@@ -47,7 +47,7 @@ def estimate_error(asked: Asked, *, assumed: float) -> Iterator[Sample]:
 
 
 def serial_fraction(asked: Asked) -> Iterator[Sample]:
-    """Give the serial fraction of Karp and Flatt that the speedup implies; P > 1 only."""
+    """Return the serial fraction of Karp and Flatt that the speedup implies; P > 1 only."""
 
     def change(key: str) -> tuple[Callable[[Floats], Floats], str]:
         cpus = asked.data.cells[key].cpus
@@ -57,7 +57,7 @@ def serial_fraction(asked: Asked) -> Iterator[Sample]:
 
 
 def search_speedup(asked: Asked) -> Iterator[Sample]:
-    """Give the one-thread loop over the full search / the cell, less work or not; the note says how much work."""
+    """Return the one-thread loop over the full search / the cell, less work or not; the note says how much work."""
     for key in asked.keys:
         base = asked.data.base(key)
         found = asked.ratio(base, key) if base != key else None
@@ -66,7 +66,7 @@ def search_speedup(asked: Asked) -> Iterator[Sample]:
 
 
 def gain(asked: Asked) -> Iterator[Sample]:
-    """Give the loop whose library uses all P threads / the cell."""
+    """Return the loop whose library uses all P threads / the cell."""
     for key in asked.keys:
         loop = asked.data.threaded(key)
         found = asked.ratio(loop, key)
@@ -75,7 +75,7 @@ def gain(asked: Asked) -> Iterator[Sample]:
 
 
 def relative(asked: Asked) -> Iterator[Sample]:
-    """Give the same backend on one core / the cell."""
+    """Return the same backend on one core / the cell."""
     for key in asked.keys:
         one = asked.data.one_core(key)
         found = asked.ratio(one, key) if asked.data.cells[key].cpus > 1 else None
@@ -84,7 +84,7 @@ def relative(asked: Asked) -> Iterator[Sample]:
 
 
 def alternative_ratio(asked: Asked, *, against: Sequence[str]) -> Iterator[Sample]:
-    """Give the fastest of other backends on as many cores / the cell, same work; above 1 the cell is faster.
+    """Return the fastest of other backends on as many cores / the cell, same work; above 1 the cell is faster.
 
     against : names or patterns of backends.
     """
@@ -110,7 +110,7 @@ def alternative_ratio(asked: Asked, *, against: Sequence[str]) -> Iterator[Sampl
 
 
 def workload_ratio(asked: Asked, *, against: str, with_data: bool) -> Iterator[Sample]:
-    """Give another workload's time / the selected one's, same backend and cores.
+    """Return another workload's time / the selected one's, same backend and cores.
 
     against : name of the other workload; `{name}` stands for the selected one's name.
     with_data : count the time in which the workers get their data, too.
@@ -127,12 +127,12 @@ def workload_ratio(asked: Asked, *, against: str, with_data: bool) -> Iterator[S
 
 
 def speedup_with_data(asked: Asked) -> Iterator[Sample]:
-    """Give the one-thread loop / the cell, the journey of the data to the workers included, start-up not."""
+    """Return the one-thread loop / the cell, the journey of the data to the workers included, start-up not."""
     yield from _same_work(asked, lambda key: (np.asarray, ""), metric=brought)
 
 
 def brought(m: Measurement) -> float | None:
-    """Give the seconds from workers that answer to the last result: the data travel in the warm-up."""
+    """Return the seconds from workers that answer to the last result: the data travel in the warm-up."""
     return m.phases.warm_up + m.phases.makespan or None
 
 
@@ -168,12 +168,12 @@ def _work(asked: Asked, key: str) -> str:
 
 
 def graham_limit(asked: Asked) -> Iterator[Sample]:
-    """Give the largest speedup that any greedy schedule of the loop's task times allows: the longest task bounds it."""
+    """Return the largest speedup of any greedy schedule of the baseline's task times: the longest task bounds it."""
     for account in asked.material.findings.accounts:
         key = account.cell.key
         row = asked.row(key) if key in asked.keys else None
         if row is not None and row.base is not None and account.graham_low.point > 0:
-            yield asked.sample(key, changed(account.graham_low, partial(_over, row.base.point)))
+            yield asked.sample(key, transform(account.graham_low, partial(_over, row.base.point)))
 
 
 def _over(top: float, bottom: float) -> float:

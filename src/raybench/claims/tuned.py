@@ -12,7 +12,7 @@ from raybench.model.stats import median_rank_ci, ratio
 
 
 def ceiling_share(asked: Asked, *, of: str) -> Iterator[Sample]:
-    """Give what bare processes would need for the cell's tasks / the cell's time.
+    """Return what bare processes would need for the cell's tasks / the cell's time.
 
     of : workload whose hardware ceiling counts; its tasks must be as long as the cell's. `{name}`: the cell's own.
     """
@@ -25,7 +25,7 @@ def ceiling_share(asked: Asked, *, of: str) -> Iterator[Sample]:
 
 
 def steady_share(asked: Asked, *, of: str) -> Iterator[Sample]:
-    """Give the same share within the time from each worker's first start to its last end: start and tail left out.
+    """Return the same share within the time from each worker's first start to its last end: start and tail left out.
 
     of : as in `ceiling_share`.
     """
@@ -38,7 +38,7 @@ def steady_share(asked: Asked, *, of: str) -> Iterator[Sample]:
 
 
 def busy_share(asked: Asked) -> Iterator[Sample]:
-    """Give the share of the cell's core-seconds in which tasks ran, stamped in the workers.
+    """Return the share of the cell's core-seconds in which tasks ran, stamped in the workers.
 
     Of the same measurement, so that a machine whose speed changes from one to the next cannot show in it; what tasks
     lose to each other does not show either.
@@ -52,7 +52,7 @@ def busy_share(asked: Asked) -> Iterator[Sample]:
 
 
 def workers_used(asked: Asked) -> Iterator[Sample]:
-    """Give the smallest share of the cell's workers that ran tasks in any measurement."""
+    """Return the smallest share of the cell's workers that ran tasks in any measurement."""
     for key in asked.keys:
         good = asked.data.ok(key)
         used = [len(_spans(m.tasks)) / asked.data.cells[key].workers for m in good.values() if m.tasks]
@@ -61,7 +61,7 @@ def workers_used(asked: Asked) -> Iterator[Sample]:
 
 
 def backend_ratio(asked: Asked, *, against: str) -> Iterator[Sample]:
-    """Give another backend's time / the cell's, on the same workload and cores, as much work or less.
+    """Return another backend's time / the cell's, on the same workload and cores, as much work or less.
 
     against : name of the other backend.
     """
@@ -72,7 +72,7 @@ def backend_ratio(asked: Asked, *, against: str) -> Iterator[Sample]:
 
 
 def target_ratio(asked: Asked, *, against: str, factor: float) -> Iterator[Sample]:
-    """Give another backend's expected time to the target / the cell's, warm; above 1 the cell is sooner.
+    """Return another backend's expected time to the target / the cell's, warm; above 1 the cell is sooner.
 
     against : name of the other backend. factor : times the loss of the full one-thread search.
     """
@@ -84,7 +84,7 @@ def target_ratio(asked: Asked, *, against: str, factor: float) -> Iterator[Sampl
 
 
 def start_beyond_head_s(asked: Asked) -> Iterator[Sample]:
-    """Give the seconds from before the backend starts to workers that have run a task, without the head's own start."""
+    """Return the seconds from the backend's start to workers that have run a task, without the head's own start."""
     for key in asked.keys:
         good = [m for _, m in sorted(asked.data.ok(key).items()) if "head" in m.phases.start_parts]
         if good:
@@ -108,7 +108,7 @@ def _bare(asked: Asked, key: str, of: str) -> Mapping[int, float]:
 
 
 def _spans(tasks: tuple[TaskStamp, ...]) -> list[float]:
-    """Give each worker's seconds from its first task's start to its last one's end."""
+    """Return each worker's seconds from its first task's start to its last one's end."""
     by_worker: dict[int, list[TaskStamp]] = {}
     for task in tasks:
         by_worker.setdefault(task.worker, []).append(task)

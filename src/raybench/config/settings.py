@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from raybench.config.hydra_compose import SPEC_KEYS, choice, composed, names, nearest, search_path, spelled_out
+from raybench.config.hydra_compose import SPEC_KEYS, choice, compose_study, names, nearest, search_path, spelled_out
 from raybench.model.errors import BadSettings
 from raybench.model.plan import Cluster, GridRow, Limits, Requires, Spec, Study
 
@@ -31,7 +31,7 @@ def load(overrides: Sequence[str] = (), *, conf: Sequence[Path] = ()) -> Setting
     """
     folders = search_path(conf)
     asked = [spelled_out(override) for override in overrides]
-    whole = composed(asked, folders)
+    whole = compose_study(asked, folders)
     workloads = {
         name: _spec(name, node, folders, "workload", size=whole["size"] or whole["study"]["size"], asked=asked)
         for name, node in whole["workload"].items()
@@ -95,8 +95,8 @@ def _study(
     grid = tuple(replace(r, workloads=_all(r.workloads, workloads), backends=_all(r.backends, backends)) for r in grid)
     grid = tuple(dict.fromkeys(grid))
     for row in grid:
-        _known(row.workloads, workloads, "workload", name)
-        _known(row.backends, backends, "backend", name)
+        _check_known(row.workloads, workloads, "workload", name)
+        _check_known(row.backends, backends, "backend", name)
     if not grid:
         raise BadSettings(f"study {name}: its grid is empty; expected rows of workloads, backends and cpus")
     limits = whole["limits"]
@@ -165,7 +165,7 @@ def _all(asked: tuple[str, ...], known: Mapping[str, Spec]) -> tuple[str, ...]:
     return tuple(name for name, spec in known.items() if "control" not in spec.tags)
 
 
-def _known(asked: Iterable[str], known: Mapping[str, Spec], what: str, study: str) -> None:
+def _check_known(asked: Iterable[str], known: Mapping[str, Spec], what: str, study: str) -> None:
     for name in asked:
         if name not in known:
             raise BadSettings(

@@ -11,7 +11,7 @@ from dataclasses import replace
 from raybench.analysis import speedup
 from raybench.config.settings import Settings
 from raybench.execution.run_folder import PLANNED, Run
-from raybench.execution.runner import Event, Observer, Outcome, Runner, planned
+from raybench.execution.runner import Event, Observer, Outcome, Runner, jobs_in_order
 from raybench.model import stats
 from raybench.model.clock import now
 from raybench.model.plan import Plan, Status
@@ -33,16 +33,16 @@ def pursue(run: Run, settings: Settings, observe: Observer) -> Outcome:
         observe(Event(kind="stopped", text=f"ended {stale} processes that a killed runner had left behind"))
     budget_s = settings.study.budget_min * 60
     began = now()
-    outcome = runner.run(planned(run.plan), budget_s=budget_s)
+    outcome = runner.run(jobs_in_order(run.plan), budget_s=budget_s)
     specs = {cell.workload.name: cell.workload for cell in run.plan.cells}
     if run.plan.quality_pairs:
         runner.quality([specs[name] for name in run.plan.quality], pairs=run.plan.quality_pairs, seed=run.plan.seed)
     if outcome.stopped == "budget":
-        return _told(outcome, observe)
-    return _told(_narrowed(run, runner, outcome, left_s=lambda: budget_s - (now() - began)), observe)
+        return _tell(outcome, observe)
+    return _tell(_narrow(run, runner, outcome, left_s=lambda: budget_s - (now() - began)), observe)
 
 
-def _narrowed(run: Run, runner: Runner, outcome: Outcome, *, left_s: Callable[[], float]) -> Outcome:
+def _narrow(run: Run, runner: Runner, outcome: Outcome, *, left_s: Callable[[], float]) -> Outcome:
     """Add mini-blocks of the cells whose interval is wider than asked, with their bases, until the budget ends."""
     if not (run.plan.controls and run.plan.verdicts):
         return outcome
@@ -50,7 +50,7 @@ def _narrowed(run: Run, runner: Runner, outcome: Outcome, *, left_s: Callable[[]
     block = max([run.plan.blocks, *(m.block + 1 for m in loaded.measurements)])
     while True:
         loaded = store.Store(run.folder / "measurements.jsonl").load()
-        wide = too_wide(run.plan, loaded)
+        wide = wide_cells(run.plan, loaded)
         if not wide:
             return replace(outcome, stopped="complete")
         if block >= MOST_BLOCKS:
@@ -64,7 +64,7 @@ def _narrowed(run: Run, runner: Runner, outcome: Outcome, *, left_s: Callable[[]
         block += 1
 
 
-def too_wide(plan: Plan, loaded: store.Loaded) -> list[str]:
+def wide_cells(plan: Plan, loaded: store.Loaded) -> list[str]:
     """List the cells (keys) whose log-ratio interval has a half-width above the plan's target.
 
     A cell without an interval because it or its base was disturbed each time asks for more as well.
@@ -91,6 +91,6 @@ def _seconds(loaded: store.Loaded, keys: set[str]) -> float:
     return 10.0 + sum(2 * max(values) for values in total.values())
 
 
-def _told(outcome: Outcome, observe: Observer) -> Outcome:
+def _tell(outcome: Outcome, observe: Observer) -> Outcome:
     observe(Event(kind="stopped", text=f"stopped: {outcome.stopped}"))
     return outcome

@@ -94,7 +94,7 @@ class Child:
         self._pipe = read_end
 
     def send(self, request: Mapping[str, Any]) -> None:
-        """Give the child its request; a child that died before is noticed by `wait`."""
+        """Return the child its request; a child that died before is noticed by `wait`."""
         assert self.process.stdin is not None
         with suppress(BrokenPipeError):
             self.process.stdin.write((json.dumps(request) + "\n").encode())
@@ -140,7 +140,7 @@ class Child:
         self._log.close()
 
     def last_words(self) -> str:
-        """Give the end of what the child and its libraries printed, in one line."""
+        """Return the end of what the child and its libraries printed, in one line."""
         self._log.seek(0, os.SEEK_END)
         self._log.seek(max(0, self._log.tell() - 2000))
         text = self._log.read().decode(errors="replace")

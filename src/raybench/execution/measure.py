@@ -104,13 +104,13 @@ def _take(job: Job, draft: Draft) -> None:
     with draft.phase("imports"):
         workload = load_workload(cell.workload)
         backend = load_backend(cell.backend, resources)
-    with workload.beside():
+    with workload.services():
         with draft.phase("data"):
             data = workload.data(job.seed)
             tasks = workload.tasks(job.seed)
             warm_up = workload.warm_up(job.seed)
         draft.facts["tasks_hash"] = answer_hash([[t.index, dict(t.params), t.steps] for t in tasks])
-        results = _timed(job, draft, backend, _Bag(workload, tasks, warm_up, data))
+        results = _time_phases(job, draft, backend, _Bag(workload, tasks, warm_up, data))
         with draft.phase("check"):
             _judge(job, draft, workload, tasks, results)
 
@@ -123,7 +123,7 @@ class _Bag:
     data: Any
 
 
-def _timed(job: Job, draft: Draft, backend: Backend, bag: _Bag) -> list[TaskResult]:
+def _time_phases(job: Job, draft: Draft, backend: Backend, bag: _Bag) -> list[TaskResult]:
     """Start, warm up, run and shut down; each phase timed, the makespan's CPU seconds counted."""
     seen: list[TaskResult] = []
     results: list[TaskResult] = []
@@ -202,7 +202,7 @@ def _judge(job: Job, draft: Draft, workload: Workload, tasks: Sequence[Task], re
         draft.facts["steps_done"] = sum(r.steps for r in results)
         draft.facts["answers_hash"] = answer_hash([r.answer for r in results])
         draft.facts["scores"] = {k: float(v) for k, v in workload.score(tasks, results, job.seed).items()}
-    draft.notes |= workload.notes(tasks, results)
+    draft.notes |= workload.facts(tasks, results)
 
 
 def _facts(job: Job, draft: Draft, results: Sequence[TaskResult]) -> None:

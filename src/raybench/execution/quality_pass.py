@@ -14,7 +14,7 @@ from raybench.backends.asha import StoppingAsha, rungs_of
 from raybench.backends.base import execute
 from raybench.model.measurement import Quality, Task, TaskResult
 from raybench.workloads.base import Workload, spawn_seeds
-from raybench.workloads.tuning import Search, chosen, rmse
+from raybench.workloads.tuning import Search, choose, rmse
 
 PAIRS, RESPLITS = 3, 4  # streams of the seed, beside those of workloads.tuning
 DIGITS = 6  # significant digits kept of an error: far below the noise, and a third of the bytes
@@ -85,12 +85,12 @@ def _pair(name: str, workload: Workload, number: int, seed: int) -> Iterator[Qua
         baseline=baseline,
         baseline_errors=workload.row_errors(execute(workload, baseline, context).answer, seed),
     )
-    yield _line(pair, _searched("tuned", tasks, results))
+    yield _line(pair, _search("tuned", tasks, results))
     if isinstance(workload, Search):
         kept = replay(tasks, results, rungs_of(workload, tasks, reduction_factor=REDUCTION_FACTOR))
-        yield _line(pair, _searched("asha", tasks, kept))
+        yield _line(pair, _search("asha", tasks, kept))
         yield _line(pair, _mean(workload, seed))
-        for arm, task in workload.named(seed).items():
+        for arm, task in workload.reference_models(seed).items():
             result = execute(workload, task, context)
             yield _line(pair, Arm(name=arm, answer=result.answer, validation=_loss(result), chosen=dict(task.params)))
         if workload.resplits:
@@ -111,9 +111,9 @@ def replay(tasks: Sequence[Task], results: Sequence[TaskResult], rungs: Sequence
     return kept
 
 
-def _searched(name: str, tasks: Sequence[Task], results: Sequence[TaskResult]) -> Arm:
+def _search(name: str, tasks: Sequence[Task], results: Sequence[TaskResult]) -> Arm:
     """Choose by validation among the fully trained, and count the steps that the search took."""
-    best = chosen(tasks, results)
+    best = choose(tasks, results)
     assert best is not None, "a sequential search trains its first configuration in full"
     task = next(task for task in tasks if task.index == best.index)
     return Arm(
@@ -154,11 +154,11 @@ def _random_split(pair: Pair, count: int) -> Quality:
         arm="random_split",
         pair=pair.number,
         metric=pair.metric,
-        baseline=_described(pair.baseline),
-        baseline_test=_rounded(pair.test_error(pair.baseline_errors)),
-        tuned_validation=_rounded(losses[lucky]),
-        tuned_test=_rounded(tests[lucky]),
-        scores={f"split_{i}": _rounded(test) for i, test in enumerate(tests)},
+        baseline=_describe(pair.baseline),
+        baseline_test=_round(pair.test_error(pair.baseline_errors)),
+        tuned_validation=_round(losses[lucky]),
+        tuned_test=_round(tests[lucky]),
+        scores={f"split_{i}": _round(test) for i, test in enumerate(tests)},
         chosen={"split": lucky},
     )
 
@@ -170,18 +170,18 @@ def _line(pair: Pair, arm: Arm) -> Quality:
         arm=arm.name,
         pair=pair.number,
         metric=pair.metric,
-        baseline=_described(pair.baseline),
-        baseline_test=_rounded(pair.test_error(pair.baseline_errors)),
-        tuned_validation=_rounded(arm.validation),
-        tuned_test=_rounded(pair.test_error(errors)),
-        baseline_errors=tuple(_rounded(error) for error in pair.baseline_errors),
-        tuned_errors=tuple(_rounded(error) for error in errors),
+        baseline=_describe(pair.baseline),
+        baseline_test=_round(pair.test_error(pair.baseline_errors)),
+        tuned_validation=_round(arm.validation),
+        tuned_test=_round(pair.test_error(errors)),
+        baseline_errors=tuple(_round(error) for error in pair.baseline_errors),
+        tuned_errors=tuple(_round(error) for error in errors),
         scores=arm.scores,
         chosen=arm.chosen,
     )
 
 
-def _described(task: Task) -> str:
+def _describe(task: Task) -> str:
     return ", ".join(f"{name} {value}" for name, value in task.params.items() if name != "seed")
 
 
@@ -190,7 +190,7 @@ def _loss(result: TaskResult) -> float:
     return result.loss
 
 
-def _rounded(value: float) -> float:
+def _round(value: float) -> float:
     return float(f"{value:.{DIGITS}g}")
 
 

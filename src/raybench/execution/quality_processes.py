@@ -24,7 +24,7 @@ class Taken:
 
 
 def complete(keys: Set[tuple[str, str, int]], workload: str, pairs: int) -> bool:
-    """Tell whether every pair has the same arms; a pass that was cut off is taken again, and only completed."""
+    """Return whether every pair has the same arms; a pass that was cut off is taken again, and only completed."""
     arms = [{arm for name, arm, pair in keys if name == workload and pair == n} for n in range(pairs)]
     return bool(arms) and bool(arms[0]) and all(found == arms[0] for found in arms)
 

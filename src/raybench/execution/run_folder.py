@@ -52,7 +52,7 @@ def note_stop(run: Run, reason: str, *, budget_min: float) -> None:
     (run.folder / STOPPED).write_text(json.dumps(told) + "\n", encoding="utf-8")
 
 
-def finished(run: Run, *, budget_min: float) -> str:
+def why_finished(run: Run, *, budget_min: float) -> str:
     """Say why nothing is left to measure, or '' where something may be.
 
     A study whose planned blocks are all there goes on with mini-blocks only for a larger budget than it had.
@@ -96,7 +96,7 @@ def open_run(
             known = store.read_environment(folder)
         except BadStore:
             continue
-        changed = _changed(known.identity, wanted)
+        changed = _changes(known.identity, wanted)
         if not changed:
             return Run(folder=folder, plan=store.read_plan(folder), resumed=True, note=f"continuing {folder.name}")
         if folder == earlier[-1]:
@@ -112,7 +112,7 @@ def _begin(study_folder: Path, made: Plan, facts: Environment, reason: str) -> R
     return Run(folder=folder, plan=made, resumed=False, note=reason)
 
 
-def _changed(known: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:
+def _changes(known: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:
     return [words for part, words in PARTS.items() if known.get(part) != wanted.get(part)]
 
 
@@ -133,13 +133,13 @@ def _recent(reports: Path, count: int = 3) -> Sequence[Path]:
     return sorted(here, key=lambda path: path.name)[-count:]
 
 
-def data_missing(settings: Settings) -> list[str]:
+def missing_data(settings: Settings) -> list[str]:
     """List the data files that the study's workloads read and that are not on this machine."""
     names = {name for row in settings.study.grid for name in row.workloads}
     wanted = {data for name in names for data in settings.study.workloads[name].requires.data}
     return [name for name in sorted(wanted) if files.unavailable(name)]
 
 
-def planned(settings: Settings) -> Plan:
+def plan_study(settings: Settings) -> Plan:
     """Plan the study of these settings on this machine."""
     return plan(settings.study, read_machine())

@@ -276,6 +276,6 @@ class Runner:
         return measurement
 
 
-def planned(plan: Plan) -> Sequence[Job]:
-    """Give the jobs of a plan in the order of measuring."""
+def jobs_in_order(plan: Plan) -> Sequence[Job]:
+    """Return the jobs of a plan in the order of measuring."""
     return sorted(plan.jobs, key=lambda job: (job.block, job.order))

@@ -31,15 +31,15 @@ class Summary:
 
     @property
     def bad(self) -> bool:
-        """Tell whether anything is wrong."""
+        """Return whether anything is wrong."""
         return bool(self.failed or self.disagreements)
 
 
 def verify_all(settings: Settings) -> Iterator[Verified]:
     """Run every workload of the study's choice on every backend, tiny; skipped pairs come with their reason."""
     study = settings.study
-    workloads = _chosen(study.workloads, {name for row in study.grid for name in row.workloads})
-    backends = _chosen(study.backends, {name for row in study.grid for name in row.backends})
+    workloads = _choose(study.workloads, {name for row in study.grid for name in row.workloads})
+    backends = _choose(study.backends, {name for row in study.grid for name in row.backends})
     for backend in backends:
         suited = []
         for workload in workloads:
@@ -62,7 +62,7 @@ def summary(verified: Sequence[Verified]) -> Summary:
     )
 
 
-def _chosen(known: Mapping[str, Spec], asked: set[str]) -> list[Spec]:
+def _choose(known: Mapping[str, Spec], asked: set[str]) -> list[Spec]:
     return [spec for name, spec in known.items() if name in asked]
 
 

@@ -36,15 +36,15 @@ def verify_backend(
     with backend:
         for spec in workloads:
             try:
-                yield _verified(spec, backend_spec, backend, seed)
+                yield _verify(spec, backend_spec, backend, seed)
             except Exception as error:  # noqa: BLE001 - as in measure: a failure becomes data
                 reason = " ".join(f"{type(error).__name__}: {error}".split())[:400]
                 yield Verified(workload=spec.name, backend=backend_spec.name, status=Status.FAILED, reason=reason)
 
 
-def _verified(spec: Spec, backend_spec: Spec, backend, seed: int) -> Verified:  # type: ignore[no-untyped-def]
+def _verify(spec: Spec, backend_spec: Spec, backend, seed: int) -> Verified:  # type: ignore[no-untyped-def]
     workload = load_workload(spec)
-    with workload.beside():
+    with workload.services():
         data = workload.data(seed)
         bags = workload.ladder(seed) or [(0, workload.tasks(seed))]
         if len(bags) > 1:

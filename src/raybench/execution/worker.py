@@ -54,10 +54,10 @@ def _answers(request: Mapping[str, Any], began: float) -> Iterator[Measurement |
     if "job" in request:
         yield measure(from_json(Job, request["job"]), interpreter_s=began - request["spawned"])
     else:
-        yield from _verified(request)
+        yield from _verify(request)
 
 
-def _verified(request: Mapping[str, Any]) -> Iterator[Verified]:
+def _verify(request: Mapping[str, Any]) -> Iterator[Verified]:
     resources = Resources(
         workers=request["workers"],
         cpus_per_task=request["cpus_per_task"],
@@ -75,7 +75,7 @@ def _end_with_the_runner() -> None:
     """
     while os.read(0, 4096):
         pass
-    for process in process_tree.tagged(os.environ.get(process_tree.TAG, "-")):
+    for process in process_tree.list_tagged(os.environ.get(process_tree.TAG, "-")):
         if process.pid != os.getpid():
             with contextlib.suppress(psutil.Error):
                 process.kill()

@@ -9,7 +9,7 @@ def now() -> float:
     return time.monotonic()
 
 
-def stamped() -> str:
+def calendar_stamp() -> str:
     """Read the calendar as `20260131T235959Z`, for names and provenance, never for durations."""
     return datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
 

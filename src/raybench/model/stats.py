@@ -42,7 +42,7 @@ class Resampler:
         self._medians = functools.lru_cache(maxsize=64)(self._medians_of)  # the base's serve all cells of a workload
 
     def indices(self, n: int) -> npt.NDArray[np.intp]:
-        """Give the index matrix of n blocks, (resamples, n)."""
+        """Return the index matrix of n blocks, (resamples, n)."""
         if n not in self._indices:
             self._indices[n] = np.random.default_rng([self.seed, n]).integers(0, n, size=(self.resamples, n))
         return self._indices[n]
@@ -56,7 +56,7 @@ class Resampler:
         return self._counts[n]
 
     def medians(self, x: npt.ArrayLike) -> Floats:
-        """Give the median of each resample of x, (resamples,); read-only."""
+        """Return the median of each resample of x, (resamples,); read-only."""
         return self._medians(np.asarray(x, dtype=np.float64).tobytes())
 
     def _medians_of(self, raw: bytes) -> Floats:
@@ -76,7 +76,7 @@ class Resampler:
 
 
 def interval(draws: npt.ArrayLike) -> tuple[float, float]:
-    """Give the 95 % percentile interval of resampled values; infinite values are allowed."""
+    """Return the 95 % percentile interval of resampled values; infinite values are allowed."""
     values = np.asarray(draws, dtype=np.float64)
     if np.isfinite(values).all():
         low, high = np.quantile(values, [0.025, 0.975])
@@ -87,13 +87,13 @@ def interval(draws: npt.ArrayLike) -> tuple[float, float]:
 
 @functools.cache
 def t_quantile(n: int) -> float:
-    """Give the 97.5 % quantile of Student's t with n - 1 degrees of freedom."""
+    """Return the 97.5 % quantile of Student's t with n - 1 degrees of freedom."""
     return float(scipy.stats.t.ppf(0.975, n - 1))
 
 
 @functools.cache
 def _rank(n: int) -> int:
-    """Give the largest k for which [x_(k), x_(n+1-k)] covers the median with at least 95 %; 0 if none does."""
+    """Return the largest k for which [x_(k), x_(n+1-k)] covers the median with at least 95 %; 0 if none does."""
     ks = np.arange(1, n // 2 + 1)
     fits = ks[1 - 2 * scipy.stats.binom.cdf(ks - 1, n, 0.5) >= 0.95]
     return int(fits.max()) if len(fits) else 0
@@ -114,7 +114,7 @@ def median_rank_ci(x: npt.ArrayLike) -> Estimate:
 
 
 def insufficient(point: float, n: int) -> Estimate:
-    """Give a number without evidence: an infinite interval and a flag."""
+    """Return a number without evidence: an infinite interval and a flag."""
     return Estimate(point=point, low=-np.inf, high=np.inf, n=n, flag=INSUFFICIENT)
 
 
@@ -179,12 +179,12 @@ def ratio_of_medians(top: npt.ArrayLike, bottom: npt.ArrayLike, resampler: Resam
 
 
 def geomean_index(ratios: npt.ArrayLike) -> float:
-    """Give the geometric mean of ratios: an index without a unit, no speedup of anything (Hoefler & Belli, rule 4)."""
+    """Return the geometric mean of ratios: an index without a unit, no speedup (Hoefler & Belli, rule 4)."""
     return float(scipy.stats.gmean(np.asarray(ratios, dtype=np.float64)))
 
 
 def noise_floor(same: Estimate) -> float:
-    """Give the smallest effect that may be called a difference, from the ratio of two equal cells (A/A)."""
+    """Return the smallest effect that may be called a difference, from the ratio of two equal cells (A/A)."""
     return max(abs(same.low - 1), abs(same.high - 1))
 
 
@@ -198,7 +198,7 @@ def direction(estimate: Estimate, floor: float) -> str:
 
 
 def half_width(estimate: Estimate) -> float:
-    """Give half the width of a ratio's interval on the log scale; infinite where there is no interval."""
+    """Return half the width of a ratio's interval on the log scale; infinite where there is no interval."""
     if not (0 < estimate.low <= estimate.high < np.inf):
         return float("inf")
     return float(np.log(estimate.high / estimate.low) / 2)
@@ -218,7 +218,7 @@ def band_verdict(estimate: Estimate, low: float, high: float, *, extrapolated: b
 
 
 def outside_p(estimate: Estimate, low: float, high: float) -> float:
-    """Give the two-sided p value of "lies inside the band", read back from the interval's width on the log scale.
+    """Return the two-sided p value of "lies inside the band", read back from the interval's width on the log scale.
 
     Source: Altman & Bland 2011, "How to obtain the P value from a confidence interval".
     """
@@ -264,7 +264,7 @@ def tukey_outliers(x: npt.ArrayLike) -> int:
 
 
 def unstable(x: npt.ArrayLike) -> bool:
-    """Tell whether pyperf would warn: sd at least 10 % of the mean, or an extreme at least 50 % off it."""
+    """Return whether pyperf would warn: sd at least 10 % of the mean, or an extreme at least 50 % off it."""
     values = np.asarray(x, dtype=np.float64)
     if len(values) < 2 or values.mean() <= 0:
         return False
@@ -273,7 +273,7 @@ def unstable(x: npt.ArrayLike) -> bool:
 
 
 def shapiro_p(x: npt.ArrayLike) -> float | None:
-    """Give the Shapiro-Wilk p value (of log ratios, say); None where values are too few or all equal."""
+    """Return the Shapiro-Wilk p value (of log ratios, say); None where values are too few or all equal."""
     values = np.asarray(x, dtype=np.float64)
     if len(values) < 3 or np.ptp(values) == 0:
         return None

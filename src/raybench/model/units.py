@@ -76,7 +76,7 @@ def plain(value: float) -> str:
     """Write one exact or single number with three significant digits, without needless zeros."""
     if not math.isfinite(value):
         return "unbounded" if math.isinf(value) else "undefined"
-    text = _rounded(value, _decimals(value, 0.0), ROUND_HALF_EVEN)
+    text = _round(value, _decimals(value, 0.0), ROUND_HALF_EVEN)
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
@@ -95,17 +95,17 @@ def _text(estimate: Estimate | None, scale: float, unit: str, *, with_n: bool, s
     if not math.isfinite(point):
         return f"{'undefined' if math.isnan(point) else '∞'}{n}"
     decimals = min(most, _decimals(point, high - low))
-    written = _rounded(point, decimals, ROUND_HALF_EVEN, sign)
+    written = _round(point, decimals, ROUND_HALF_EVEN, sign)
     if math.isinf(low) and math.isinf(high):
         return f"{written}{unit} [no interval]{n}"
     if point == low == high == 0:
         return f"0{unit}{n}"
-    bounds = (_rounded(low, decimals, ROUND_FLOOR, sign), _rounded(high, decimals, ROUND_CEILING, sign))
+    bounds = (_round(low, decimals, ROUND_FLOOR, sign), _round(high, decimals, ROUND_CEILING, sign))
     return f"{written}{unit} [{bounds[0]}, {bounds[1]}]{n}"
 
 
 def _decimals(point: float, width: float) -> int:
-    """Give digits behind the point: three significant ones, more where the interval has none of them."""
+    """Return digits behind the point: three significant ones, more where the interval has none of them."""
     if not math.isfinite(point):
         return 0
     whole = math.floor(math.log10(abs(point))) if point else 0
@@ -115,7 +115,7 @@ def _decimals(point: float, width: float) -> int:
     return decimals
 
 
-def _rounded(value: float, decimals: int, rounding: str, sign: str = "") -> str:
+def _round(value: float, decimals: int, rounding: str, sign: str = "") -> str:
     if math.isnan(value):
         return "undefined"
     if math.isinf(value):

@@ -38,7 +38,7 @@ def plan(study: Study, machine: Machine) -> Plan:
     The order within a block is a permutation drawn from SeedSequence([seed, block]); cells that share a Ray
     head stay adjacent, in random order. With controls, each workload's base is planned twice a block (A/A).
     """
-    cells, skips = _sorted_out(_cells(study, machine), study, machine)
+    cells, skips = _sort_out(_cells(study, machine), study, machine)
     jobs: list[Job] = []
     for block in range(study.blocks):
         jobs += block_jobs(cells, study, machine, block=block)
@@ -84,7 +84,7 @@ def block_jobs(cells: Sequence[Cell], study: Study, machine: Machine, *, block: 
 
 
 def _limits(cell: Cell, study: Study) -> Limits:
-    """Give the run's limits, with the time-out of this cell's grid row where the run names none."""
+    """Return the run's limits, with the time-out of this cell's grid row where the run names none."""
     asked = [
         row.task_timeout_s
         for row in study.grid
@@ -126,7 +126,7 @@ def _drawn(pattern: Sequence[Job], *, seed: int, block: int) -> list[Job]:
 
 
 def is_base(cell: Cell) -> bool:
-    """Tell whether a cell is the one-thread loop that speedups refer to."""
+    """Return whether a cell is the one-thread loop that speedups refer to."""
     return "serial" in cell.backend.tags and "control" not in cell.backend.tags
 
 
@@ -193,7 +193,7 @@ def cpu_counts(asked: Sequence[int | str], usable: int) -> list[int]:
     return sorted(counts)
 
 
-def _sorted_out(cells: Sequence[Cell], study: Study, machine: Machine) -> tuple[list[Cell], list[Skip]]:
+def _sort_out(cells: Sequence[Cell], study: Study, machine: Machine) -> tuple[list[Cell], list[Skip]]:
     run, skips = [], []
     for cell in cells:
         if cell.cpus > machine.usable_cpus and study.oversubscribe:

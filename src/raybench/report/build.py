@@ -14,7 +14,7 @@ from raybench.report.plots import PLOTS
 from raybench.report.plots.canvas import svg
 from raybench.report.results_md import results
 from raybench.report.section import Figure
-from raybench.report.splice import spliced
+from raybench.report.splice import splice_file
 from raybench.report.stale import RESULTS, data_hash
 from raybench.report.tables import Table, code_span, escape, markdown
 from raybench.store import store
@@ -49,9 +49,9 @@ def rebuild(
     judge : gives the verdicts of the documented claims; `conf` are its further folders with claims.
     Returns the files whose bytes changed.
     """
-    run, findings = judged(read(folder, reports), conf=conf, judge=judge)
+    run, findings = analyse_and_judge(read(folder, reports), conf=conf, judge=judge)
     drawn = _drawn(findings)
-    whole = _whole(run, findings, drawn, _beside(reports, run, conf, judge))
+    whole = _whole(run, findings, drawn, _add_overheads(reports, run, conf, judge))
     pictures = {name: svg(plot, data) for name, (plot, data) in drawn.items()}
     files = {
         **_texts(whole, run, findings, reports, root),
@@ -65,7 +65,7 @@ def rebuild(
     return changed + stale
 
 
-def judged(run: Run, *, conf: Sequence[Path] = (), judge: Judge | None = None) -> tuple[Run, Findings]:
+def analyse_and_judge(run: Run, *, conf: Sequence[Path] = (), judge: Judge | None = None) -> tuple[Run, Findings]:
     """Analyse a run, the documented claims included."""
     findings = analyse(run)
     return run, findings if judge is None else replace(findings, claims=tuple(judge(run, findings, conf, CLAIM)))
@@ -91,12 +91,12 @@ def costs(
 def texts(
     run: Run, findings: Findings, reports: Path, root: Path, *, conf: Sequence[Path] = (), judge: Judge | None = None
 ) -> dict[Path, str]:
-    """Give what RESULTS.md and the spliced documents must say; nothing is drawn or written."""
-    whole = _whole(run, findings, _drawn(findings), _beside(reports, run, conf, judge))
+    """Return what RESULTS.md and the spliced documents must say; nothing is drawn or written."""
+    whole = _whole(run, findings, _drawn(findings), _add_overheads(reports, run, conf, judge))
     return _texts(whole, run, findings, reports, root)
 
 
-def _beside(reports: Path, run: Run, conf: Sequence[Path], judge: Judge | None) -> Overheads | None:
+def _add_overheads(reports: Path, run: Run, conf: Sequence[Path], judge: Judge | None) -> Overheads | None:
     return costs(newest_peers(reports, run.environment.machine), reports, conf=conf, judge=judge)
 
 
@@ -116,7 +116,7 @@ def _texts(whole: Document, run: Run, findings: Findings, reports: Path, root: P
     parts = {"headline": headline(whole, findings)}
     return {
         root / RESULTS: results(whole, reports=str(below), others=others(reports, run)),
-        **{root / name: spliced(root / name, parts) for name in SPLICED if (root / name).is_file()},
+        **{root / name: splice_file(root / name, parts) for name in SPLICED if (root / name).is_file()},
     }
 
 

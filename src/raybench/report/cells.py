@@ -42,7 +42,7 @@ def status(row: Row) -> str:
 
 def note(row: Row, *, chars: int = REASON_CHARS) -> str:
     """Say what a reader must know beside the numbers: how the cell ended, why, and its flags."""
-    reason, ended = clipped(row.reason, chars), status(row)
+    reason, ended = clip(row.reason, chars), status(row)
     said = [f"{ended}: {reason}" if reason and ended != "ok" else reason or ended]
     if row.time_to_score is not None:
         said.append(f"{units.plain(100 * row.work_ratio)} % of the steps: a time to score, no speedup")
@@ -50,14 +50,14 @@ def note(row: Row, *, chars: int = REASON_CHARS) -> str:
     return "; ".join(said if len(said) == 1 or said[0] != "ok" else said[1:])
 
 
-def clipped(reason: str, chars: int = REASON_CHARS) -> str:
+def clip(reason: str, chars: int = REASON_CHARS) -> str:
     """Shorten a reason to one line that a table can hold."""
     reason = one_line(reason)
     return reason if len(reason) <= chars else reason[: chars - 1] + "…"
 
 
 def names(row: Row) -> tuple[Entry, ...]:
-    """Give the first entries of every line about a cell."""
+    """Return the first entries of every line about a cell."""
     cell = row.cell
     return (
         Entry(cell.workload.name, code=True, ref=anchor(cell)),
@@ -78,7 +78,7 @@ def warm(rows: Sequence[Row], *, verdicts: bool) -> Table:
             _entry(row.makespan, units.seconds, row.n),
             _entry(row.speedup, units.ratio, row.n),
             _entry(row.efficiency, units.share, row.n),
-            word(judged(row) if verdicts else units.ABSENT),
+            word(judge_efficiency(row) if verdicts else units.ABSENT),
             word(note(row)),
         )
         for row in rows
@@ -92,7 +92,7 @@ def warm(rows: Sequence[Row], *, verdicts: bool) -> Table:
     return _table("warm", columns, lines, caption)
 
 
-def grouped(rows: Sequence[Row]) -> list[Row | list[Row]]:
+def group_skipped(rows: Sequence[Row]) -> list[Row | list[Row]]:
     """Put skipped cells of one workload with one reason together, where the first of them stands."""
     found: list[Row | list[Row]] = []
     groups: dict[tuple[str, str], list[Row]] = {}
@@ -108,7 +108,7 @@ def grouped(rows: Sequence[Row]) -> list[Row | list[Row]]:
     return found
 
 
-def judged(row: Row) -> str:
+def judge_efficiency(row: Row) -> str:
     """Write the verdict on the documented band, and on which side of it a refuted efficiency lies."""
     if row.band is None or row.efficiency is None:
         return units.ABSENT
@@ -117,20 +117,20 @@ def judged(row: Row) -> str:
 
 
 def is_loop(row: Row) -> bool:
-    """Tell whether a row is a plain loop: one that tasks are not distributed from."""
+    """Return whether a row is a plain loop: one that tasks are not distributed from."""
     return "serial" in tags(row) or ("threads" in tags(row) and row.cell.workers == 1)
 
 
 def tags(row: Row) -> tuple[str, ...]:
-    """Give the tags of a row's backend."""
+    """Return the tags of a row's backend."""
     return row.cell.backend.tags
 
 
-def shortened(table: Table, rows: Sequence[Row]) -> Table:
+def merge_skipped(table: Table, rows: Sequence[Row]) -> Table:
     """Join lines of skipped cells that share workload and reason; no cell is lost, all are named."""
     by_row = dict(zip((id(row) for row in rows), table.rows, strict=True))
     lines = []
-    for group in grouped(rows):
+    for group in group_skipped(rows):
         if isinstance(group, Row):
             lines.append(by_row[id(group)])
             continue

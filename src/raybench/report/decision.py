@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from raybench.model.estimate import Estimate, Row
-from raybench.report.cells import clipped, is_loop
+from raybench.report.cells import clip, is_loop
 
 CONTROL, COLD = "control", "cold"  # tags of backends: the harness's own, a start of its own
 
@@ -58,10 +58,10 @@ def decide(
             continue
         by_workload.setdefault(row.cell.workload.name, []).append(row)
     largest = max(floors.values(), default=0.0)
-    return [_decided(mine, name, floors.get(name, largest), shortest) for name, mine in by_workload.items()]
+    return [_decide_one(mine, name, floors.get(name, largest), shortest) for name, mine in by_workload.items()]
 
 
-def _decided(
+def _decide_one(
     rows: Sequence[Row], workload: str, floor: float, shortest: Mapping[tuple[str, int], tuple[Estimate, str]]
 ) -> Decision:
     parallel = [row for row in rows if not is_loop(row) and not {CONTROL, COLD} & set(row.cell.backend.tags)]
@@ -72,7 +72,7 @@ def _decided(
         reasons = dict.fromkeys(row.reason for row in parallel if row.reason)
         missing = "no parallel cell with the same work as the loop"
         missing = missing if any(is_loop(row) for row in rows) else "no loop was planned to compare with"
-        why = next((clipped(reason) for reason in reasons), missing)
+        why = next((clip(reason) for reason in reasons), missing)
         return Decision(workload=workload, advice=Advice.NO_DATA, sooner=sooner, why=why)
     ranks = list(Advice)
     best = min(
@@ -115,7 +115,7 @@ class _Candidate:
         return Advice.DISTRIBUTE if pays else Advice.WARM_ONLY
 
     def sure(self, floor: float) -> float:
-        """Give what is gained for certain: from a cold start where that pays, else warm."""
+        """Return what is gained for certain: from a cold start where that pays, else warm."""
         cold = self.cold if self.advice(floor) is Advice.DISTRIBUTE else None
         return cold.low if cold is not None else self.warm.low
 

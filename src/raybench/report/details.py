@@ -22,7 +22,7 @@ MOST_TASKS = 600  # of a chart: more would be thinner than a pixel
 
 
 def details(run: Run, findings: Findings) -> dict[str, Any]:
-    """Give everything that a click on a cell shows, by cell key."""
+    """Return everything that a click on a cell shows, by cell key."""
     lines: dict[str, list[Measurement]] = {}
     for m in run.measurements:
         lines.setdefault(m.cell, []).append(m)
@@ -33,7 +33,7 @@ def details(run: Run, findings: Findings) -> dict[str, Any]:
     }
 
 
-def embedded(value: Any) -> str:
+def embed_json(value: Any) -> str:
     """Write JSON that may stand in a script element: no markup, no NaN."""
     text = json.dumps(_finite(value), separators=(",", ":"), allow_nan=False, ensure_ascii=True)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

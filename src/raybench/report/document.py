@@ -178,7 +178,7 @@ def _cells(run: Run, findings: Findings) -> Section:
         id="cells",
         title="Cells",
         tables=tuple(table for table in parts if table.rows),
-        brief={"warm": ((cells.shortened(warm, rows),), pivot(rows))},
+        brief={"warm": ((cells.merge_skipped(warm, rows),), pivot(rows))},
     )
 
 

@@ -52,7 +52,7 @@ def check(reports: Path, folder: Path | None, root: Path, *, conf: Sequence[Path
     ]
     if folder is None:
         return Checked(claims=(), faults=tuple(found))
-    run, findings = build.judged(build.read(folder, reports), conf=conf, judge=judge)
+    run, findings = build.analyse_and_judge(build.read(folder, reports), conf=conf, judge=judge)
     found += stale(build.texts(run, findings, reports, root, conf=conf, judge=judge))
     return Checked(claims=findings.claims, faults=tuple(found))
 

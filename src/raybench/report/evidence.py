@@ -58,7 +58,7 @@ def _claims(findings: Findings, *, details: bool) -> Table:
                 number(units.by_unit(line.value, line.unit), line.value.point if line.value else None),
                 word(line.verdict),
                 Entry(str(len(line.cells)), sort=len(line.cells), ref=f"cell-{line.cells[0]}" if line.cells else ""),
-                word(_told(line.note, details=details) or units.ABSENT),
+                word(_shorten_note(line.note, details=details) or units.ABSENT),
             )
             for line in findings.claims
         ),
@@ -67,8 +67,8 @@ def _claims(findings: Findings, *, details: bool) -> Table:
     )
 
 
-def _told(note: str, *, details: bool) -> str:
-    """Give a note whole, or its first line."""
+def _shorten_note(note: str, *, details: bool) -> str:
+    """Return a note whole, or its first line."""
     lines = note.splitlines()
     return "; ".join(lines if details else lines[:1])
 
@@ -190,7 +190,7 @@ def controls(run: Run, findings: Findings) -> Section:
                 code(row.cell.workload.name),
                 code(row.cell.backend.name),
                 number(cells.cores(row.cell), row.cell.cpus),
-                number(_expected(row), row.expected),
+                number(_expectation(row), row.expected),
                 number(units.by_unit(row.estimate, "s" if row.unit else "x"), row.estimate.point),
                 number(units.plain(row.p), row.p),
                 word(row.verdict),
@@ -211,7 +211,7 @@ def controls(run: Run, findings: Findings) -> Section:
     return replace(made, paragraphs=made.paragraphs + said)
 
 
-def _expected(row: ControlRow) -> str:
+def _expectation(row: ControlRow) -> str:
     if row.unit:
         return f"{units.duration(row.expected)} per task"
     bound = {CEILING: "at most ", SLEEP: "at least "}.get(row.kind, "") if row.one_sided else ""

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from raybench.analysis.results import Findings, Run
 from raybench.model import units
-from raybench.report.details import details, embedded
+from raybench.report.details import details, embed_json
 from raybench.report.document import Document
 from raybench.report.evidence import flat
 
@@ -30,7 +30,7 @@ def page(document: Document, run: Run, findings: Findings, pictures: Mapping[str
         blocks=len({m.block for m in run.measurements}),
         pictures={name: _data_uri(svg) for name, svg in pictures.items()},
         machine=facts,
-        details=Markup(embedded(details(run, findings))),
+        details=Markup(embed_json(details(run, findings))),
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from raybench.model import units
 from raybench.model.estimate import Estimate, Row
-from raybench.report.cells import STRONG, clipped, cores, is_loop, status
+from raybench.report.cells import STRONG, clip, cores, is_loop, status
 from raybench.report.tables import Entry, Table, code, number, word
 
 CAPTION = (
@@ -16,7 +16,7 @@ CAPTION = (
 
 
 def pivot(rows: Sequence[Row]) -> tuple[Table, Table]:
-    """Give the table and the numbered reasons of what is missing in it."""
+    """Return the table and the numbered reasons of what is missing in it."""
     backends = list(dict.fromkeys(row.cell.backend.name for row in rows if row.cell.backend.name != "sequential"))
     reasons: dict[str, int] = {}
     lines: dict[tuple[str, str], dict[str, str]] = {}
@@ -52,13 +52,13 @@ def pivot(rows: Sequence[Row]) -> tuple[Table, Table]:
 
 
 def _column(row: Row) -> str:
-    """Give P; a loop with threads stands beside the parallel cells with as many cores."""
+    """Return P; a loop with threads stands beside the parallel cells with as many cores."""
     return str(row.cell.cpus) if is_loop(row) else cores(row.cell)
 
 
 def _brief(row: Row, reasons: dict[str, int]) -> str:
     """Write a cell in a few words, with the number of its reason."""
-    reason = clipped(row.reason)
+    reason = clip(row.reason)
     mark = f" ({reasons.setdefault(reason, len(reasons) + 1)})" if reason else ""
     if row.speedup is not None:
         return units.ratio(row.speedup) + mark

@@ -51,7 +51,7 @@ def _render(document: Document, links: tuple[str, Sequence[str]], dropped: Seque
         "forms": lambda section, table: section.brief.get(table.name, ((table,),))[-1 if short else 0],
         "paragraph": paragraph,
         "comment": _comment,
-        "fenced": _fenced,
+        "fenced": _fence,
         "link": lambda run: f"[{escape(run)}]({reports}/{run})",
     }
     environment.filters.update(filters)
@@ -68,10 +68,10 @@ def _render(document: Document, links: tuple[str, Sequence[str]], dropped: Seque
 
 def paragraph(parts: Paragraph) -> str:
     """Write a paragraph: names in fixed width, all else escaped."""
-    return "".join(code_span(part.text) if part.code else _spaced(part.text) for part in parts)
+    return "".join(code_span(part.text) if part.code else _escape_spaced(part.text) for part in parts)
 
 
-def _spaced(text: str) -> str:
+def _escape_spaced(text: str) -> str:
     """Escape, keeping the spaces at the ends that separate a word from a name."""
     lead, trail = text[: len(text) - len(text.lstrip(" "))], text[len(text.rstrip(" ")) :]
     return f"{lead}{escape(text)}{trail}"
@@ -81,5 +81,5 @@ def _comment(text: str) -> str:
     return one_line(text).replace("--", "- -").replace(">", "")
 
 
-def _fenced(text: str) -> str:
+def _fence(text: str) -> str:
     return one_line(text).replace("```", "'''")

@@ -18,7 +18,7 @@ def data_hash(run: Path) -> str:
     return sha.hexdigest()
 
 
-def unchanged(reports: Path, folder: Path, root: Path) -> bool:
-    """Tell whether RESULTS.md was made from exactly this run's raw data, so that a rebuild may be skipped."""
+def is_unchanged(reports: Path, folder: Path, root: Path) -> bool:
+    """Return whether RESULTS.md was made from exactly this run's raw data, so that a rebuild may be skipped."""
     path = root / RESULTS
     return path.is_file() and f" data {data_hash(folder)[:12]} " in path.read_text(encoding="utf-8")[:2000]

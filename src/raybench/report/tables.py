@@ -43,17 +43,17 @@ class Table:
 
 
 def word(text: object) -> Entry:
-    """Give a cell of plain text."""
+    """Return a cell of plain text."""
     return Entry(str(text))
 
 
 def code(text: object) -> Entry:
-    """Give a cell that holds a name."""
+    """Return a cell that holds a name."""
     return Entry(str(text), code=True)
 
 
 def number(text: str, value: float | None) -> Entry:
-    """Give a cell that sorts by its value; absent values sort last."""
+    """Return a cell that sorts by its value; absent values sort last."""
     return Entry(text, sort=value if value is not None and value == value else float("inf"))
 
 

@@ -10,7 +10,7 @@ HEADINGS = ("Internal", "Construct", "Statistical", "External", "Extrapolation")
 
 
 def threats(run: Run, findings: Findings) -> tuple[tuple[str, str], ...]:
-    """Give one line per heading; a number in it comes from the run."""
+    """Return one line per heading; a number in it comes from the run."""
     plan = run.plan
     counted = [row.n for row in findings.rows if row.n]
     fewest, most = (min(counted), max(counted)) if counted else (0, 0)

@@ -16,13 +16,13 @@ MICRO = 1e6  # a trace counts in microseconds
 
 
 def trace(cell: Cell, m: Measurement, lines: Sequence[Measurement] = ()) -> dict[str, Any]:
-    """Give the trace: phases of the driver, tasks of each worker, reports of each task as instants.
+    """Return the trace: phases of the driver, tasks of each worker, reports of each task as instants.
 
     lines : further measurements of the run, from which the budgets of tasks that were stopped early are known.
     """
     full = budgets([m, *lines])
-    events = [_named("process_name", DRIVER, f"{cell.workload.name} on {cell.backend.name}, P = {cores(cell)}")]
-    events.append(_named("thread_name", DRIVER, "driver"))
+    events = [_name("process_name", DRIVER, f"{cell.workload.name} on {cell.backend.name}, P = {cores(cell)}")]
+    events.append(_name("thread_name", DRIVER, "driver"))
     at, began = 0.0, 0.0
     for name in PHASES:
         seconds = getattr(m.phases, name)
@@ -31,7 +31,7 @@ def trace(cell: Cell, m: Measurement, lines: Sequence[Measurement] = ()) -> dict
             events.append(_span(name.replace("_", "-"), "phase", DRIVER, (at, at + seconds), {}))
         at += seconds
     lanes = {worker: lane for lane, worker in enumerate(sorted({task.worker for task in m.tasks}), start=DRIVER + 1)}
-    events += [_named("thread_name", lane, f"worker {worker}") for worker, lane in lanes.items()]
+    events += [_name("thread_name", lane, f"worker {worker}") for worker, lane in lanes.items()]
     for task in m.tasks:
         lane, words = lanes[task.worker], ending(task, m, full)
         about = {"steps": task.steps, "loss": task.loss, "tries": task.tries, "ended": words, "error": task.error}
@@ -62,7 +62,7 @@ def choose(plan: Plan, measurements: Sequence[Measurement], key: str, block: int
     return chosen
 
 
-def _named(kind: str, lane: int, name: str) -> dict[str, Any]:
+def _name(kind: str, lane: int, name: str) -> dict[str, Any]:
     return {"name": kind, "ph": "M", "pid": 1, "tid": lane, "args": {"name": name}}
 
 

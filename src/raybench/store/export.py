@@ -74,7 +74,7 @@ COLUMNS = (
 
 
 def frame(plan: Plan, measurements: Sequence[Measurement]) -> pd.DataFrame:
-    """Give one row per raw line, in their order, with the columns of COLUMNS."""
+    """Return one row per raw line, in their order, with the columns of COLUMNS."""
     cells = {cell.key: cell for cell in plan.cells}
     rows = [_row(cells[m.cell], m) for m in measurements]
     table = pd.DataFrame.from_records(rows, columns=[column.name for column in COLUMNS])
@@ -125,7 +125,7 @@ def _json(value: Mapping[str, Any]) -> str:
 
 
 def schema() -> dict[str, Any]:
-    """Give the JSON schema (2020-12) of a line of measurements.jsonl, made from the model's own types."""
+    """Return the JSON schema (2020-12) of a line of measurements.jsonl, made from the model's own types."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "a raw line of raybench",
@@ -148,7 +148,7 @@ def _object(kind: type) -> dict[str, Any]:
     required = [f.name for f in fields if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING]
     return {
         "type": "object",
-        "properties": {f.name: _typed(hints[f.name]) for f in fields},
+        "properties": {f.name: _cast(hints[f.name]) for f in fields},
         "required": sorted(required),
         "additionalProperties": False,
     }
@@ -161,22 +161,22 @@ def _stamp_row() -> dict[str, Any]:
     return {
         "type": "array",
         "description": ", ".join(f.name for f in fields),
-        "prefixItems": [_typed(hints[f.name]) for f in fields],
+        "prefixItems": [_cast(hints[f.name]) for f in fields],
         "minItems": sum(f.default is dataclasses.MISSING for f in fields),
         "items": False,
     }
 
 
-def _typed(hint: Any) -> dict[str, Any]:
+def _cast(hint: Any) -> dict[str, Any]:
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
-        return {"anyOf": [_typed(option) for option in inner]}
+        return {"anyOf": [_cast(option) for option in inner]}
     if origin is tuple:
         if len(inner) == 2 and inner[1] is Ellipsis:
-            return {"type": "array", "items": _typed(inner[0])}
-        return {"type": "array", "prefixItems": [_typed(k) for k in inner], "minItems": len(inner), "items": False}
+            return {"type": "array", "items": _cast(inner[0])}
+        return {"type": "array", "prefixItems": [_cast(k) for k in inner], "minItems": len(inner), "items": False}
     if origin is not None:  # a mapping with text keys
-        return {"type": "object", "additionalProperties": _typed(inner[1])}
+        return {"type": "object", "additionalProperties": _cast(inner[1])}
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return _object(hint)
     if isinstance(hint, type) and issubclass(hint, StrEnum):

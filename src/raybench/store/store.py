@@ -232,7 +232,7 @@ def runs(reports: Path) -> list[Path]:
 
 
 def current(reports: Path) -> Path | None:
-    """Give the run that the report shows, or None where none is named; BadStore if the named one is gone."""
+    """Return the run that the report shows, or None where none is named; BadStore if the named one is gone."""
     pointer = reports / CURRENT
     if not pointer.is_file():
         return None

@@ -17,7 +17,7 @@ from typing import Any
 import cpuinfo
 import psutil
 
-from raybench.model.clock import now, stamped
+from raybench.model.clock import calendar_stamp, now
 from raybench.model.measurement import Environment
 from raybench.model.paths import repository
 from raybench.model.serialize import digest
@@ -52,14 +52,14 @@ def collect(plan_digest: str, command: str) -> Environment:
     return Environment(
         machine=machine.machine_key(),
         identity=machine.identity(plan_digest),
-        began=stamped(),
+        began=calendar_stamp(),
         facts=fingerprint(),
-        command=masked(command),
+        command=mask_paths(command),
     )
 
 
 def fingerprint(host: Host = THIS) -> dict[str, Any]:
-    """Give every fact by group; a fact that cannot be read says `unavailable: why`, and is never left out."""
+    """Return every fact by group; a fact that cannot be read says `unavailable: why`, and is never left out."""
     groups: dict[str, dict[str, Callable[[], Any]]] = {
         "cpu": _cpu(host),
         "memory": _memory(host),
@@ -70,10 +70,10 @@ def fingerprint(host: Host = THIS) -> dict[str, Any]:
         "python": _python(),
         "gpu": {"devices": _gpus},
         "code": _code(),
-        "time": {"utc": stamped, "monotonic_s": now},
+        "time": {"utc": calendar_stamp, "monotonic_s": now},
     }
     facts: dict[str, Any] = {
-        group: {name: _known(fact) for name, fact in members.items()} for group, members in groups.items()
+        group: {name: _ask(fact) for name, fact in members.items()} for group, members in groups.items()
     }
     return facts | {"environment": variables(os.environ), "packages": packages()}
 
@@ -97,11 +97,11 @@ def variables(environ: Mapping[str, str]) -> dict[str, str]:
             hidden = (
                 SECRET.search(name) or "ADDRESS" in name or "HOST" in name or re.search(r"\d+\.\d+\.\d+\.\d+", value)
             )
-            kept[name] = "<hidden>" if hidden else masked(value)
+            kept[name] = "<hidden>" if hidden else mask_paths(value)
     return kept
 
 
-def masked(text: str) -> str:
+def mask_paths(text: str) -> str:
     """Replace absolute and home paths by `<path>`, all but the generic /tmp and /dev/shm; and what names this host."""
     text = re.sub(r"(?<![\w.~<])~?/(?!tmp\b(?!/)|dev/shm\b(?!/))[^\s,;:'\"\])}]+", "<path>", text)
     for name in (platform.node(), os.environ.get("USER", "")):
@@ -110,12 +110,12 @@ def masked(text: str) -> str:
     return text
 
 
-def _known(fact: Callable[[], Any]) -> Any:
+def _ask(fact: Callable[[], Any]) -> Any:
     """Ask for a fact; what fails or is empty becomes the reason why it is unknown."""
     try:
         value = fact()
     except (OSError, ValueError, LookupError, AttributeError, psutil.Error, subprocess.SubprocessError) as error:
-        said = masked(" ".join(str(error).split()))[:200]
+        said = mask_paths(" ".join(str(error).split()))[:200]
         return unavailable(f"{type(error).__name__}: {said}" if said else type(error).__name__)
     return unavailable("empty answer") if value in ("", None) else value
 
@@ -261,7 +261,7 @@ def _python() -> dict[str, Callable[[], Any]]:
 def _pools() -> Any:
     done = subprocess.run([sys.executable, "-c", POOLS], capture_output=True, text=True, timeout=120, check=False)
     if done.returncode:
-        return unavailable(masked((done.stderr.strip().splitlines() or ["no answer"])[-1]))
+        return unavailable(mask_paths((done.stderr.strip().splitlines() or ["no answer"])[-1]))
     return json.loads(done.stdout)
 
 

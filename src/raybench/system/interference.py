@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from raybench.model.clock import now, pause
 from raybench.model.measurement import Disturbance
 from raybench.model.plan import STEAL_SHARE
-from raybench.system.kernel import THIS, Host, keyed, own_group
+from raybench.system.kernel import THIS, Host, own_group, parse_keyed
 
 WINDOW_S = 0.2  # before a measurement; long enough for 20 ticks of /proc/stat on each CPU
 FOREIGN_SHARE = 0.05  # of the machine's CPU time: the half-width that a study is planned for
@@ -55,7 +55,7 @@ class Span:
     @property
     def foreign_s(self) -> float | None:
         """CPU seconds that others used: machine busy minus the study's own; never below 0."""
-        busy = _grown(self.first.busy_s, self.last.busy_s)
+        busy = _growth(self.first.busy_s, self.last.busy_s)
         return None if busy is None else max(0.0, busy - (self.last.own_s - self.first.own_s))
 
 
@@ -73,9 +73,9 @@ def read(own_cpu_s: Callable[[], float], host: Host = THIS) -> Reading:
         busy_s=busy,
         steal_s=steal,
         own_s=own_cpu_s() + this.ru_utime + this.ru_stime,
-        throttled=_throttled(host),
-        swapped_in=keyed(host.text("/proc/vmstat")).get("pswpin"),
-        overheated=_overheated(host),
+        throttled=_throttled_periods(host),
+        swapped_in=parse_keyed(host.text("/proc/vmstat")).get("pswpin"),
+        overheated=_overheating(host),
     )
 
 
@@ -87,7 +87,7 @@ def judge(before: Span | None, during: Span, *, steal_share: float = STEAL_SHARE
     steal_share : time that the hypervisor may keep back, of the machine's CPU time, 0 to 1.
     """
     whole = Span(first=before.first if before else during.first, last=during.last)
-    steal_s = _grown(whole.first.steal_s, whole.last.steal_s)
+    steal_s = _growth(whole.first.steal_s, whole.last.steal_s)
     throttled = _count(whole.first.throttled, whole.last.throttled)
     swapped = _count(whole.first.swapped_in, whole.last.swapped_in)
     heat = _count(whole.first.overheated, whole.last.overheated)
@@ -160,7 +160,7 @@ def _share(seconds: float, span: Span) -> float:
     return seconds / span.capacity_s if span.capacity_s > 0 else 0.0
 
 
-def _grown(first: float | None, last: float | None) -> float | None:
+def _growth(first: float | None, last: float | None) -> float | None:
     return None if first is None or last is None else max(0.0, last - first)
 
 
@@ -179,15 +179,15 @@ def _stat(host: Host) -> tuple[float | None, float | None, int]:
     return (user + nice + system) * tick_s, steal * tick_s, cpus
 
 
-def _throttled(host: Host) -> int | None:
+def _throttled_periods(host: Host) -> int | None:
     """Sum the throttled periods of this process's group and of those above it; a quota may sit on any."""
     group = own_group("cpu", host)
-    found = [keyed(_text(folder / "cpu.stat")).get("nr_throttled") for folder in group.upwards()] if group else []
+    found = [parse_keyed(_text(folder / "cpu.stat")).get("nr_throttled") for folder in group.upwards()] if group else []
     known = [count for count in found if count is not None]
     return sum(known) if known else None
 
 
-def _overheated(host: Host) -> int | None:
+def _overheating(host: Host) -> int | None:
     files = host.glob("/sys/devices/system/cpu/cpu[0-9]*/thermal_throttle/core_throttle_count")
     counts = [text for text in map(_text, files) if text.strip().isdigit()]
     return sum(int(text) for text in counts) if counts else None

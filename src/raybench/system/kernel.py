@@ -44,7 +44,7 @@ def numbers(text: str) -> tuple[int, ...]:
     return tuple(found)
 
 
-def keyed(text: str | None) -> dict[str, int]:
+def parse_keyed(text: str | None) -> dict[str, int]:
     """Read lines of `name value` (cpu.stat, memory.stat, vmstat); other lines are left out."""
     pairs = (line.split() for line in (text or "").splitlines())
     return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdigit()}
@@ -76,10 +76,10 @@ def own_group(controller: str, host: Host = THIS) -> Group | None:
             for version, root, place, options in mounts:
                 if version == 1 and controller in options:
                     return Group(version=1, folder=_below(place, root, path), top=place)
-    return own_unified(host)
+    return find_unified_group(host)
 
 
-def own_unified(host: Host = THIS) -> Group | None:
+def find_unified_group(host: Host = THIS) -> Group | None:
     """Find this process's group in the version 2 hierarchy, alone or beside version 1; None without one."""
     for line in (host.text("/proc/self/cgroup") or "").splitlines():
         if line.startswith("0::"):
@@ -129,7 +129,7 @@ def new_group(controller: str, name: str, host: Host = THIS) -> Path | str:
     return folder
 
 
-def removed(folder: Path) -> bool:
+def remove_group(folder: Path) -> bool:
     """Remove a group; False while processes are in it."""
     try:
         folder.rmdir()
@@ -143,7 +143,7 @@ def removed(folder: Path) -> bool:
 def sweep(prefix: str, host: Host = THIS) -> int:
     """Remove empty groups that a killed run left behind, by the prefix of their names; return how many."""
     groups = {group.folder for name in ("cpuacct", "memory") if (group := own_group(name, host)) is not None}
-    return sum(removed(old) for folder in groups for old in folder.glob(f"{_group_name(prefix)}*"))
+    return sum(remove_group(old) for folder in groups for old in folder.glob(f"{_group_name(prefix)}*"))
 
 
 def _group_name(name: str) -> str:

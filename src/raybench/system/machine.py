@@ -137,10 +137,10 @@ def gpu_rows(fields: tuple[str, ...]) -> list[list[str]]:
         return []
     rows = list(csv.reader(done.stdout.splitlines(), skipinitialspace=True))
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    return [row[2:] for row in (rows if visible is None else _narrowed(rows, visible))]
+    return [row[2:] for row in (rows if visible is None else _visible_rows(rows, visible))]
 
 
-def _narrowed(rows: list[list[str]], visible: str) -> list[list[str]]:
+def _visible_rows(rows: list[list[str]], visible: str) -> list[list[str]]:
     chosen = []
     for name in (part.strip() for part in visible.split(",")):
         match = [row for row in rows if name and (row[0] == name or row[1].startswith(name))]

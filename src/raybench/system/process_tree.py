@@ -16,7 +16,7 @@ import psutil
 
 from raybench.model.clock import now, pause
 from raybench.model.errors import RaybenchError
-from raybench.system.kernel import THIS, Host, keyed, new_group, removed
+from raybench.system.kernel import THIS, Host, new_group, parse_keyed, remove_group
 
 TAG = "RAYBENCH_TAG"
 COUNTER = "RAYBENCH_CPU_COUNTER"  # files that count the tree's CPU time, joined by os.pathsep
@@ -29,7 +29,7 @@ GONE = (psutil.NoSuchProcess, psutil.AccessDenied, ProcessLookupError, FileNotFo
 # --- finding and ending ---------------------------------------------------------------------------
 
 
-def tagged(prefix: str) -> list[psutil.Process]:
+def list_tagged(prefix: str) -> list[psutil.Process]:
     """List the processes whose tag is `prefix` or goes on from it behind a sign (`a-1` finds `a-1-x`, not `a-10`)."""
     found = []
     open_end = not prefix[-1:].isalnum()
@@ -58,7 +58,7 @@ def tree(prefix: str, pids: Iterable[int] = ()) -> list[psutil.Process]:
     for process in everyone:
         children.setdefault(process.info["ppid"], []).append(process.pid)
     wanted: set[int] = set()
-    stack = [*(process.pid for process in tagged(prefix)), *pids]
+    stack = [*(process.pid for process in list_tagged(prefix)), *pids]
     while stack:
         pid = stack.pop()
         if pid not in wanted and pid != os.getpid():
@@ -198,13 +198,13 @@ class Account:
         memory = folders["memory"]
         if isinstance(memory, Path) and not _high_water(memory).exists():
             if memory != folders["cpuacct"]:
-                removed(memory)
+                remove_group(memory)
             folders["memory"] = "the memory controller is not delegated to this group"
         return cls(name, folders)
 
     @property
     def cpu_reader_path(self) -> str:
-        """Give the file for COUNTER, '' without one; a child that joins a shared head gets both files."""
+        """Return the file for COUNTER, '' without one; a child that joins a shared head gets both files."""
         if self._cpu is None:
             return ""
         return str(next(f for f in (self._cpu / "cpuacct.usage", self._cpu / "cpu.stat") if f.exists()))
@@ -227,7 +227,7 @@ class Account:
     def now_bytes(self) -> int:
         """Read anonymous and shared memory held now; file cache is not counted. Call it often: it feeds the peak."""
         if self._memory:
-            stat = keyed((self._memory / "memory.stat").read_text())
+            stat = parse_keyed((self._memory / "memory.stat").read_text())
             held = stat.get("total_rss", stat.get("anon", 0)) + stat.get("total_shmem", stat.get("shmem", 0))
         else:
             held = self._sampler.now_bytes()
@@ -235,7 +235,7 @@ class Account:
         return held
 
     def peak_bytes(self) -> int:
-        """Give the most memory ever held.
+        """Return the most memory ever held.
 
         The kernel's mark misses no spike but includes file cache, which depends on what ran before. Cache comes
         with the imports and stays, so that taking it off leaves a good lower bound, as the samples are another.
@@ -244,7 +244,7 @@ class Account:
         self.now_bytes()
         if self._memory is None:
             return self._highest
-        stat = keyed((self._memory / "memory.stat").read_text())
+        stat = parse_keyed((self._memory / "memory.stat").read_text())
         cache = stat.get("total_cache", stat.get("file", 0)) - stat.get("total_shmem", stat.get("shmem", 0))
         return max(self._highest, int(_high_water(self._memory).read_text()) - cache)
 
@@ -259,7 +259,7 @@ class Account:
     def close(self) -> str:
         """Remove the groups; '' or why one is left. The processes must be gone: see `end`."""
         deadline = now() + 1.0  # a killed process leaves its group a moment after it has left the process table
-        while left := [folder for folder in self._folders() if not removed(folder)]:
+        while left := [folder for folder in self._folders() if not remove_group(folder)]:
             if now() > deadline:
                 return f"{left[0].name}: still holds {len(self.processes())} processes"
             pause(LOOK_S)
@@ -292,4 +292,4 @@ def _high_water(folder: Path) -> Path:
 def _counter(file: Path) -> float:
     """Read CPU seconds from either version's file: nanoseconds alone, or `usage_usec` among others."""
     text = file.read_text()
-    return int(text) / 1e9 if text.strip().isdigit() else keyed(text)["usage_usec"] / 1e6
+    return int(text) / 1e9 if text.strip().isdigit() else parse_keyed(text)["usage_usec"] / 1e6

@@ -16,7 +16,7 @@ from raybench.model.errors import WrongAnswer
 from raybench.model.measurement import TaskResult
 from raybench.model.serialize import digest
 from raybench.workloads.base import Workload, answer_hash
-from raybench.workloads.files import generated
+from raybench.workloads.files import generate_file
 
 
 def demand_equal(what: str, results: Sequence[TaskResult], expected: Sequence[Any]) -> None:
@@ -37,7 +37,7 @@ def demand_close(
             raise WrongAnswer(f"{what}: task {result.index} answered {_short(got)}, expected {want!r}")
 
 
-def remembered(
+def remember(
     workload: Workload,
     seed: int,
     packages: Sequence[str],
@@ -45,7 +45,7 @@ def remembered(
     *,
     file: Path | None = None,
 ) -> npt.NDArray[Any]:
-    """Give answers that cost as much as the bag: computed once per machine in a driver, then read from the cache.
+    """Return answers that cost as much as the bag: computed once per machine in a driver, then read from the cache.
 
     packages : distributions whose version changes the answers; file : a table that they were learnt from.
     The key also holds the workload's parameters and its source, so that an edited workload never meets
@@ -64,7 +64,7 @@ def remembered(
         with into.open("wb") as handle:
             np.save(handle, compute(), allow_pickle=False)
 
-    with generated(f"answers-{kind.__name__.lower()}-{digest(key)[:16]}.npy", write).open("rb") as handle:
+    with generate_file(f"answers-{kind.__name__.lower()}-{digest(key)[:16]}.npy", write).open("rb") as handle:
         return np.asarray(np.load(handle, allow_pickle=False))
 
 

@@ -62,20 +62,20 @@ class Workload(ABC):
         """List (work per task, bag) where one warm process runs many bags; [] for an ordinary workload."""
         return []
 
-    def beside(self) -> AbstractContextManager[None]:
+    def services(self) -> AbstractContextManager[None]:
         """Run what must stand beside the bag (a loopback server), from before `data` to after `check`."""
         return nullcontext()
 
-    def notes(self, tasks: Sequence[Task], results: Sequence[TaskResult]) -> dict[str, Any]:
+    def facts(self, tasks: Sequence[Task], results: Sequence[TaskResult]) -> dict[str, Any]:
         """Add facts to the raw line by name (JSON values), e.g. bytes moved, most GPUs at once."""
         return {}
 
     def baseline(self, seed: int) -> Task | None:
-        """Give the named model that tuning is compared with, as a task; None where nothing is tuned."""
+        """Return the named model that tuning is compared with, as a task; None where nothing is tuned."""
         return None
 
     def row_errors(self, answer: Any, seed: int) -> npt.NDArray[np.float64]:
-        """Give squared error (or 0/1 loss) of each untouched test row; only with `baseline`."""
+        """Return squared error (or 0/1 loss) of each untouched test row; only with `baseline`."""
         raise NotImplementedError
 
 
@@ -85,7 +85,7 @@ def threads() -> int:
 
 
 def spawn_seeds(seed: int, count: int, *, stream: int = 0) -> list[np.random.SeedSequence]:
-    """Give one independent seed per task index; never keyed by worker or by completion order.
+    """Return one independent seed per task index; never keyed by worker or by completion order.
 
     stream : tells apart uses of one seed (0 tasks, 1 split ...). Source: numpy, "Parallel random number generation".
     """

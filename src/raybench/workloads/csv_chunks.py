@@ -17,7 +17,7 @@ from raybench.model.errors import BadSettings, WrongAnswer
 from raybench.model.measurement import Progress, Task, TaskResult
 from raybench.workloads.answers import demand_equal
 from raybench.workloads.base import Workload
-from raybench.workloads.files import generated
+from raybench.workloads.files import generate_file
 from raybench.workloads.ranges import range_tasks
 
 COLUMNS = ("row", "region", "quantity", "price_cents", "weight")
@@ -48,9 +48,9 @@ class CsvChunks(Workload):
         return range_tasks(self.rows, self.chunk)
 
     def data(self, seed: int) -> dict[str, Any]:
-        """Give the file's path and, by chunk, the byte at which it begins. (chunks + 1,) int64."""
-        path = generated(f"table-rows-{self.rows}.csv", self._write)
-        with generated(f"table-rows-{self.rows}-every-{self.chunk}.npy", self._index).open("rb") as handle:
+        """Return the file's path and, by chunk, the byte at which it begins. (chunks + 1,) int64."""
+        path = generate_file(f"table-rows-{self.rows}.csv", self._write)
+        with generate_file(f"table-rows-{self.rows}-every-{self.chunk}.npy", self._index).open("rb") as handle:
             return {"path": str(path), "begins": np.load(handle, allow_pickle=False)}
 
     def run(self, task: Task, context: Mapping[str, Any]) -> Iterator[Progress]:
@@ -70,7 +70,7 @@ class CsvChunks(Workload):
 
     def check(self, tasks: Sequence[Task], results: Sequence[TaskResult], seed: int) -> None:
         """Compare every chunk with the formulas; whole numbers and eighths, so all sums are exact."""
-        demand_equal("csv_chunks", results, [_expected(t.params["start"], t.params["stop"]) for t in tasks])
+        demand_equal("csv_chunks", results, [_expectation(t.params["start"], t.params["stop"]) for t in tasks])
         rows = sum(r.answer["rows"] for r in results)
         if rows != self.rows:
             raise WrongAnswer(f"csv_chunks: {rows} rows were read, the file has {self.rows}")
@@ -78,8 +78,8 @@ class CsvChunks(Workload):
     def warm_up(self, seed: int) -> list[Task]:
         return [Task(index=0, params={"start": 0, "stop": min(10, self.chunk, self.rows)})]
 
-    def notes(self, tasks: Sequence[Task], results: Sequence[TaskResult]) -> dict[str, Any]:
-        path = generated(f"table-rows-{self.rows}.csv", self._write)
+    def facts(self, tasks: Sequence[Task], results: Sequence[TaskResult]) -> dict[str, Any]:
+        path = generate_file(f"table-rows-{self.rows}.csv", self._write)
         return {"file_bytes": path.stat().st_size, "rows_per_task": self.chunk, "reading": self.reading}
 
     def _write(self, path: Path) -> None:
@@ -90,7 +90,7 @@ class CsvChunks(Workload):
 
     def _index(self, path: Path) -> None:
         """Find where each chunk begins by the line ends; the last entry is the end of the file."""
-        table = generated(f"table-rows-{self.rows}.csv", self._write)
+        table = generate_file(f"table-rows-{self.rows}.csv", self._write)
         begins, lines, offset = [], -1, 0  # the header's end begins line 0
         with table.open("rb") as handle:
             while block := handle.read(SCAN_BYTES):
@@ -103,7 +103,7 @@ class CsvChunks(Workload):
 
 
 def columns_of(row: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[Any]]:
-    """Give the table's columns for the numbers of its rows; the region as its number.
+    """Return the table's columns for the numbers of its rows; the region as its number.
 
     Every multiplier is prime to its modulus: over a full period each value appears equally often.
     """
@@ -126,7 +126,7 @@ def _aggregates(frame: pd.DataFrame, kept: pd.DataFrame) -> dict[str, float]:
     }
 
 
-def _expected(start: int, stop: int) -> dict[str, float]:
+def _expectation(start: int, stop: int) -> dict[str, float]:
     columns = columns_of(np.arange(start, stop))
     total = columns["quantity"] * columns["price_cents"]
     kept = (total > KEEP_ABOVE_CENTS) & (columns["region"] != REGIONS.index("west"))

@@ -26,7 +26,7 @@ def fetch(name: str) -> str:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix="download-") as scratch:
-            file = _downloaded(known, Path(scratch))
+            file = _download(known, Path(scratch))
             if broken := damage(file, known):
                 return f"{url(known)} gave a damaged {name}: {broken}"
             file.replace(folder / name)
@@ -36,12 +36,12 @@ def fetch(name: str) -> str:
 
 
 def url(known: Known) -> str:
-    """Give the address to download from; RAYBENCH_DATA_ORIGIN replaces all of it but the last part (a mirror)."""
+    """Return the address to download from; RAYBENCH_DATA_ORIGIN replaces all of it but the last part (a mirror)."""
     mirror = os.environ.get("RAYBENCH_DATA_ORIGIN")
     return f"{mirror.rstrip('/')}/{PurePosixPath(known.origin).name}" if mirror else known.origin
 
 
-def _downloaded(known: Known, scratch: Path) -> Path:
+def _download(known: Known, scratch: Path) -> Path:
     pooch.get_logger().setLevel(logging.WARNING)  # it tells each step on standard error, where the progress bar is
     files = pooch.retrieve(
         url(known),

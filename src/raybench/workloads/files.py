@@ -62,7 +62,7 @@ def path(name: str) -> Path:
             f"{name} is not in {places}; set RAYBENCH_DATA to a folder that holds it, "
             f"or run once with a network (origin: {known.origin})"
         )
-    if reason := "" if _unchecked() else damage(file, known):
+    if reason := "" if _is_unchecked() else damage(file, known):
         raise MissingData(reason)
     return file
 
@@ -114,7 +114,7 @@ def _folders() -> tuple[Path, ...]:
     return (Path(named), data_cache()) if named else (data_cache(),)
 
 
-def _unchecked() -> bool:
+def _is_unchecked() -> bool:
     return os.environ.get("RAYBENCH_DATA_UNCHECKED") == "1"
 
 
@@ -128,14 +128,14 @@ def cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "raybench"
 
 
-def generated(name: str, write: Callable[[Path], None]) -> Path:
-    """Give a generated file, written once and whole.
+def generate_file(name: str, write: Callable[[Path], None]) -> Path:
+    """Return a generated file, written once and whole.
 
     name : a plain file name with every parameter of the content in it; another content needs another name.
     write : fills the path it is given; two writers at once each write their own, and the last one stays.
     """
     assert Path(name).name == name, f"{name!r} is no plain file name"
-    folder = _generated()
+    folder = _generate()
     file = folder / name
     if file.is_file():
         return file
@@ -153,12 +153,12 @@ def generated(name: str, write: Callable[[Path], None]) -> Path:
 
 def clean() -> list[Path]:
     """Remove every generated file, also one that a killed writer left; list what was removed. Data files stay."""
-    folder = _generated()
+    folder = _generate()
     removed = sorted(file for file in folder.glob("*") if file.is_file())
     for file in removed:
         file.unlink(missing_ok=True)
     return removed
 
 
-def _generated() -> Path:
+def _generate() -> Path:
     return cache() / "generated"

@@ -16,8 +16,8 @@ from raybench.model.errors import BackendFailed, BadSettings, WrongAnswer
 from raybench.model.measurement import Progress, Task, TaskResult
 from raybench.workloads.answers import demand_equal
 from raybench.workloads.base import Workload, spawn_seeds
-from raybench.workloads.beside import scratch
 from raybench.workloads.ranges import sum_of_squares
+from raybench.workloads.services import scratch
 
 FOLDER = "RAYBENCH_FLAKY_DIR"
 FAILURES = ("exception", "kill", "hang")
@@ -60,11 +60,11 @@ class Flaky(Workload):
         order = np.random.default_rng(spawn_seeds(seed, 1)[0]).permutation(self.count)
         return [Task(index=i, params=self._params(i, kinds[place])) for i, place in enumerate(order)]
 
-    def beside(self) -> AbstractContextManager[None]:
+    def services(self) -> AbstractContextManager[None]:
         return scratch(FOLDER)
 
     def data(self, seed: int) -> str:
-        """Give the folder, made by `beside`, in which tries are counted."""
+        """Return the folder, made by `beside`, in which tries are counted."""
         if FOLDER not in os.environ:
             raise BackendFailed(f"flaky: {FOLDER} is not set; call data() within beside(), which makes the folder")
         return os.environ[FOLDER]
@@ -98,7 +98,7 @@ class Flaky(Workload):
     def warm_up(self, seed: int) -> list[Task]:
         return [Task(index=0, params={**self._params(0, ""), "number": self.count, "work": 1})]
 
-    def notes(self, tasks: Sequence[Task], results: Sequence[TaskResult]) -> dict[str, Any]:
+    def facts(self, tasks: Sequence[Task], results: Sequence[TaskResult]) -> dict[str, Any]:
         """Count what was planted, what came back as an error, and every try (the warm-up's left out)."""
         tries = _tries(os.environ[FOLDER]) if FOLDER in os.environ else Counter[int]()
         return {

@@ -23,7 +23,7 @@ from xgboost import XGBClassifier
 
 from raybench.model.errors import MissingData
 from raybench.model.measurement import Progress, Task, TaskResult
-from raybench.workloads.answers import demand_equal, remembered
+from raybench.workloads.answers import demand_equal, remember
 from raybench.workloads.base import Workload, threads
 from raybench.workloads.files import path
 
@@ -86,11 +86,11 @@ class GermanCredit(Workload):
             data = self.data(seed)
             return np.stack([next(self.run(task, data)).answer for task in tasks])
 
-        right = remembered(self, seed, ["scikit-learn", "xgboost"], refit, file=path("german.data"))
+        right = remember(self, seed, ["scikit-learn", "xgboost"], refit, file=path("german.data"))
         demand_equal("german_credit", results, list(right))
 
     def score(self, tasks: Sequence[Task], results: Sequence[TaskResult], seed: int) -> dict[str, float]:
-        """Give `MODEL.MEASURE` on the test rows; F1, precision and recall are those of the bad risks.
+        """Return `MODEL.MEASURE` on the test rows; F1, precision and recall are those of the bad risks.
 
         cost : mean per test row by the data set's cost matrix.
         """
@@ -111,14 +111,14 @@ class GermanCredit(Workload):
         params = {"trees": 1, "random_state": seed}
         return [Task(index=i, params={"model": name, **params}) for i, name in enumerate(("naive_bayes", "xgboost"))]
 
-    def notes(self, tasks: Sequence[Task], results: Sequence[TaskResult]) -> dict[str, Any]:
-        """Give each model's seconds, fitting and predicting, by its worker's stamps."""
+    def facts(self, tasks: Sequence[Task], results: Sequence[TaskResult]) -> dict[str, Any]:
+        """Return each model's seconds, fitting and predicting, by its worker's stamps."""
         seconds = {t.params["model"]: round(r.ended - r.started, 6) for t, r in zip(tasks, results, strict=True)}
         return {"training_s": seconds, "positive_class": "bad risk", "models": len(tasks)}
 
 
 def cost(truth: npt.NDArray[Any], answer: npt.NDArray[Any]) -> float:
-    """Give the mean cost per row: 5 for a bad risk that was accepted, 1 for a good one that was rejected."""
+    """Return the mean cost per row: 5 for a bad risk that was accepted, 1 for a good one that was rejected."""
     accepted_bad = np.count_nonzero((truth == 1) & (answer == 0))
     rejected_good = np.count_nonzero((truth == 0) & (answer == 1))
     return float(COST_ACCEPTED_BAD * accepted_bad + COST_REJECTED_GOOD * rejected_good) / len(truth)

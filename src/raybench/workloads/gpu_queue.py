@@ -83,7 +83,7 @@ class GpuQueue(Workload):
     def warm_up(self, seed: int) -> list[Task]:
         return self.tasks(seed)[:1]
 
-    def notes(self, tasks: Sequence[Task], results: Sequence[TaskResult]) -> dict[str, Any]:
+    def facts(self, tasks: Sequence[Task], results: Sequence[TaskResult]) -> dict[str, Any]:
         """Name most tasks at once and the kind of GPU; the nodes stand in the measurement itself."""
         return {
             "most_at_once": most_at_once(results),
@@ -110,7 +110,7 @@ def most_at_once(results: Sequence[TaskResult]) -> int:
 
 
 def _distance(answer: Any, right: npt.NDArray[np.float32]) -> float:
-    """Give the largest difference; infinite where the answer is no array of the same shape."""
+    """Return the largest difference; infinite where the answer is no array of the same shape."""
     if not isinstance(answer, np.ndarray) or answer.shape != right.shape:
         return float("inf")
     return float(np.max(np.abs(answer - right)))

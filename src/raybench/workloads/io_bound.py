@@ -15,8 +15,8 @@ from raybench.model.errors import BackendFailed
 from raybench.model.measurement import Progress, Task, TaskResult
 from raybench.workloads.answers import demand_equal
 from raybench.workloads.base import Workload
-from raybench.workloads.beside import serving
-from raybench.workloads.files import generated
+from raybench.workloads.files import generate_file
+from raybench.workloads.services import serve_loopback
 
 PORT = "RAYBENCH_HTTP_PORT"
 REQUEST_TIMEOUT_S = 60.0
@@ -41,11 +41,11 @@ class HttpRequests(Workload):
         pages = [list(range(s, min(s + self.per_task, self.requests))) for s in starts]
         return [Task(index=i, params={"paths": [f"/{seed}/{p}" for p in page]}) for i, page in enumerate(pages)]
 
-    def beside(self) -> AbstractContextManager[None]:
-        return serving(PORT, self.latency_s)
+    def services(self) -> AbstractContextManager[None]:
+        return serve_loopback(PORT, self.latency_s)
 
     def data(self, seed: int) -> dict[str, int]:
-        """Give the port of the server that `beside` started."""
+        """Return the port of the server that `beside` started."""
         if PORT not in os.environ:
             raise BackendFailed(f"io_bound: {PORT} is not set; call data() within beside(), which starts the server")
         return {"port": int(os.environ[PORT])}
@@ -61,7 +61,7 @@ class HttpRequests(Workload):
     def warm_up(self, seed: int) -> list[Task]:
         return [Task(index=0, params={"paths": ["/warm-up"]})]
 
-    def notes(self, tasks: Sequence[Task], results: Sequence[TaskResult]) -> dict[str, Any]:
+    def facts(self, tasks: Sequence[Task], results: Sequence[TaskResult]) -> dict[str, Any]:
         return {"latency_s": self.latency_s, "requests": self.requests, "beside": "loopback server, one process"}
 
 
@@ -80,7 +80,7 @@ class FileReads(Workload):
         return [Task(index=i, params={"file": i}) for i in range(self.files)]
 
     def data(self, seed: int) -> list[str]:
-        """Give the paths of the files, made once."""
+        """Return the paths of the files, made once."""
         return [str(self._file(i)) for i in range(self.files)]
 
     def run(self, task: Task, context: Sequence[str]) -> Iterator[Progress]:
@@ -99,11 +99,11 @@ class FileReads(Workload):
     def warm_up(self, seed: int) -> list[Task]:
         return [Task(index=0, params={"file": 0})]
 
-    def notes(self, tasks: Sequence[Task], results: Sequence[TaskResult]) -> dict[str, Any]:
+    def facts(self, tasks: Sequence[Task], results: Sequence[TaskResult]) -> dict[str, Any]:
         cache = "warm: not asked to be dropped"
         if self.drop_cache:
             forget(str(self._file(0)))
-            cache = cached(str(self._file(0)))
+            cache = cache_state(str(self._file(0)))
         return {"page_cache": cache, "bytes_read": self.files * self._words * 8}
 
     @property
@@ -111,7 +111,7 @@ class FileReads(Workload):
         return self.file_bytes // 8
 
     def _file(self, number: int) -> Path:
-        return generated(f"words-bytes-{self.file_bytes}-number-{number}.bin", lambda p: self._write(p, number))
+        return generate_file(f"words-bytes-{self.file_bytes}-number-{number}.bin", lambda p: self._write(p, number))
 
     def _write(self, path: Path, number: int) -> None:
         with path.open("wb") as handle:
@@ -128,7 +128,7 @@ def forget(path: str) -> None:
         os.posix_fadvise(handle.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def cached(path: str) -> str:
+def cache_state(path: str) -> str:
     """Say whether a file's first page is in memory: `cold`, or `warm` and why."""
     with open(path, "rb", buffering=0) as handle:
         try:

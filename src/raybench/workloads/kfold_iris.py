@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 
 from raybench.model.errors import BadSettings
 from raybench.model.measurement import Progress, Task, TaskResult
-from raybench.workloads.answers import demand_equal, remembered
+from raybench.workloads.answers import demand_equal, remember
 from raybench.workloads.base import Workload, spawn_seeds, threads
 from raybench.workloads.tuning import model_seed
 
@@ -75,7 +75,7 @@ class KfoldIris(Workload):
 
     def check(self, tasks: Sequence[Task], results: Sequence[TaskResult], seed: int) -> None:
         """Compare every fold with scikit-learn's own cross-validation."""
-        expected = remembered(self, seed, ("scikit-learn",), lambda: self._predicted(seed))
+        expected = remember(self, seed, ("scikit-learn",), lambda: self._predicted(seed))
         held_out = self._held_out(tasks)
         rows = [expected[t.params["repeat"]][rows] for t, rows in zip(tasks, held_out, strict=True)]
         demand_equal("kfold_iris", results, rows)

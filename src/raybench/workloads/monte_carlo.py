@@ -46,7 +46,7 @@ class MonteCarlo(Workload):
             raise WrongAnswer(f"monte_carlo: the estimate is {off:.1f} standard errors from pi, seed {seed}")
 
     def score(self, tasks: Sequence[Task], results: Sequence[TaskResult], seed: int) -> dict[str, float]:
-        """Give the estimate, and its distance from pi in standard errors of a binomial share."""
+        """Return the estimate, and its distance from pi in standard errors of a binomial share."""
         estimate = 4.0 * sum(r.answer for r in results) / self.points
         share = math.pi / 4.0
         error = 4.0 * math.sqrt(share * (1.0 - share) / self.points)

@@ -13,7 +13,7 @@ def range_tasks(total: int, chunk: int) -> list[Task]:
 
 
 def sum_of_squares(start: int, stop: int) -> int:
-    """Give start^2 + ... + (stop-1)^2 in closed form."""
+    """Return start^2 + ... + (stop-1)^2 in closed form."""
     return _squares_below(stop) - _squares_below(start)
 
 

@@ -12,7 +12,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import train_test_split
 
 from raybench.model.measurement import Progress, Task, TaskResult
-from raybench.workloads.answers import demand_equal, remembered
+from raybench.workloads.answers import demand_equal, remember
 from raybench.workloads.base import Workload, threads
 
 FEATURES, INFORMATIVE = 20, 15
@@ -53,10 +53,10 @@ class RfGrid(Workload):
             data = self.data(seed)
             return np.stack([next(self.run(task, data)).answer for task in tasks])
 
-        demand_equal("rf_grid", results, list(remembered(self, seed, ["scikit-learn"], refit)))
+        demand_equal("rf_grid", results, list(remember(self, seed, ["scikit-learn"], refit)))
 
     def score(self, tasks: Sequence[Task], results: Sequence[TaskResult], seed: int) -> dict[str, float]:
-        """Give accuracies on the test rows; the best of many is flattered by having been chosen there."""
+        """Return accuracies on the test rows; the best of many is flattered by having been chosen there."""
         truth = self._split(seed)[3]
         accuracies = [float(np.mean(r.answer == truth)) for r in results]
         return {"accuracy_best": max(accuracies), "accuracy_mean": float(np.mean(accuracies))}
@@ -65,7 +65,7 @@ class RfGrid(Workload):
         params = {"n_estimators": 1, "max_depth": 1, "min_samples_split": 2, "random_state": seed}
         return [Task(index=0, params=params)]
 
-    def notes(self, tasks: Sequence[Task], results: Sequence[TaskResult]) -> dict[str, Any]:
+    def facts(self, tasks: Sequence[Task], results: Sequence[TaskResult]) -> dict[str, Any]:
         return {"configurations": len(tasks)}
 
     def _split(self, seed: int) -> list[npt.NDArray[Any]]:

@@ -69,7 +69,7 @@ class RfHpo(Workload):
     def row_errors(self, answer: Answer, seed: int) -> npt.NDArray[np.float64]:
         return tuning.row_errors(self, answer, seed)
 
-    def named(self, seed: int) -> dict[str, Task]:
+    def reference_models(self, seed: int) -> dict[str, Task]:
         return {}
 
     def split(self, seed: int) -> Split:

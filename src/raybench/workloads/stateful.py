@@ -29,7 +29,7 @@ class Stateful(Workload):
         return [Task(index=i, params={"start": i * self.lookups, "lookups": self.lookups}) for i in range(self.count)]
 
     def data(self, seed: int) -> int:
-        """Give the number of entries: the state is made by the worker, not sent."""
+        """Return the number of entries: the state is made by the worker, not sent."""
         return self.entries
 
     def prepare(self, data: int) -> dict[int, int] | int:

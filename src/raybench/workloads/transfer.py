@@ -15,7 +15,7 @@ from raybench.model.errors import BadSettings
 from raybench.model.measurement import Progress, Task, TaskResult
 from raybench.workloads.answers import demand_close
 from raybench.workloads.base import Workload
-from raybench.workloads.files import generated
+from raybench.workloads.files import generate_file
 
 STEP = 2.0**-10  # a power of two: every x is exact, so the closed form of the sum meets no rounding of its terms
 BLOCK = 8192  # elements of one call, 64 KiB: they stay in the cache, so a byte costs the same in 1 MB and in 1 GB
@@ -64,10 +64,10 @@ class Transfer(Workload):
         return [Task(index=i, params=p) for i, p in enumerate(params)]
 
     def data(self, seed: int) -> Any:
-        """Give the object, or the path of its file, or nothing where the tasks carry it."""
+        """Return the object, or the path of its file, or nothing where the tasks carry it."""
         if self.way == "reference":
             return self._object(0, self._length)
-        return str(generated(f"ramp-numbers-{self._length}.bin", self._write)) if self.way == "file" else None
+        return str(generate_file(f"ramp-numbers-{self._length}.bin", self._write)) if self.way == "file" else None
 
     def run(self, task: Task, context: Any) -> Iterator[Progress]:
         start, stop = task.params["start"], task.params["stop"]
@@ -77,7 +77,7 @@ class Transfer(Workload):
             numbers = _flat(context)[start:stop]
         else:
             raw = np.fromfile(context, dtype=np.float64, count=stop - start, offset=8 * start)
-            numbers = _flat(_shaped(raw, self.kind))
+            numbers = _flat(_shape(raw, self.kind))
         yield Progress(answer=_sum_of_sines(numbers, task.params["passes"]))
 
     def check(self, tasks: Sequence[Task], results: Sequence[TaskResult], seed: int) -> None:
@@ -91,7 +91,7 @@ class Transfer(Workload):
             params["payload"] = self._object(0, COLUMNS)
         return [Task(index=0, params=params)]
 
-    def notes(self, tasks: Sequence[Task], results: Sequence[TaskResult]) -> dict[str, Any]:
+    def facts(self, tasks: Sequence[Task], results: Sequence[TaskResult]) -> dict[str, Any]:
         used = sum(8 * (t.params["stop"] - t.params["start"]) for t in tasks)
         return {"object_bytes": 8 * self._length, "bytes_used": used, "way": self.way, "share": self.share}
 
@@ -101,13 +101,13 @@ class Transfer(Workload):
         return self.size_bytes // (8 * COLUMNS) * COLUMNS
 
     def _object(self, start: int, stop: int) -> npt.NDArray[np.float64] | pd.DataFrame:
-        return _shaped(np.arange(start, stop, dtype=np.float64) * STEP, self.kind)
+        return _shape(np.arange(start, stop, dtype=np.float64) * STEP, self.kind)
 
     def _write(self, path: Path) -> None:
         (np.arange(self._length, dtype=np.float64) * STEP).tofile(path)
 
 
-def _shaped(numbers: npt.NDArray[np.float64], kind: str) -> npt.NDArray[np.float64] | pd.DataFrame:
+def _shape(numbers: npt.NDArray[np.float64], kind: str) -> npt.NDArray[np.float64] | pd.DataFrame:
     if kind == "array":
         return numbers
     return pd.DataFrame(numbers.reshape(-1, COLUMNS), columns=list("abcd"), copy=False)

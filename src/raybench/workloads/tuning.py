@@ -63,8 +63,8 @@ class Search(Protocol):
         """Train in one call of the library, without rungs: the independent way to the same model."""
         ...
 
-    def named(self, seed: int) -> Mapping[str, Task]:
-        """Give further models by name, to be scored beside the tuned one in the quality pass."""
+    def reference_models(self, seed: int) -> Mapping[str, Task]:
+        """Return further models by name, to be scored beside the tuned one in the quality pass."""
         ...
 
 
@@ -133,7 +133,7 @@ def rmse(y: Floats, predicted: Floats) -> float:
 
 
 def complete(task: Task, result: TaskResult) -> bool:
-    """Tell whether the task spent its full budget."""
+    """Return whether the task spent its full budget."""
     return task.steps is None or result.steps == task.steps
 
 
@@ -188,7 +188,7 @@ def _cost(pair: tuple[Task, TaskResult]) -> tuple[float, int]:
     return (result.steps * 2.0 ** min(task.params.get("max_depth") or 0, 20), task.index)
 
 
-def chosen(tasks: Sequence[Task], results: Sequence[TaskResult]) -> TaskResult | None:
+def choose(tasks: Sequence[Task], results: Sequence[TaskResult]) -> TaskResult | None:
     """Choose by validation among the fully trained: the last losses of stopped tasks mix budgets."""
     full = [r for t, r in zip(tasks, results, strict=True) if complete(t, r) and r.loss is not None]
     return min(full, key=lambda r: (r.loss, r.index), default=None)
@@ -200,7 +200,7 @@ def score(search: Search, tasks: Sequence[Task], results: Sequence[TaskResult], 
     Where a search stopped every task, its best one at the deepest rung is trained in full here.
     """
     split = search.split(seed)
-    best = chosen(tasks, results)
+    best = choose(tasks, results)
     if best is None:
         deepest = max(r.steps for r in results)
         best = min((r for r in results if r.steps == deepest), key=lambda r: (r.loss, r.index))
@@ -216,5 +216,5 @@ def score(search: Search, tasks: Sequence[Task], results: Sequence[TaskResult], 
 
 
 def row_errors(search: Search, answer: Answer, seed: int) -> npt.NDArray[np.float64]:
-    """Give the squared error of each test row."""
+    """Return the squared error of each test row."""
     return np.square(search.split(seed).y_test - np.asarray(answer["test"], dtype=np.float64))

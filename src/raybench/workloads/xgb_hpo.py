@@ -108,7 +108,7 @@ class XgbHpo(Workload):
     def row_errors(self, answer: Answer, seed: int) -> npt.NDArray[np.float64]:
         return tuning.row_errors(self, answer, seed)
 
-    def named(self, seed: int) -> dict[str, Task]:
+    def reference_models(self, seed: int) -> dict[str, Task]:
         children = spawn_seeds(seed, 3, stream=tuning.BASELINE)
         models = {"default": _task(0, DEFAULT, children[1])}
         if self.source == "insurance":

@@ -105,7 +105,7 @@ def _footer(figure: Figure, caption: str) -> None:
 
 
 def look(index: int) -> dict[str, Any]:
-    """Give colour, marker and dashes of the n-th series; they repeat out of step, so that pairs stay unique."""
+    """Return colour, marker and dashes of the n-th series; they repeat out of step, so that pairs stay unique."""
     return {
         "color": COLOURS[index % len(COLOURS)],
         "marker": MARKERS[(index + index // len(COLOURS)) % len(MARKERS)],
@@ -114,7 +114,7 @@ def look(index: int) -> dict[str, Any]:
 
 
 def errors(estimates: list[Estimate]) -> list[list[float]]:
-    """Give the lengths of error bars below and above; an interval without end gets none."""
+    """Return the lengths of error bars below and above; an interval without end gets none."""
     reach = [(e.point - e.low, e.high - e.point) for e in estimates]
     return [[length if 0 <= length < float("inf") else 0.0 for length in side] for side in zip(*reach, strict=True)]
 

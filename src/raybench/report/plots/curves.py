@@ -23,12 +23,12 @@ class Curves:
 
     @property
     def names(self) -> list[str]:
-        """Give the titles of the panels."""
+        """Return the titles of the panels."""
         return [plain_text(name) for name, _ in self.panels]
 
     @property
     def sizes(self) -> list[int]:
-        """Give the n of every point."""
+        """Return the n of every point."""
         return [estimate.n for _, lines in self.panels for points in lines.values() for _, estimate in points]
 
 

@@ -12,7 +12,7 @@ from raybench.workloads import loopback
 
 
 @contextmanager
-def exported(name: str, value: str) -> Iterator[None]:
+def export_variable(name: str, value: str) -> Iterator[None]:
     """Set an environment variable of the driver, and put back what was there.
 
     It carries an address from `beside` to `data`, which puts it into the data: workers never read it.
@@ -31,12 +31,12 @@ def exported(name: str, value: str) -> Iterator[None]:
 @contextmanager
 def scratch(name: str) -> Iterator[None]:
     """Make an empty folder, export its path as `name`, and remove it."""
-    with tempfile.TemporaryDirectory(prefix="raybench-") as folder, exported(name, folder):
+    with tempfile.TemporaryDirectory(prefix="raybench-") as folder, export_variable(name, folder):
         yield
 
 
 @contextmanager
-def serving(name: str, latency_s: float) -> Iterator[None]:
+def serve_loopback(name: str, latency_s: float) -> Iterator[None]:
     """Run the loopback server as a process of its own and export its port as `name`.
 
     In the driver's process it would hold the driver's interpreter lock while the driver dispatches.
@@ -48,7 +48,7 @@ def serving(name: str, latency_s: float) -> Iterator[None]:
             port = server.stdout.readline().decode().strip()
             if not port:
                 raise BackendFailed("loopback server ended before it listened; run it by hand: " + " ".join(command))
-            with exported(name, port):
+            with export_variable(name, port):
                 yield
         finally:
             server.terminate()
