@@ -2,17 +2,16 @@
 
 import itertools
 from collections.abc import Iterable
-from pathlib import Path
 
 import pytest
 
+from checkout import ROOT
 from raybench.analysis.results import Run
 from raybench.model.measurement import Measurement
 from raybench.model.plan import Cell, Job, Status
 from raybench.report import build
 from raybench.store import store
 
-ROOT = Path(__file__).parents[1]
 REPORTS = ROOT / "reports"
 
 

@@ -18,7 +18,7 @@ SEED = 7
 TINY = settings.load(["study=everything"]).study
 SIZES = {size: settings.load(["study=quick", f"size={size}"]).study for size in ("quick", "full", "source")}
 LOOP = TINY.backends["sequential"]
-LIAR = Spec(name="liar", target="toys.arms.Liar", tags=("serial", "ends_tasks"))
+LIAR = Spec(name="liar", target="toys.backends.Liar", tags=("serial", "ends_tasks"))
 KNOWN_TAGS = {  # what plan, analysis, report and claims understand
     "workload": {
         *("compute", "io", "memory", "hpo", "gpu", "logical_gpu", "sleep", "ladder", "ladder_of_bytes"),

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parents[1] / "src" / "raybench"
+from checkout import ROOT
+
+PACKAGE = ROOT / "src" / "raybench"
 
 # 1. A folder imports folders of lower rows; folders of one row import one another without a cycle.
 RANKS = (

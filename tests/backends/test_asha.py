@@ -3,9 +3,9 @@
 from pathlib import Path
 from types import SimpleNamespace
 
-import bags
 import numpy as np
 import pytest
+import task_sets
 from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
 
 from raybench.backends.asha import StoppingAsha, run_trial, rungs_of, survives
@@ -37,7 +37,7 @@ def test_each_rung_keeps_its_own_losses() -> None:
     assert not rule.decide(1, 2.0)
 
 
-def test_another_bag_begins_without_losses() -> None:
+def test_another_task_set_begins_without_losses() -> None:
     rule = StoppingAsha((1,))
     assert rule.decide(1, 1.0)
     rule.forget((2,))
@@ -75,7 +75,7 @@ def test_the_rule_decides_as_ray_does(factor: int) -> None:
 
 
 def test_rays_rungs_are_the_workloads() -> None:
-    workload = bags.Steps()
+    workload = task_sets.Steps()
     built = scheduler(workload, workload.tasks(0), adaptive=True, reduction_factor=3)
     assert sorted(milestone for milestone, _ in built._brackets[0]._rungs) == [1, 3, 9]
 
@@ -89,14 +89,14 @@ def test_the_rule_in_files_decides_as_the_rule_in_memory(tmp_path: Path) -> None
 
 
 def test_rungs_that_do_not_grow_by_the_factor_are_refused() -> None:
-    workload = bags.Steps()
+    workload = task_sets.Steps()
     workload.rungs = (1, 4, 9)  # type: ignore[assignment]
     with pytest.raises(BackendFailed, match=r"rungs \(1, 4, 9\) up to 9 steps do not grow by 3; expected \(1, 3, 9\)"):
         rungs_of(workload, workload.tasks(0))
 
 
 def test_a_missing_rung_below_the_largest_budget_is_refused() -> None:
-    workload = bags.Steps()
+    workload = task_sets.Steps()
     workload.rungs = (1, 3)  # type: ignore[assignment]
     with pytest.raises(BackendFailed, match=r"expected \(1, 3, 9\)"):
         rungs_of(workload, workload.tasks(0))
@@ -104,17 +104,17 @@ def test_a_missing_rung_below_the_largest_budget_is_refused() -> None:
 
 def test_a_workload_without_rungs_is_refused() -> None:
     with pytest.raises(BackendFailed, match="Squares has no rungs"):
-        rungs_of(bags.Squares(), [])
+        rungs_of(task_sets.Squares(), [])
 
 
 def test_budgets_below_the_first_rung_leave_none() -> None:
-    workload = bags.Steps()
+    workload = task_sets.Steps()
     workload.rungs = (20, 60)  # type: ignore[assignment]
     assert rungs_of(workload, [Task(index=0, params={}, steps=2)]) == ()
 
 
 def test_a_stopped_trial_keeps_its_points_and_has_no_answer() -> None:
-    workload = bags.Steps()
+    workload = task_sets.Steps()
     task = workload.tasks(0)[0]
     context = workload.prepare(workload.data(0))
     stopped = run_trial(workload, task, context, lambda rung, _: rung < 3, workload.rungs)

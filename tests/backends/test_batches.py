@@ -41,7 +41,7 @@ def test_no_batch_takes_more_than_a_quarter_of_what_is_left_for_two_slots() -> N
     assert cuts == [4, 3, 3, 2, 1, 1, 1, 1]  # ceil(16 / 4), ceil(12 / 4), ceil(9 / 4) ...
 
 
-def test_at_the_end_of_a_bag_a_batch_is_an_eighth_of_a_full_one_at_least() -> None:
+def test_at_the_end_of_the_tasks_a_batch_is_an_eighth_of_a_full_one_at_least() -> None:
     sizes = Sizes(2)
     sizes.size = 16
     cuts = [len(batch) for batch in sizes.batches(TASKS[:16])]

@@ -1,4 +1,4 @@
-"""Every backend of conf/backend keeps the contract, on two workers and tiny bags."""
+"""Every backend of conf/backend keeps the contract, on two workers and tiny task_sets."""
 
 import importlib
 import importlib.util
@@ -7,19 +7,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import bags
 import numpy as np
 import pytest
+import task_sets
 import yaml
 
+from checkout import CONF
 from raybench.backends.base import Backend, Resources, read_worker_facts
 from raybench.backends.worker_side import read_thread_facts
 from raybench.model.errors import BackendFailed, RaybenchError
 from raybench.model.measurement import TaskResult
 from raybench.model.plan import Cluster
 
-CONF = Path(__file__).resolve().parents[2] / "conf" / "backend"
-ARMS = {path.stem: yaml.safe_load(path.read_text()) for path in sorted(CONF.glob("*.yaml"))}
+ARMS = {path.stem: yaml.safe_load(path.read_text()) for path in sorted((CONF / "backend").glob("*.yaml"))}
 KEYS = {"_target_", "about", "tags", "stepped", "requires", "params", "flags"}
 TAGS = {
     "serial",
@@ -66,7 +66,7 @@ def distinct() -> list[Any]:
 
 @pytest.fixture(scope="module", params=distinct())
 def entered(request: pytest.FixtureRequest) -> Iterator[tuple[str, Backend]]:
-    """Enter a backend once for all tests of this file; a failed bag must leave it fit for the next one."""
+    """Enter a backend once for all tests of this file; a failed set of tasks must leave it fit for the next one."""
     name = request.param
     for package in ARMS[name].get("requires", {}).get("packages", []):
         if importlib.util.find_spec(package) is None:
@@ -89,9 +89,11 @@ def wanted(name: str) -> int:
     return 1 if tagged(ARMS[name], "serial") else 2
 
 
-def bag_for(name: str, **options: Any) -> bags.Squares:
+def tasks_for(name: str, **options: Any) -> task_sets.Squares:
     """Return Tune and the other searchers trials with steps, the others plain tasks."""
-    return (bags.Steps if "hpo" in ARMS[name].get("requires", {}).get("tags", []) else bags.Squares)(**options)
+    return (task_sets.Steps if "hpo" in ARMS[name].get("requires", {}).get("tags", []) else task_sets.Squares)(
+        **options
+    )
 
 
 def workers_of(results: list[TaskResult]) -> set[int]:
@@ -115,7 +117,7 @@ def test_every_task_comes_back_once_in_order_from_all_workers_with_the_data_brou
     name, backend = entered
     arm = ARMS[name]
     slow = is_tune(arm)
-    workload = bag_for(name, n=4 if slow else 12, folder=str(tmp_path), seconds=0.1 if slow else 0.01)
+    workload = tasks_for(name, n=4 if slow else 12, folder=str(tmp_path), seconds=0.1 if slow else 0.01)
     tasks, data = workload.tasks(0), workload.data(0)
     before = data["x"].copy()
     assert backend.version()
@@ -130,7 +132,7 @@ def test_every_task_comes_back_once_in_order_from_all_workers_with_the_data_brou
     assert all(r.error == "" and r.started <= r.ended for r in results)
     assert np.array_equal(data["x"], before)
     assert backend.adaptive == bool(arm.get("stepped"))
-    if isinstance(workload, bags.Steps):
+    if isinstance(workload, task_sets.Steps):
         assert_only_an_adaptive_backend_stopped_trials(backend, [task.steps for task in tasks], results)
     if not tagged(arm, "documented"):
         answered = results if name == "optuna_parallel" else warm + results  # Optuna: new threads in each study
@@ -139,11 +141,11 @@ def test_every_task_comes_back_once_in_order_from_all_workers_with_the_data_brou
         assert len(list(tmp_path.glob("prepared-*"))) == (1 if tagged(arm, "threads_pool") else wanted(name))
 
 
-def test_a_task_that_raises_fails_the_bag_and_is_named(entered: tuple[str, Backend], tmp_path: Path) -> None:
+def test_a_task_that_raises_fails_the_run_and_is_named(entered: tuple[str, Backend], tmp_path: Path) -> None:
     name, backend = entered
     if is_tune(ARMS[name]) and name != "ray_tune_fifo":
         pytest.skip("the same code as ray_tune_fifo")
-    always, later = bags.Raises(n=4, folder=str(tmp_path)), bag_for(name, n=4)
+    always, later = task_sets.Raises(n=4, folder=str(tmp_path)), tasks_for(name, n=4)
     with pytest.raises(BackendFailed, match="task 3 raised ValueError: planted failure"):
         backend.run(always, always.tasks(0), always.data(0))
     later.check(later.tasks(0), backend.run(later, later.tasks(0), later.data(0)), 0)
@@ -157,8 +159,8 @@ def test_failures_are_results_where_the_workload_collects_them_and_retries_are_c
         pytest.skip("trials are not retried")
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
-    collects = bags.Raises(folder=str(tmp_path / "a"), collect=True, retries=1)
-    recovers = bags.Raises(folder=str(tmp_path / "b"), times=2, retries=2)
+    collects = task_sets.Raises(folder=str(tmp_path / "a"), collect=True, retries=1)
+    recovers = task_sets.Raises(folder=str(tmp_path / "b"), times=2, retries=2)
     results = backend.run(collects, collects.tasks(0), collects.data(0))
     recovered = backend.run(recovers, recovers.tasks(0), recovers.data(0))
     assert [r.error for r in results] == [*[""] * 3, "task 3 raised ValueError: planted failure", *[""] * 4]
@@ -168,7 +170,7 @@ def test_failures_are_results_where_the_workload_collects_them_and_retries_are_c
 
 
 @pytest.mark.parametrize("times", [1, 99], ids=["killed once", "killed always"])
-def test_a_killed_worker_costs_no_result_or_fails_the_bag(
+def test_a_killed_worker_costs_no_result_or_fails_the_run(
     entered: tuple[str, Backend], times: int, tmp_path: Path
 ) -> None:
     name, backend = entered
@@ -177,7 +179,7 @@ def test_a_killed_worker_costs_no_result_or_fails_the_bag(
         pytest.skip("its tasks run in the driver's own process")
     if is_tune(arm) and name != "ray_tune_fifo":
         pytest.skip("the same code as ray_tune_fifo")
-    workload = bags.Kills(n=4 if is_tune(arm) else 8, folder=str(tmp_path), times=times, driver=os.getpid())
+    workload = task_sets.Kills(n=4 if is_tune(arm) else 8, folder=str(tmp_path), times=times, driver=os.getpid())
     tasks = workload.tasks(0)
     try:
         results = backend.run(workload, tasks, workload.data(0))
@@ -190,7 +192,7 @@ def test_a_killed_worker_costs_no_result_or_fails_the_bag(
         assert isinstance(failure, BackendFailed)
         assert str(failure)
     elif times > 1:
-        pytest.fail("the bag came back although one task kills every worker")
+        pytest.fail("results came back although one task kills every worker")
 
 
 @pytest.mark.parametrize("name", ARMS)

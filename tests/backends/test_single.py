@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import bags
 import psutil
 import pytest
 import ray
+import task_sets
 
 from raybench.backends.base import Backend, Resources
 from raybench.backends.joblib_loky import JoblibLoky
@@ -23,7 +23,7 @@ from raybench.model.plan import Cluster, Limits
 
 @pytest.mark.ray
 def test_ray_ends_a_task_at_its_own_time_out(ray_head: str) -> None:
-    raises, collects = bags.Hangs(), bags.Hangs(collect=True)
+    raises, collects = task_sets.Hangs(), task_sets.Hangs(collect=True)
     resources = Resources(workers=2, cluster=Cluster(address=ray_head), limits=Limits(task_timeout_s=0.5))
     with RayTasks(resources) as backend:
         results = backend.run(collects, collects.tasks(0), collects.data(0))
@@ -34,10 +34,10 @@ def test_ray_ends_a_task_at_its_own_time_out(ray_head: str) -> None:
 
 @pytest.mark.ray
 @pytest.mark.parametrize(("kind", "params"), [(RayTasks, {}), (RayTasks, {"window": "none"}), (RayBatched, {})])
-def test_a_failed_bag_leaves_nothing_that_would_start_ray_again(
+def test_a_failed_run_leaves_nothing_that_would_start_ray_again(
     kind: Callable[..., Backend], params: dict[str, Any], ray_head: str
 ) -> None:
-    raises = bags.Hangs()
+    raises = task_sets.Hangs()
     resources = Resources(workers=2, cluster=Cluster(address=ray_head), limits=Limits(task_timeout_s=0.5))
     with kind(resources, **params) as backend, pytest.raises(TaskTimedOut) as caught:
         backend.run(raises, raises.tasks(0), raises.data(0))
@@ -50,7 +50,7 @@ def test_a_failed_bag_leaves_nothing_that_would_start_ray_again(
 def test_limits_reach_ray_as_resources_and_environment(ray_head: str) -> None:
     limits = Limits(memory_bytes=200 * 2**20, runtime_env={"env_vars": {"BAGS_SAY": "hello"}})
     with RayTasks(Resources(workers=1, cluster=Cluster(address=ray_head), limits=limits)) as backend:
-        workload = bags.Says()
+        workload = task_sets.Says()
         assert [r.answer for r in backend.run(workload, workload.tasks(0), None)] == ["hello"]
 
 
@@ -68,7 +68,7 @@ def test_more_memory_than_the_cluster_has_fails_at_once(ray_head: str) -> None:
 @pytest.mark.ray
 def test_an_embedded_head_ends_with_its_backend() -> None:
     before = {process.pid for process in psutil.process_iter()}
-    workload = bags.Squares(n=4)
+    workload = task_sets.Squares(n=4)
     with RayTasks(Resources(workers=1)) as backend:
         workload.check(workload.tasks(0), backend.run(workload, workload.tasks(0), workload.data(0)), 0)
         assert backend.start_parts["head"] > 0
@@ -79,7 +79,7 @@ def test_an_embedded_head_ends_with_its_backend() -> None:
 
 
 def test_one_joblib_worker_is_a_process_of_its_own_not_a_loop_in_the_driver() -> None:
-    workload = bags.Squares()
+    workload = task_sets.Squares()
     with JoblibLoky(Resources(workers=1)) as backend:
         results = backend.run(workload, workload.tasks(0), workload.data(0))
     assert len({r.pid for r in results}) == 1
@@ -87,7 +87,7 @@ def test_one_joblib_worker_is_a_process_of_its_own_not_a_loop_in_the_driver() ->
 
 
 def test_one_joblib_thread_is_not_the_drivers_own() -> None:
-    workload = bags.Squares()
+    workload = task_sets.Squares()
     with JoblibThreads(Resources(workers=1)) as backend:
         results = backend.run(workload, workload.tasks(0), workload.data(0))
     assert len({r.pid for r in results}) == 1
@@ -95,7 +95,7 @@ def test_one_joblib_thread_is_not_the_drivers_own() -> None:
 
 
 def test_joblib_data_are_mapped_read_only_from_one_file() -> None:
-    workload = bags.Mapped()
+    workload = task_sets.Mapped()
     with JoblibLoky(Resources(workers=1)) as backend:
         (result,) = backend.run(workload, workload.tasks(0), workload.data(0))
     kind, writeable, path = result.answer

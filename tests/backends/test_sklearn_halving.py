@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-import bags
 import pytest
+import task_sets
 
 from raybench.backends.base import Resources
 from raybench.backends.sklearn_halving import SklearnHalving, iterations, join_fits
@@ -60,7 +60,7 @@ def test_iterations_end_when_few_are_left_or_the_full_budget_is_reached(count: i
 
 
 def test_a_third_goes_on_from_its_first_step_and_the_last_ones_run_in_full() -> None:
-    workload = bags.Steps(n=12)  # the lower the index, the lower the loss at each rung
+    workload = task_sets.Steps(n=12)  # the lower the index, the lower the loss at each rung
     with SklearnHalving(Resources(workers=2)) as backend:
         results = backend.run(workload, workload.tasks(0), workload.data(0))
     # 12 candidates run 1 step, the 4 best of them 3 steps, the 2 best of these 9, which is their budget
@@ -74,7 +74,7 @@ def test_a_third_goes_on_from_its_first_step_and_the_last_ones_run_in_full() -> 
 
 
 def test_a_budget_between_two_rungs_is_not_overrun() -> None:
-    workload = bags.Steps(n=3)
+    workload = task_sets.Steps(n=3)
     tasks = [Task(index=i, params={"value": i}, steps=steps) for i, steps in enumerate((2, 9, 9))]
     with SklearnHalving(Resources(workers=1)) as backend:
         results = backend.run(workload, tasks, workload.data(0))
@@ -83,7 +83,7 @@ def test_a_budget_between_two_rungs_is_not_overrun() -> None:
 
 
 def test_scikit_learn_uses_the_workers_that_were_started_and_met() -> None:
-    workload = bags.Steps(n=4)
+    workload = task_sets.Steps(n=4)
     with SklearnHalving(Resources(workers=1)) as backend:
         started = set(backend._loky._pool.executor._processes)
         results = backend.run(workload, workload.tasks(0), workload.data(0))
@@ -94,7 +94,7 @@ def test_scikit_learn_uses_the_workers_that_were_started_and_met() -> None:
 
 
 def test_a_collected_failure_loses_to_every_loss_and_is_not_tried_again() -> None:
-    workload = bags.Steps(n=4)
+    workload = task_sets.Steps(n=4)
     workload.collect_errors = True  # type: ignore[attr-defined]
     tasks = [Task(index=0, params={}, steps=9), *workload.tasks(0)[1:]]
     with SklearnHalving(Resources(workers=1)) as backend:
@@ -104,7 +104,7 @@ def test_a_collected_failure_loses_to_every_loss_and_is_not_tried_again() -> Non
 
 
 def test_a_failure_without_steps_is_a_result_too(tmp_path: Path) -> None:
-    collects = bags.Raises(n=4, folder=str(tmp_path), collect=True)
+    collects = task_sets.Raises(n=4, folder=str(tmp_path), collect=True)
     with SklearnHalving(Resources(workers=1)) as backend:
         results = backend.run(collects, collects.tasks(0), collects.data(0))
     assert [r.error for r in results] == [*[""] * 3, "task 3 raised ValueError: planted failure"]

@@ -56,7 +56,7 @@ def lost(index: int, error: str) -> TaskResult:
     return TaskResult(index=index, answer=None, started=0.0, ended=0.0, pid=1, error=error)
 
 
-def bag() -> tuple[Flaky, list[Task], list[TaskResult]]:
+def flaky_results() -> tuple[Flaky, list[Task], list[TaskResult]]:
     workload = Flaky(count=4, work=1, exceptions=0.25, collect_errors=True)
     tasks = workload.tasks(1)
     right = [TaskResult(index=t.index, answer=t.index**2, started=0.0, ended=1.0, pid=1) for t in tasks]
@@ -68,14 +68,14 @@ def bag() -> tuple[Flaky, list[Task], list[TaskResult]]:
 
 
 def test_a_failure_comes_back_as_a_result_that_names_its_task() -> None:
-    workload, tasks, results = bag()
+    workload, tasks, results = flaky_results()
     with workload.services():
         workload.check(tasks, results, 1)
 
 
 @pytest.mark.parametrize("error", ["", "boom", "task 77: x"])
 def test_a_failure_that_does_not_name_its_task_is_a_wrong_answer(error: str) -> None:
-    workload, tasks, results = bag()
+    workload, tasks, results = flaky_results()
     place = next(t.index for t in tasks if t.params["fails"])
     results[place] = lost(place, error)
     with workload.services(), pytest.raises(WrongAnswer, match="planted failure of task"):
@@ -83,7 +83,7 @@ def test_a_failure_that_does_not_name_its_task_is_a_wrong_answer(error: str) -> 
 
 
 def test_a_failure_that_nobody_planted_is_a_wrong_answer() -> None:
-    workload, tasks, results = bag()
+    workload, tasks, results = flaky_results()
     place = next(t.index for t in tasks if not t.params["fails"])
     results[place] = replace(results[place], error=f"task {place}: lost")
     with workload.services(), pytest.raises(WrongAnswer, match="expected none"):

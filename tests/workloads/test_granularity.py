@@ -14,7 +14,7 @@ from raybench.workloads.granularity import PASSWORD, Granularity, kernel
 from raybench.workloads.noop import Noop
 from raybench.workloads.sleep import Sleep
 
-LADDER = Granularity(work=64, tasks_per_bag=4, halvings=3)
+SWEEP = Granularity(work=64, tasks_per_bag=4, halvings=3)
 
 
 def rfc_8018(number: int, work: int) -> str:
@@ -33,16 +33,16 @@ def test_the_kernel_does_as_many_iterations_as_asked(number: int, work: int) -> 
 
 
 def test_work_halves_along_the_ladder_and_the_number_of_tasks_does_not_change() -> None:
-    ladder = LADDER.ladder(0)
-    assert [work for work, _ in ladder] == [64, 32, 16, 8]
-    for work, bag in ladder:
-        assert [t.index for t in bag] == [0, 1, 2, 3]
-        assert [t.params["input"] for t in bag] == [0, 1, 0, 1]
-        assert {t.params["work"] for t in bag} == {work}
+    sweep = SWEEP.ladder(0)
+    assert [work for work, _ in sweep] == [64, 32, 16, 8]
+    for work, tasks in sweep:
+        assert [t.index for t in tasks] == [0, 1, 2, 3]
+        assert [t.params["input"] for t in tasks] == [0, 1, 0, 1]
+        assert {t.params["work"] for t in tasks} == {work}
 
 
-def test_the_ordinary_bag_of_a_ladder_is_its_shortest() -> None:
-    assert LADDER.tasks(0) == LADDER.ladder(0)[-1][1]
+def test_the_ordinary_tasks_are_its_shortest() -> None:
+    assert SWEEP.tasks(0) == SWEEP.ladder(0)[-1][1]
 
 
 def test_without_halvings_there_is_no_ladder() -> None:
@@ -57,19 +57,19 @@ def test_more_halvings_than_work_are_refused() -> None:
 
 
 def test_a_task_that_did_other_work_is_named() -> None:
-    tasks = LADDER.tasks(0)
-    results = [execute(LADDER, task, None) for task in tasks]
-    LADDER.check(tasks, results, 0)
+    tasks = SWEEP.tasks(0)
+    results = [execute(SWEEP, task, None) for task in tasks]
+    SWEEP.check(tasks, results, 0)
     short = replace(results[2], answer=kernel(0, 7))
     with pytest.raises(WrongAnswer, match="task 2"):
-        LADDER.check(tasks, [*results[:2], short, results[3]], 0)
+        SWEEP.check(tasks, [*results[:2], short, results[3]], 0)
 
 
 def test_one_answer_given_to_all_is_seen() -> None:
-    tasks = LADDER.tasks(0)
-    first = execute(LADDER, tasks[0], None)
+    tasks = SWEEP.tasks(0)
+    first = execute(SWEEP, tasks[0], None)
     with pytest.raises(WrongAnswer, match="task 1"):
-        LADDER.check(tasks, [replace(first, index=t.index) for t in tasks], 0)
+        SWEEP.check(tasks, [replace(first, index=t.index) for t in tasks], 0)
 
 
 def test_a_noop_says_which_it_is_and_a_swap_is_seen() -> None:

@@ -7,20 +7,20 @@ import pickle
 import signal
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import yaml
 
+from checkout import CONF
 from raybench.backends.base import execute
 from raybench.model.errors import WrongAnswer
 from raybench.model.measurement import Task, TaskResult
 from raybench.workloads import files, flaky, gpu_queue
 from raybench.workloads.base import Workload, answer_hash
 
-CONF = Path(__file__).parents[2] / "conf" / "workload"
+WORKLOADS = CONF / "workload"
 SEED = 20_240
 MINE = (
     *("primes", "square", "square_one_per_task", "map_array", "map_array_one_per_task", "monte_carlo", "rf_grid"),
@@ -43,7 +43,7 @@ class EndedByTimeOut(Exception):
 
 
 def entry(name: str) -> dict[str, Any]:
-    return dict(yaml.safe_load((CONF / f"{name}.yaml").read_text(encoding="utf-8")))
+    return dict(yaml.safe_load((WORKLOADS / f"{name}.yaml").read_text(encoding="utf-8")))
 
 
 def workload_of(name: str, size: str) -> Workload:
@@ -57,8 +57,8 @@ def workload_of(name: str, size: str) -> Workload:
     return getattr(importlib.import_module(module), kind)(**params)
 
 
-def run_bag(workload: Workload, monkeypatch: pytest.MonkeyPatch) -> tuple[list[Task], list[TaskResult]]:
-    """Run the bag in this process, as a loop that retries and collects errors where the workload allows it."""
+def run_tasks(workload: Workload, monkeypatch: pytest.MonkeyPatch) -> tuple[list[Task], list[TaskResult]]:
+    """Run the tasks in this process, as a loop that retries and collects errors where the workload allows it."""
 
     def end(seconds: float) -> None:
         raise EndedByTimeOut(f"over its time-out, ended after {seconds} s")
@@ -108,7 +108,7 @@ def damaged(answer: Any) -> Iterator[Any]:
 def test_right_answers_pass_and_a_wrong_one_in_any_task_does_not(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     workload = workload_of(name, "tiny")
     with workload.services():
-        tasks, results = run_bag(workload, monkeypatch)
+        tasks, results = run_tasks(workload, monkeypatch)
         workload.check(tasks, results, SEED)
         workload.facts(tasks, results)
         assert all(np.isfinite(value) for value in workload.score(tasks, results, SEED).values())
@@ -126,7 +126,7 @@ def test_two_runs_of_equal_seeds_answer_alike(name: str, monkeypatch: pytest.Mon
     hashes = []
     for _ in range(2):
         with workload.services():
-            _, results = run_bag(workload, monkeypatch)
+            _, results = run_tasks(workload, monkeypatch)
             hashes.append([answer_hash(r.answer) for r in results])
     assert hashes[0] == hashes[1]
 

@@ -136,7 +136,7 @@ def test_on_many_cores_the_longest_task_limits_every_schedule_and_how_far_that_r
     assert sample.note == "4 tasks; 12.5 times the cores measured"
 
 
-def test_fewer_tasks_of_the_same_length_are_the_first_of_a_bag():
+def test_fewer_tasks_of_the_same_length_are_the_first_of_all():
     """The loop has two of FOUR done after 6 s; two workers after 4 s."""
     spread = stamps([(1, 0.0, 4.0), (2, 0.0, 2.0), (2, 2.0, 3.0), (2, 3.0, 4.0)])
     made = loop_and((PAIR, 4.0), tasks=spread)

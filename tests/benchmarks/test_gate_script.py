@@ -11,9 +11,9 @@ import pytest
 import calibration
 import gate
 import planted
+from checkout import ROOT
 from raybench.gate import Outcome, Rounds, judge
 
-ROOT = Path(__file__).parents[1]
 PROBES = {"harness": 6, "other": 6}
 
 

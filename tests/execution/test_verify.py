@@ -6,10 +6,10 @@ from raybench.backends.base import Resources
 from raybench.execution.verify_backend import Verified, disagreements, verify_backend
 from raybench.model.plan import Spec, Status
 
-GOOD = Spec(name="good", target="toys.bags.Cubes", params={"n": 3})
-WRONG = Spec(name="wrong", target="toys.bags.Cubes", params={"n": 3, "mischief": "wrong"})
-RAISES = Spec(name="raises", target="toys.bags.Cubes", params={"n": 3, "mischief": "raises"})
-LOOP = Spec(name="loop", target="toys.arms.Loop")
+GOOD = Spec(name="good", target="toys.workloads.Cubes", params={"n": 3})
+WRONG = Spec(name="wrong", target="toys.workloads.Cubes", params={"n": 3, "mischief": "wrong"})
+RAISES = Spec(name="raises", target="toys.workloads.Cubes", params={"n": 3, "mischief": "raises"})
+LOOP = Spec(name="loop", target="toys.backends.Loop")
 
 
 def test_a_failing_workload_is_named_and_the_others_go_on():

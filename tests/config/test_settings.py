@@ -4,12 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from checkout import TOYS
 from raybench.config import hydra_compose, settings
 from raybench.model import paths
 from raybench.model.errors import BadSettings
 from raybench.model.plan import Spec
-
-TOYS = Path(__file__).parent / "toys"
 
 
 def load(*overrides: str) -> settings.Settings:
@@ -36,7 +35,7 @@ def test_a_parameter_can_be_overridden_without_saying_params():
 def test_a_named_size_overlays_the_parameters_but_not_what_was_asked_for(tmp_path: Path):
     (tmp_path / "workload").mkdir()
     (tmp_path / "workload" / "sized.yaml").write_text(
-        "_target_: toys.bags.Cubes\nparams: {n: 4, seconds: 0.0}\nsizes:\n  tiny: {n: 2, seconds: 0.5}\n"
+        "_target_: toys.workloads.Cubes\nparams: {n: 4, seconds: 0.0}\nsizes:\n  tiny: {n: 2, seconds: 0.5}\n"
     )
     overrides = ["study=smoke", "workloads=[sized]", "workload.sized.n=7"]
 

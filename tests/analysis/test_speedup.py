@@ -171,7 +171,7 @@ def test_a_cap_below_one_is_flagged() -> None:
 
 
 def test_hardware_ceiling_is_the_loop_over_the_mean_copy() -> None:
-    """Each of two copies runs the whole bag, in 9 and 11 s, alone 8 s: 0.8. Its own row shows no speedup."""
+    """Each of two copies runs all tasks, in 9 and 11 s, alone 8 s: 0.8. Its own row shows no speedup."""
     bare = cell(CEILING, 2)
     data = (
         series(BASE, 8 * LEVEL)
@@ -184,8 +184,8 @@ def test_hardware_ceiling_is_the_loop_over_the_mean_copy() -> None:
     assert found["hardware_ceiling", 2].speedup is None
 
 
-def test_hardware_ceiling_of_a_shared_bag_counts_its_cores() -> None:
-    """Two processes share the bag and take 5 s where one takes 8: 8 / (2 x 5)."""
+def test_hardware_ceiling_of_shared_tasks_counts_its_cores() -> None:
+    """Two processes share the tasks and take 5 s where one takes 8: 8 / (2 x 5)."""
     bare = cell(CEILING, 2)
     data = series(BASE, 8 * LEVEL) + series(POOL2, 5 * LEVEL) + series(bare, 5 * LEVEL)
     assert by_cell([BASE, POOL2, bare], data)["pool", 2].ceiling.point == pytest.approx(0.8)

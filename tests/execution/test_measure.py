@@ -12,8 +12,8 @@ from raybench.model.measurement import Measurement, Phases
 from raybench.model.plan import Cell, Job, Spec, Status
 from raybench.model.serialize import from_json, to_json
 
-CUBES = Spec(name="cubes", target="toys.bags.Cubes", params={"n": 5})
-LOOP = Spec(name="loop", target="toys.arms.Loop", tags=("serial",))
+CUBES = Spec(name="cubes", target="toys.workloads.Cubes", params={"n": 5})
+LOOP = Spec(name="loop", target="toys.backends.Loop", tags=("serial",))
 
 
 def job(lie: str = "none", **changes: object) -> Job:
@@ -65,7 +65,7 @@ def test_a_class_that_cannot_be_imported_or_is_of_the_wrong_kind_is_named():
     with pytest.raises(BackendFailed, match=r"cannot import nowhere\.Such"):
         load_workload(replace(CUBES, target="nowhere.Such"))
     with pytest.raises(BackendFailed, match=r"is no Backend; derive it from raybench\.backends\.base"):
-        load_backend(replace(LOOP, target="toys.bags.Cubes"), None)  # type: ignore[arg-type]
+        load_backend(replace(LOOP, target="toys.workloads.Cubes"), None)  # type: ignore[arg-type]
 
 
 def test_equal_task_lists_and_answers_have_equal_hashes_and_other_seeds_do_not_matter_to_cubes():

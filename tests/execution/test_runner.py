@@ -12,6 +12,7 @@ from typing import IO
 
 import pytest
 
+from checkout import TOYS
 from raybench.config import settings
 from raybench.execution.run_folder import Run, identity, open_run, plan_study
 from raybench.execution.runner import Event, Runner, jobs_in_order
@@ -22,7 +23,6 @@ from raybench.model.serialize import digest
 from raybench.store import store
 from raybench.system import process_tree
 
-TOYS = Path(__file__).parent / "toys"
 PATHS = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 
 

@@ -193,8 +193,8 @@ def test_one_fit_against_a_fit_of_fewer_trees_is_any_speedup_one_likes():
 @pytest.mark.parametrize("power", [1.0, 1.5])
 def test_growth_is_the_power_of_the_number_of_finished_tasks(power):
     ends = [k**power for k in range(1, 13)]
-    bag = tuple(TaskStamp(index=i, started=0.0, ended=end, worker=1) for i, end in enumerate(ends))
-    made = run(planned([cell()]), series(cell(), [ends[-1]] * 6, tasks=bag))
+    tasks = tuple(TaskStamp(index=i, started=0.0, ended=end, worker=1) for i, end in enumerate(ends))
+    made = run(planned([cell()]), series(cell(), [ends[-1]] * 6, tasks=tasks))
 
     assert points(found(made, "growth")) == [pytest.approx(power)]
 

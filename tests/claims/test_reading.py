@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from checkout import ROOT
 from made_claims import RAY, loop_and
 from made_study import cell
 from raybench.analysis.analyze import analyse
@@ -135,7 +136,7 @@ def test_a_claim_about_a_known_quantity_needs_its_yaml_alone(tmp_path):
 
 
 def test_the_recipe_for_a_claim_is_one(tmp_path):
-    text = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     shown = text.split("```yaml\n# conf/claim/")[1].split("\n", 1)[1].split("```")[0]
 
     assert read(tmp_path, shown).id == "C13"

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from checkout import ROOT
 from made_hosts import cpuinfo, made
 from raybench.model import paths
 from raybench.model.serialize import from_json, to_json
@@ -132,7 +133,7 @@ def test_a_fingerprint_survives_json_and_names_nobody() -> None:
     found = fingerprint.collect("p1", f"raybench run --conf {Path.home()}/mine")
     text = json.dumps(to_json(found))
     assert from_json(type(found), json.loads(text)) == found
-    secret = [str(Path.home()) + "/", str(Path(__file__).parents[1]), "://"]
+    secret = [str(Path.home()) + "/", str(ROOT), "://"]
     assert not [word for word in [*secret, *([platform.node()] if len(platform.node()) > 4 else [])] if word in text]
     assert found.command == "raybench run --conf <path>"
     assert found.facts["packages"]["numpy"]

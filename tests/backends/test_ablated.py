@@ -10,10 +10,11 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-import bags
 import pytest
+import task_sets
 import yaml
 
+from checkout import ROOT
 from raybench.backends.base import Backend, Resources, read_worker_facts
 from raybench.backends.ray_tasks import RayTasks
 from raybench.backends.ray_tune import RayTune, TuneSettings
@@ -25,7 +26,6 @@ from raybench.model.errors import BackendFailed
 from raybench.model.measurement import TaskResult
 from raybench.model.plan import Cluster, Spec
 
-ROOT = Path(__file__).resolve().parents[2]
 WORD = "_without_"
 ARMS = {
     path.stem: yaml.safe_load(path.read_text())
@@ -111,7 +111,7 @@ def test_no_setting_is_withdrawn_twice() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("address", "name"), arms(RayTune), indirect=["address"])
 def test_a_fit_without_a_setting_gives_the_right_answers(address: str, name: str, tmp_path: Path) -> None:
-    workload = bags.Steps(n=4, folder=str(tmp_path), seconds=0.1)
+    workload = task_sets.Steps(n=4, folder=str(tmp_path), seconds=0.1)
     tasks, data = workload.tasks(0), workload.data(0)
     read_worker_facts.cache_clear()
     with built(ARMS[name], name, Resources(workers=2, cluster=Cluster(address=address))) as backend:
@@ -140,7 +140,7 @@ def assert_the_parts_of_the_start_add_up(backend: Backend) -> None:
 @pytest.mark.ray
 @pytest.mark.parametrize(("address", "name"), arms(RayTasks), indirect=["address"])
 def test_tasks_without_a_setting_give_the_right_answers(address: str, name: str, tmp_path: Path) -> None:
-    workload = bags.Squares(n=12, folder=str(tmp_path), seconds=0.01)
+    workload = task_sets.Squares(n=12, folder=str(tmp_path), seconds=0.01)
     tasks, data = workload.tasks(0), workload.data(0)
     read_worker_facts.cache_clear()
     with built(ARMS[name], name, Resources(workers=2, cluster=Cluster(address=address))) as backend:
@@ -157,7 +157,7 @@ def test_tasks_without_a_setting_give_the_right_answers(address: str, name: str,
 
 @pytest.mark.ray
 def test_without_a_window_a_failing_task_still_names_itself_or_is_a_result(ray_head: str, tmp_path: Path) -> None:
-    raises, collects = (bags.Raises(folder=str(tmp_path), collect=collect) for collect in (False, True))
+    raises, collects = (task_sets.Raises(folder=str(tmp_path), collect=collect) for collect in (False, True))
     with RayTasks(Resources(workers=2, cluster=Cluster(address=ray_head)), window="none") as backend:
         with pytest.raises(BackendFailed, match="task 3 raised ValueError: planted failure"):
             backend.run(raises, raises.tasks(0), raises.data(0))

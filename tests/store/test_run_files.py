@@ -87,7 +87,7 @@ def test_a_second_writer_is_refused_and_the_next_is_let_in(tmp_path):
 
 def test_the_lock_of_a_killed_writer_is_free(tmp_path):
     holder = (
-        "import sys, pathlib; from raybench import store\n"
+        "import sys, pathlib; from raybench.store import store\n"
         "with store.lock(pathlib.Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
     )
     child = subprocess.Popen(

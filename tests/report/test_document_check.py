@@ -1,15 +1,13 @@
 """Numbers in our documents: generated, referred to, or code; and what is generated is what the data give."""
 
 import re
-from pathlib import Path
 
 import pytest
 
+from checkout import ROOT
 from raybench.claims.judge import judge
 from raybench.report import build, document_check
 from report import made_run
-
-ROOT = Path(__file__).parents[1]
 
 
 def faults(text: str) -> list[str]:

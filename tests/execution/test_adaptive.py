@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from checkout import TOYS
 from raybench.config import settings
 from raybench.config.settings import Settings
 from raybench.execution.adaptive import pursue, wide_cells
@@ -13,7 +14,6 @@ from raybench.model.measurement import Environment, Measurement, Phases
 from raybench.model.plan import Cell, Job, Plan, Spec, Status
 from raybench.store import store
 
-TOYS = Path(__file__).parent / "toys"
 WORK = Spec(name="w", target="x.W")
 LOOP = Cell(workload=WORK, backend=Spec(name="sequential", target="x.S", tags=("serial",)), workers=1)
 POOL = Cell(workload=WORK, backend=Spec(name="pool", target="x.P", tags=("parallel",)), workers=2)

@@ -1,0 +1,7 @@
+"""Where the parts of this checkout lie, for tests in any folder."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+CONF = ROOT / "conf"
+TOYS = ROOT / "tests" / "toys"
