@@ -33,7 +33,7 @@ _ERRORS = "from raybench.model.errors import RaybenchError\n"
 PLANTS: Mapping[str, Plant] = {
     "sleep": Plant(
         about="the runner sleeps 0.15 s before each measurement",
-        path="src/raybench/runner.py",
+        path="src/raybench/execution/runner.py",
         old=_EVENT,
         new=f"{_EVENT}\n        __import__('time').sleep(0.15)",
         named="runner: own cost per measurement",

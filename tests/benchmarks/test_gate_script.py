@@ -49,9 +49,13 @@ def test_a_plant_that_no_longer_fits_is_an_error(tmp_path: Path) -> None:
 
 def test_only_the_candidate_gets_the_plant() -> None:
     with gate.trees("", "sleep") as laid:
-        texts = {arm: (tree / "src/raybench/runner.py").read_text(encoding="utf-8") for arm, tree in laid.items()}
+        texts = {
+            arm: (tree / "src/raybench/execution/runner.py").read_text(encoding="utf-8") for arm, tree in laid.items()
+        }
 
-    assert texts["reference"] == texts["twin"] == (ROOT / "src/raybench/runner.py").read_text(encoding="utf-8")
+    assert (
+        texts["reference"] == texts["twin"] == (ROOT / "src/raybench/execution/runner.py").read_text(encoding="utf-8")
+    )
     assert texts["candidate"] != texts["reference"]
 
 
