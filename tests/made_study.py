@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from raybench.model.measurement import Measurement, Phases, TaskStamp
+from raybench.model.measurement import Details, GpuUse, HeadUse, HeadUsed, Measurement, Phases, TaskStamp
 from raybench.model.plan import Cell, Job, Plan, Skip, Spec, Status
 
 WORKLOAD = Spec(name="work", target="x:Work", params={"n": 8}, tags=("compute",))
@@ -14,6 +14,8 @@ SEQUENTIAL = Spec(name="sequential", target="x:Loop", tags=("serial",))
 THREADS = Spec(name="sequential_threads", target="x:Loop", tags=("threads",))
 POOL = Spec(name="pool", target="x:Pool", tags=("parallel",))
 ASHA = Spec(name="asha", target="x:Asha", tags=("parallel", "adaptive"))
+SHARED_HEAD = HeadUsed(use=HeadUse.SHARED)
+LOGICAL_GPU = Details(gpu=GpuUse(devices="LOGICAL", most_at_once=2))
 CEILING = Spec(name="hardware_ceiling", target="x:Bare", tags=("parallel", "control", "ceiling"))
 INJECTED = Spec(name="sequential_injected", target="x:Slow", tags=("serial", "control"), params={"overhead_s": 0.05})
 

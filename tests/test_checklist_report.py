@@ -8,7 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from raybench.analysis.controls import AA, CEILING, MISS, OVERHEAD, SLEEP
-from raybench.analysis.dataset import is_ceiling
+from raybench.analysis.dataset import is_ceiling, joined_shared_head
 from raybench.analysis.losses import PARTS
 from raybench.analysis.results import Findings, Run
 from raybench.claims.judge import judge
@@ -136,7 +136,7 @@ def test_rule_20_drift_is_told_and_the_warm_up_is_kept_apart(run: Run, findings:
 
 
 def test_rule_21_cold_and_warm_are_two_numbers(run: Run, findings: Findings) -> None:
-    shared = {m.cell for _, m in good(run) if m.notes.get("head") == "shared"}
+    shared = {m.cell for _, m in good(run) if joined_shared_head(m)}
     for row in (row for row in findings.rows if row.n):
         if row.cell.key in shared:
             assert (row.cold, row.speedup_cold) == (None, None)

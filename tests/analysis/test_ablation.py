@@ -1,11 +1,13 @@
 """Backends beside the ideal, arms beside each other, parts of fixed costs: made runs with round numbers."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from made_study import CEILING, POOL, cell, measured, planned, series, stamps
+from made_study import CEILING, POOL, SHARED_HEAD, cell, measured, planned, series, stamps
 from raybench.analysis.ablation import fits, gains, sides, starts
+from raybench.model.measurement import Details, FitStages, HeadUse, HeadUsed
 from raybench.model.plan import Spec
 
 TUNED = cell(POOL, 2)
@@ -17,7 +19,7 @@ FOUR = stamps([(1, 0.0, 1.0), (1, 1.5, 2.5), (2, 0.5, 1.5), (2, 1.5, 2.5)])
 
 def test_a_backend_stands_beside_bare_processes_that_ran_the_same_tasks():
     plan = planned([TUNED, BARE], blocks=6)
-    lines = series(BARE, [4.4] * 6, notes={"copies_s": [4.0, 4.2]}, tasks=FOUR)
+    lines = series(BARE, [4.4] * 6, details=Details(copies_s=(4.0, 4.2)), tasks=FOUR)
     lines += series(
         TUNED, [2.5] * 6, tasks=FOUR, steps_asked=100, steps_done=50, phases={"imports": 1.0, "start_up": 2.0}
     )
@@ -33,8 +35,8 @@ def test_a_backend_stands_beside_bare_processes_that_ran_the_same_tasks():
 
 def test_a_cell_that_joined_a_head_has_no_cold_time():
     plan = planned([TUNED, BARE], blocks=6)
-    lines = series(BARE, [4.0] * 6, notes={"copies_s": [4.0, 4.0]}, tasks=FOUR)
-    lines += series(TUNED, [2.5] * 6, tasks=FOUR, notes={"head": "shared"})
+    lines = series(BARE, [4.0] * 6, details=Details(copies_s=(4.0, 4.0)), tasks=FOUR)
+    lines += series(TUNED, [2.5] * 6, tasks=FOUR, head=SHARED_HEAD)
 
     assert sides(plan, lines)[0].before is None
 
@@ -60,9 +62,24 @@ def test_an_arm_of_another_backend_is_none_of_this_one():
     assert gains(planned([TUNED, alien], blocks=6), series(TUNED, [1.0] * 6) + series(alien, [2.0] * 6)) == []
 
 
+def stages(*first_start_s: float, **changes: Any) -> FitStages:
+    """Make the stages of a fit of 4 s from the first starts of its workers."""
+    return replace(
+        FitStages(
+            to_first_trial_s=min(first_start_s),
+            workers_first_start_s=first_start_s,
+            trials_per_worker=(1,) * len(first_start_s),
+            gaps_s=(),
+            tail_s=0.0,
+            whole_s=4.0,
+        ),
+        **changes,
+    )
+
+
 def test_the_parts_of_a_fit_add_up_to_the_whole():
-    fit = {"workers_first_start_s": [1.0, 1.5], "gaps_s": [0.5, 0.0], "whole_s": 4.0}
-    lines = series(TUNED, [4.0] * 6, tasks=FOUR, notes={"fit": fit})
+    fit = stages(1.0, 1.5, gaps_s=(0.5, 0.0))
+    lines = series(TUNED, [4.0] * 6, tasks=FOUR, details=Details(fit=fit))
 
     found = fits(planned([TUNED], blocks=6), lines)[0]
 
@@ -76,9 +93,9 @@ def test_the_parts_of_a_fit_add_up_to_the_whole():
 
 
 def test_named_parts_of_a_fit_s_start_leave_a_rest():
-    fit = {"workers_first_start_s": [1.0], "gaps_s": [], "whole_s": 4.0, "start_parts": {"imports": 0.6}}
+    fit = stages(1.0, start_parts={"imports": 0.6})
 
-    found = fits(planned([TUNED], blocks=1), [measured(TUNED, 0, 4.0, tasks=FOUR[:2], notes={"fit": fit})])[0]
+    found = fits(planned([TUNED], blocks=1), [measured(TUNED, 0, 4.0, tasks=FOUR[:2], details=Details(fit=fit))])[0]
 
     assert found.parts["imports"].point == 0.6
     assert found.parts["rest of the start"].point == pytest.approx(0.4)
@@ -86,15 +103,15 @@ def test_named_parts_of_a_fit_s_start_leave_a_rest():
 
 def test_an_actor_for_each_trial_has_no_parts_that_a_worker_s_time_could_go_into():
     each = stamps([(worker, 0.0, 1.0) for worker in range(4)])
-    fit = {"workers_first_start_s": [1.0] * 4, "gaps_s": [], "whole_s": 4.0}
+    fit = stages(1.0, 1.0, 1.0, 1.0)
 
-    assert fits(planned([TUNED], blocks=6), series(TUNED, [4.0] * 6, tasks=each, notes={"fit": fit})) == []
+    assert fits(planned([TUNED], blocks=6), series(TUNED, [4.0] * 6, tasks=each, details=Details(fit=fit))) == []
 
 
 def test_only_a_head_of_its_own_has_a_cold_start():
     phases = {"interpreter": 0.1, "imports": 1.0, "start_up": 3.0, "start_parts": {"head": 2.5}, "warm_up": 0.9}
-    own = series(TUNED, [1.0] * 6, phases=phases, notes={"head": "own"})
-    shared = series(SLOW, [1.0] * 6, phases=phases, notes={"head": "shared"})
+    own = series(TUNED, [1.0] * 6, phases=phases, head=HeadUsed(use=HeadUse.OWN))
+    shared = series(SLOW, [1.0] * 6, phases=phases, head=SHARED_HEAD)
 
     found = starts(planned([TUNED, SLOW], blocks=6), own + shared)
 

@@ -8,7 +8,7 @@ import pytest
 
 from made_study import POOL, WORKLOAD, cell, measured, planned
 from raybench.analysis.anytime import Axis, curves, times_to_target, trajectory
-from raybench.model.measurement import Measurement, TaskStamp
+from raybench.model.measurement import HeadUse, HeadUsed, Measurement, TaskStamp
 from raybench.model.stats import Resampler
 
 SEARCH = replace(WORKLOAD, name="search", tags=("hpo",))
@@ -43,7 +43,7 @@ def test_clock_of_a_search_starts_before_the_backend() -> None:
 
 
 def test_start_of_a_shared_head_counts_for_those_who_joined_it() -> None:
-    path = trajectory(arm(notes={"head": "shared", "head_start_s": 3.0}), Axis.WALL)
+    path = trajectory(arm(head=HeadUsed(use=HeadUse.SHARED, start_s=3.0)), Axis.WALL)
     assert path.spent[0] == pytest.approx(4.75)
 
 

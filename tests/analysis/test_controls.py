@@ -7,7 +7,7 @@ import pytest
 
 from made_study import CEILING, INJECTED, POOL, WORKLOAD, cell, measured, noisy, planned, series, stamps
 from raybench.analysis.controls import ControlReport, judge_controls, normality, residuals
-from raybench.model.measurement import Measurement
+from raybench.model.measurement import Details, Measurement
 from raybench.model.stats import Resampler
 
 BASE, SLOWED, POOL2, BARE = cell(), cell(INJECTED), cell(POOL, 2), cell(CEILING, 2)
@@ -24,7 +24,9 @@ def study(n: int = 10, **seconds: float) -> list[Measurement]:
     data = series(BASE, noisy(8.0, n, seed=1), tasks=EIGHT)
     data += [replace(m, replica=2) for m in series(BASE, noisy(found["second"], n, seed=2), tasks=EIGHT)]
     data += series(SLOWED, noisy(found["injected"], n, seed=3, cov=0.005), tasks=EIGHT)
-    data += [measured(BARE, b, s, notes={"copies_s": [s, s]}) for b, s in enumerate(noisy(found["copy"], n, seed=4))]
+    data += [
+        measured(BARE, b, s, details=Details(copies_s=(s, s))) for b, s in enumerate(noisy(found["copy"], n, seed=4))
+    ]
     data += series(SLEEP_LOOP, noisy(found["sleep"], n, seed=5, cov=1e-4), tasks=TEN)
     data += series(SLEEP_POOL, noisy(found["pool"], n, seed=6), tasks=TEN)
     return data

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from made_study import ASHA, POOL, cell, measured, noisy, planned, series, stamps
+from made_study import ASHA, POOL, SHARED_HEAD, cell, measured, noisy, planned, series, stamps
 from raybench.analysis.losses import PARTS, accounts, graham, lost, useful_seconds
 from raybench.model.measurement import Phases
 from raybench.model.stats import Resampler
@@ -132,7 +132,7 @@ def test_stragglers_and_task_times_are_told() -> None:
 
 def test_a_shared_head_leaves_the_cold_identity_out() -> None:
     data = series(BASE, np.full(6, 4.0), tasks=LOOP)
-    data += series(POOL2, np.full(6, 2.75), tasks=SHARED, notes={"head": "shared"})
+    data += series(POOL2, np.full(6, 2.75), tasks=SHARED, head=SHARED_HEAD)
     loop, pool = accounts(planned([BASE, POOL2], blocks=6), data, DRAWS)
     assert pool.cold == {}
     assert sum(e.point for e in loop.cold.values()) == pytest.approx(1.0)

@@ -9,8 +9,10 @@ from made_study import (
     ASHA,
     CEILING,
     INJECTED,
+    LOGICAL_GPU,
     POOL,
     SEQUENTIAL,
+    SHARED_HEAD,
     THREADS,
     WORKLOAD,
     cell,
@@ -23,7 +25,7 @@ from made_study import (
 from raybench.analysis.dataset import cold, ledger
 from raybench.analysis.speedup import cap, noise_floors, rows
 from raybench.model.estimate import Row, VerdictKind
-from raybench.model.measurement import LadderPoint, Measurement
+from raybench.model.measurement import Details, LadderPoint, Measurement
 from raybench.model.plan import Skip, Spec, Status
 from raybench.model.stats import Resampler
 
@@ -82,7 +84,7 @@ def test_cold_and_warm_are_two_columns() -> None:
 
 
 def test_a_cell_that_joined_a_shared_head_has_no_cold_time() -> None:
-    data = series(BASE, 4 * LEVEL) + series(POOL2, 2 * LEVEL, notes={"head": "shared"})
+    data = series(BASE, 4 * LEVEL) + series(POOL2, 2 * LEVEL, head=SHARED_HEAD)
     row = by_cell([BASE, POOL2], data)["pool", 2]
     assert row.speedup.point == pytest.approx(2)
     assert (row.cold, row.speedup_cold) == (None, None)
@@ -176,7 +178,7 @@ def test_hardware_ceiling_is_the_loop_over_the_mean_copy() -> None:
     data = (
         series(BASE, 8 * LEVEL)
         + series(POOL2, 5 * LEVEL)
-        + [measured(bare, b, 11.0, notes={"copies_s": [9.0 * k, 11.0 * k]}) for b, k in enumerate(LEVEL)]
+        + [measured(bare, b, 11.0, details=Details(copies_s=(9.0 * k, 11.0 * k))) for b, k in enumerate(LEVEL)]
     )
     found = by_cell([BASE, POOL2, bare], data)
     assert found["pool", 2].ceiling.point == pytest.approx(0.8)
@@ -241,7 +243,7 @@ def test_words_warn_of_what_the_numbers_do_not_show() -> None:
     wild = LEVEL.copy()
     wild[0] = 3.0
     crowded = cell(POOL, 2, workers=8, granted=2, oversubscribed=True)
-    data = series(BASE, 8 * LEVEL) + series(crowded, wild, notes={"devices": "LOGICAL"})
+    data = series(BASE, 8 * LEVEL) + series(crowded, wild, details=LOGICAL_GPU)
     flags = by_cell([BASE, crowded], data)["pool", 2].flags
     assert {"OVERSUBSCRIBED", "LOGICAL GPU", "pyperf-unstable", "outliers 1"} <= set(flags)
 

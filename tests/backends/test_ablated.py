@@ -131,10 +131,11 @@ def assert_workers_are_as_the_arm_says(name: str, results: list[TaskResult]) -> 
 
 
 def assert_the_parts_of_the_start_add_up(backend: Backend) -> None:
-    fit = backend.notes["fit"]
-    assert list(fit["start_parts"]) == PARTS
-    assert all(seconds >= 0 for name, seconds in fit["start_parts"].items() if name != "process")  # good to 10 ms
-    assert sum(fit["start_parts"].values()) == pytest.approx(fmean(fit["workers_first_start_s"]))
+    fit = backend.details.fit
+    assert fit is not None
+    assert list(fit.start_parts) == PARTS
+    assert all(seconds >= 0 for name, seconds in fit.start_parts.items() if name != "process")  # good to 10 ms
+    assert sum(fit.start_parts.values()) == pytest.approx(fmean(fit.workers_first_start_s))
 
 
 @pytest.mark.ray

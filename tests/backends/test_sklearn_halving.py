@@ -68,9 +68,11 @@ def test_a_third_goes_on_from_its_first_step_and_the_last_ones_run_in_full() -> 
     assert [r.tries for r in results] == [3, 3, 2, 2, *[1] * 8]
     assert [[p.steps for p in r.points] for r in results[:3]] == [[1, 3, 9], [1, 3, 9], [1, 3]]
     assert [r.answer is not None for r in results] == [True, True, *[False] * 10]
-    assert backend.notes["fits"] == 12 + 4 + 2
-    assert backend.notes["rounds_in_all"] == 12 * 1 + 4 * 3 + 2 * 9
-    assert backend.notes["rounds_refit"] == 2 * (1 + 3) + 2 * 1  # of the two in full, and of the two stopped at 3
+    search = backend.details.search
+    assert search is not None
+    assert search.fits == 12 + 4 + 2
+    assert search.steps_run == 12 * 1 + 4 * 3 + 2 * 9
+    assert search.steps_repeated == 2 * (1 + 3) + 2 * 1  # of the two in full, and of the two stopped at 3
 
 
 def test_a_budget_between_two_rungs_is_not_overrun() -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from made_claims import COLD, RAY, TUNED, found, loop_and, named, only, points, run
-from made_study import ASHA, cell, planned, series, stamps
+from made_study import ASHA, SHARED_HEAD, cell, planned, series, stamps
 from raybench.claims.claim import Select
 from raybench.claims.predictor import schedule
 from raybench.model.measurement import LadderPoint, Quality
@@ -19,7 +19,7 @@ COLD_STUDY = run(
     planned([cell(), cell(COLD, 2), PAIR]),
     series(cell(), [8.0] * 10, phases={"interpreter": 0.5, "imports": 1.0})
     + series(cell(COLD, 2), [5.0] * 10, phases={"interpreter": 0.5, "imports": 1.0, "start_up": 2.5, "shutdown": 0.5})
-    + series(PAIR, [5.0] * 10, phases={"start_up": 0.1}, notes={"head": "shared"}),
+    + series(PAIR, [5.0] * 10, phases={"start_up": 0.1}, head=SHARED_HEAD),
 )
 
 

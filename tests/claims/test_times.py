@@ -1,12 +1,26 @@
 """Quantities of times and checks by hand: round numbers, so that every ratio can be worked out on paper."""
 
+from dataclasses import replace
+
 import pytest
 
 from made_claims import COLD, FOUR, JOBLIB, RAY, TUNED, found, loop_and, named, only, points, run
-from made_study import ASHA, CEILING, SEQUENTIAL, THREADS, cell, measured, planned, series, stamps
+from made_study import (
+    ASHA,
+    CEILING,
+    LOGICAL_GPU,
+    SEQUENTIAL,
+    SHARED_HEAD,
+    THREADS,
+    cell,
+    measured,
+    planned,
+    series,
+    stamps,
+)
 from raybench.claims.claim import Select
 from raybench.claims.quantities import QUANTITIES
-from raybench.model.measurement import TaskStamp
+from raybench.model.measurement import Details, PlantedFailures, TaskStamp
 from raybench.model.plan import Status
 
 PAIR = cell(RAY, 2)  # two cores, 5 s where the loop takes 8 s
@@ -95,7 +109,7 @@ def test_the_journey_of_the_data_counts_where_it_is_asked_for():
     made = run(
         planned([cell(), PAIR]),
         series(cell(), [8.0] * 10)
-        + series(PAIR, [3.0] * 10, phases={"warm_up": 1.0, "start_up": 9.0}, notes={"bytes_used": 12_000_000}),
+        + series(PAIR, [3.0] * 10, phases={"warm_up": 1.0, "start_up": 9.0}, details=Details(bytes_used=12_000_000)),
     )
 
     assert points(found(made, "speedup_with_data")) == [2.0]
@@ -120,7 +134,7 @@ def test_busy_cores_are_compared_with_those_of_the_loop():
 def test_seconds_per_task_warm_and_cold():
     made = run(
         planned([PAIR, cell(COLD, 2)]),
-        series(PAIR, [2.0] * 6, tasks=stamps(FOUR), notes={"head": "shared"}, phases={"start_up": 7.0})
+        series(PAIR, [2.0] * 6, tasks=stamps(FOUR), head=SHARED_HEAD, phases={"start_up": 7.0})
         + series(cell(COLD, 2), [2.0] * 6, tasks=stamps(FOUR), phases={"start_up": 4.0}),
     )
 
@@ -150,14 +164,14 @@ def test_the_search_is_a_share_of_the_whole_sequential_program():
 )
 def test_gpus_held_at_once_are_read_from_the_stamps(spans, share):
     where = cell(RAY, 2, workload=named("queue", "gpu", gpus=1, gpus_per_task=0.5))
-    made = run(planned([where], blocks=2), series(where, [2.5] * 2, tasks=stamps(spans), notes={"devices": "LOGICAL"}))
+    made = run(planned([where], blocks=2), series(where, [2.5] * 2, tasks=stamps(spans), details=LOGICAL_GPU))
 
     sample = only(found(made, "gpu_share_at_once"))
     assert (sample.estimate.point, sample.note) == (share, "LOGICAL GPUs")
 
 
 @pytest.mark.parametrize(
-    ("retries", "notes", "status", "share"),
+    ("retries", "counts", "status", "share"),
     [
         (3, {"errors": 0, "tries": 6}, Status.OK, 1.0),
         (3, {"errors": 0, "tries": 4}, Status.OK, 0.5),  # nothing was tried again
@@ -166,12 +180,12 @@ def test_gpus_held_at_once_are_read_from_the_stamps(spans, share):
         (3, {"errors": 0, "tries": 6}, Status.FAILED, 0.5),
     ],
 )
-def test_planted_failures_must_all_come_back_or_be_made_good(retries, notes, status, share):
+def test_planted_failures_must_all_come_back_or_be_made_good(retries, counts, status, share):
     where = cell(RAY, 2, workload=named("flaky", "faults", retries=retries))
-    good = {"planted": {"exception": 2}, "errors": 0 if retries else 2, "tries": 6 if retries else 4}
+    good = PlantedFailures(planted={"exception": 2}, errors=0 if retries else 2, tries=6 if retries else 4)
     lines = [
-        measured(where, 0, 1.0, tasks=stamps(FOUR), notes=good),
-        measured(where, 1, 1.0, tasks=stamps(FOUR), notes=good | notes, status=status),
+        measured(where, 0, 1.0, tasks=stamps(FOUR), details=Details(failures=good)),
+        measured(where, 1, 1.0, tasks=stamps(FOUR), details=Details(failures=replace(good, **counts)), status=status),
     ]
 
     sample = only(found(run(planned([where], blocks=2), lines), "failures_handled"))

@@ -8,13 +8,14 @@ import pytest
 from made_claims import RAY, found, named, run
 from made_study import CEILING, SEQUENTIAL, cell, measured, planned, series, stamps
 from raybench.claims.claim import Select
+from raybench.model.measurement import Details
 from raybench.model.plan import Spec
 
 HALF, HUNDRED = named("half"), named("hundred")
 BARE = cell(CEILING, 2, workload=HALF)
 MINE = cell(RAY, 2, workload=HUNDRED)
 FOUR = stamps([(1, 0.5, 1.5), (1, 1.5, 2.5), (2, 1.0, 2.0), (2, 2.1, 3.1)])
-COPIES = {"copies_s": [2.0, 2.0]}  # two tasks each: a second a task
+COPIES = Details(copies_s=(2.0, 2.0))  # two tasks each: a second a task
 
 SEARCH = named("search", "compute", "hpo")
 LOOP = cell(SEQUENTIAL, workload=SEARCH)
@@ -22,7 +23,7 @@ OTHER = Spec(name="halving", target="x:H", tags=("parallel",))
 
 
 def beside_bare(tasks=FOUR, seconds: float = 4.0):
-    lines = series(BARE, [2.1] * 6, notes=COPIES, tasks=FOUR[:2]) + series(MINE, [seconds] * 6, tasks=tasks)
+    lines = series(BARE, [2.1] * 6, details=COPIES, tasks=FOUR[:2]) + series(MINE, [seconds] * 6, tasks=tasks)
     return run(planned([BARE, MINE], blocks=6), lines)
 
 

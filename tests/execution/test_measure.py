@@ -30,7 +30,7 @@ def test_a_good_measurement_carries_the_jobs_key_and_every_phase():
     assert found.key == job(replica=2, attempt=3).key
     assert found.phases.interpreter == 0.5
     assert found.phases.start_parts == {"loop": 0.25}
-    assert found.notes["lie"] == "none"
+    assert found.details.batches == (5,)
     assert found.backend_version == "loop 1.0"
     assert [stamp.index for stamp in found.tasks] == list(range(5))
 

@@ -7,6 +7,7 @@ import pytest
 
 from made_study import CEILING, POOL, cell, planned, series, stamps
 from raybench.claims.judge import judge
+from raybench.model.measurement import Details
 from raybench.model.plan import Spec
 from raybench.report import build
 from raybench.store import store
@@ -22,7 +23,7 @@ def peers(reports: Path, *, seconds: float, run: str, machine: str) -> Path:
     tuned = cell(replace(POOL, name="ray_tasks"), 2, workload=HALF)
     documented = cell(replace(POOL, name="ray_tasks_documented"), 2, workload=HALF)
     bare = cell(CEILING, 2, workload=HALF)
-    lines = series(bare, [4.0] * 6, notes={"copies_s": [4.0, 4.0]}, tasks=FOUR)
+    lines = series(bare, [4.0] * 6, details=Details(copies_s=(4.0, 4.0)), tasks=FOUR)
     for where, took in ((tuned, seconds), (documented, 10 * seconds)):
         lines += series(where, [took] * 6, tasks=FOUR)
     folder = reports / "raw" / machine / "peers" / run

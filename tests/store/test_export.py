@@ -43,7 +43,7 @@ def test_every_raw_line_that_the_store_writes_fits_the_schema(tmp_path, lines, v
 @pytest.mark.parametrize(
     "change",
     [
-        {"schema": 2},
+        {"schema": 3},
         {"kind": "verdict"},
         {"status": "okay"},
         {"block": "0"},

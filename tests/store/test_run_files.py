@@ -55,7 +55,7 @@ def test_an_edited_cell_is_refused(tmp_path):
         store.read_plan(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["[]", "{", '{"schema": 9}', '{"schema": 1}'])
+@pytest.mark.parametrize("text", ["[]", "{", '{"schema": 9}', '{"schema": 2}'])
 def test_a_foreign_plan_is_refused(tmp_path, text):
     (tmp_path / "plan.json").write_text(text)
     with pytest.raises(BadStore, match=r"plan\.json: "):
@@ -73,7 +73,7 @@ def test_an_environment_comes_back_equal(tmp_path):
     )
     store.write_environment(tmp_path, environment)
     assert store.read_environment(tmp_path) == environment
-    (tmp_path / "environment.json").write_text('{"schema": 1, "machine": "m"}')
+    (tmp_path / "environment.json").write_text('{"schema": 2, "machine": "m"}')
     with pytest.raises(BadStore, match="not an environment"):
         store.read_environment(tmp_path)
 

@@ -7,7 +7,19 @@ import os
 import pytest
 
 from raybench.model.errors import BadStore
-from raybench.model.measurement import Disturbance, LadderPoint, Measurement, Phases, Quality, TaskStamp, WorkerSeen
+from raybench.model.measurement import (
+    Details,
+    Disturbance,
+    GpuUse,
+    HeadUse,
+    HeadUsed,
+    LadderPoint,
+    Measurement,
+    Phases,
+    Quality,
+    TaskStamp,
+    WorkerSeen,
+)
 from raybench.model.plan import Status
 from raybench.store import store
 
@@ -30,7 +42,9 @@ def measured(block: int = 0, **changes: object) -> Measurement:
         workers_seen=(WorkerSeen(pid=11, node="n", threads=1, affinity=2, nice=0, omp="1"),),
         nodes_seen=("n",),
         scores={"rmse": 3.5},
-        notes={"bytes": 7},
+        head=HeadUsed(use=HeadUse.SHARED, start_s=2.5),
+        details=Details(batches=(1, 2), gpu=GpuUse(devices="LOGICAL", most_at_once=2)),
+        facts={"bytes": 7},
         disturbance=Disturbance(steal=0.01),
     )
     return dataclasses.replace(whole, **changes)
@@ -71,7 +85,7 @@ def test_every_line_names_its_kind_and_its_schema(tmp_path):
     writer.append(measured())
     writer.append(quality(0))
     heads = [(record["kind"], record["schema"]) for record in map(json.loads, path.read_text().splitlines())]
-    assert heads == [("measurement", 1), ("quality", 1)]
+    assert heads == [("measurement", 2), ("quality", 2)]
 
 
 def test_task_stamps_are_rows_without_trailing_defaults(tmp_path):
@@ -156,7 +170,7 @@ def test_a_key_that_is_there_is_not_appended_again(tmp_path):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"schema": 2}, "schema 2, expected 1"),
+        ({"schema": 3}, "schema 3, expected 2"),
         ({"kind": "verdict"}, "kind measurement or quality"),
         ({"status": "okay"}, "'okay' is not a valid Status"),
         ({"colour": "red"}, "colour"),

@@ -10,7 +10,7 @@ import numpy as np
 from raybench.backends.base import Backend, Resources, execute
 from raybench.backends.sequential import Sequential
 from raybench.model.errors import TaskTimedOut
-from raybench.model.measurement import Task, TaskResult, WorkerSeen
+from raybench.model.measurement import Details, Task, TaskResult, WorkerSeen
 from raybench.workloads.base import Workload
 
 
@@ -21,7 +21,7 @@ class Loop(Backend):
         super().__init__(resources)
         self._lie = lie
         self.start_parts["loop"] = 0.25
-        self.notes["lie"] = lie
+        self.details = Details(batches=(5,))
 
     def version(self) -> str:
         return "loop 1.0"

@@ -7,7 +7,7 @@ import pytest
 
 from raybench.backends.base import execute
 from raybench.model.errors import BackendFailed, BadSettings, WrongAnswer
-from raybench.model.measurement import Task, TaskResult
+from raybench.model.measurement import PlantedFailures, Task, TaskResult
 from raybench.workloads.flaky import Flaky, PlantedFailure
 
 
@@ -41,7 +41,8 @@ def test_the_first_try_fails_and_the_second_answers() -> None:
         result = execute(workload, task, folder)
         assert result.answer == 0 + 1 + 4 + 9
         workload.check([task], [result], 1)
-        assert workload.facts([task], [result]) == {"planted": {"exception": 1}, "errors": 0, "tries": 2}
+        told = workload.details([task], [result])
+        assert told.failures == PlantedFailures(planted={"exception": 1}, errors=0, tries=2)
 
 
 def test_a_planted_failure_that_never_happened_is_a_wrong_answer() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from raybench.model.errors import BadSettings, WrongAnswer
-from raybench.model.measurement import TaskResult
+from raybench.model.measurement import GpuUse, TaskResult
 from raybench.workloads.gpu_queue import GpuQueue, most_at_once
 
 
@@ -46,8 +46,8 @@ def test_tenths_of_a_gpu_are_counted_without_rounding_losses() -> None:
 
 def test_logical_gpus_are_called_logical() -> None:
     workload = GpuQueue(gpus=2, gpus_per_task=1, count=2)
-    notes = workload.facts(workload.tasks(1), ran((0, 1), (0, 1)))
-    assert (notes["most_at_once"], notes["devices"]) == (2, "LOGICAL")
+    told = workload.details(workload.tasks(1), ran((0, 1), (0, 1)))
+    assert told.gpu == GpuUse(devices="LOGICAL", most_at_once=2)
 
 
 @pytest.mark.parametrize("wrong", [{"device": "tpu"}, {"gpus_per_task": 2}, {"gpus_per_task": 0}])

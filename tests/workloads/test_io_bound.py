@@ -71,7 +71,7 @@ def test_a_file_of_several_blocks_sums_up_to_its_closed_form(monkeypatch: pytest
 
 
 @pytest.mark.parametrize("drop", [True, False])
-def test_the_notes_say_whether_the_reads_were_cold(drop: bool) -> None:
+def test_the_facts_say_whether_the_reads_were_cold(drop: bool) -> None:
     workload = FileReads(files=1, file_bytes=4096, drop_cache=drop)
     workload.data(1)
     state = workload.facts([], [])["page_cache"]

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from raybench.analysis.dataset import CONTROL, Ledger, copy_s, is_ceiling, ledger, makespan
+from raybench.analysis.dataset import CONTROL, Ledger, copy_s, is_ceiling, joined_shared_head, ledger, makespan
 from raybench.analysis.tuning import busy_seconds
 from raybench.model.estimate import Estimate
-from raybench.model.measurement import Measurement, Phases
+from raybench.model.measurement import FitStages, HeadUse, Measurement, Phases
 from raybench.model.plan import Cell, Plan
 from raybench.model.stats import Resampler, median_rank_ci, ratio
 
@@ -79,7 +79,7 @@ def sides(plan: Plan, measurements: Sequence[Measurement], resampler: Resampler 
         took = np.array([mine[b].phases.makespan for b in blocks])
         busy = np.array([busy_seconds(mine[b]) or 0.0 for b in blocks])
         tasks = len(mine[blocks[0]].tasks)
-        joined = any(mine[b].notes.get("head") == "shared" for b in blocks)
+        joined = any(joined_shared_head(mine[b]) for b in blocks)
         steps = [_steps(mine[b]) / mine[b].steps_asked for b in blocks if mine[b].steps_asked]
         found.append(
             Side(
@@ -97,7 +97,7 @@ def sides(plan: Plan, measurements: Sequence[Measurement], resampler: Resampler 
 
 def _steps(m: Measurement) -> float:
     """Count the steps that were really run; a search that begins tasks anew notes the sum itself."""
-    return float(m.notes.get("rounds_in_all", m.steps_done))
+    return float(m.details.search.steps_run if m.details.search else m.steps_done)
 
 
 def _before(phases: Phases) -> float:
@@ -138,7 +138,7 @@ def starts(plan: Plan, measurements: Sequence[Measurement]) -> list[Parts]:
         of
         for key, cell in data.cells.items()
         if not is_ceiling(cell)
-        for of in _parts(cell, [_start(m.phases) for m in _good(data, key) if m.notes.get("head") == "own"])
+        for of in _parts(cell, [_start(m.phases) for m in _good(data, key) if m.head and m.head.use is HeadUse.OWN])
     ]
 
 
@@ -163,7 +163,9 @@ def fits(plan: Plan, measurements: Sequence[Measurement]) -> list[Parts]:
         of
         for key, cell in data.cells.items()
         if WITHOUT not in cell.backend.name
-        for of in _parts(cell, [_fit(m) for m in _good(data, key) if "fit" in m.notes and _kept_share(m, cell)])
+        for of in _parts(
+            cell, [_fit(m, m.details.fit) for m in _good(data, key) if m.details.fit and _kept_share(m, cell)]
+        )
     ]
 
 
@@ -171,19 +173,19 @@ def _kept_share(m: Measurement, cell: Cell) -> bool:
     return 0 < len({task.worker for task in m.tasks}) <= cell.workers
 
 
-def _fit(m: Measurement) -> dict[str, float]:
-    told, workers = m.notes["fit"], len({task.worker for task in m.tasks})
-    start = float(np.mean(told["workers_first_start_s"]))
-    named = {name: float(seconds) for name, seconds in told.get("start_parts", {}).items()}
+def _fit(m: Measurement, told: FitStages) -> dict[str, float]:
+    workers = len({task.worker for task in m.tasks})
+    start = float(np.mean(told.workers_first_start_s))
+    named = dict(told.start_parts)
     rest = start - sum(named.values())
     trials = sum(task.ended - task.started for task in m.tasks) / workers
-    gaps = sum(told["gaps_s"]) / workers
+    gaps = sum(told.gaps_s) / workers
     return {
         **named,
         **({"rest of the start": rest} if abs(rest) > STAMP_S else {}),
         "trials": trials,
         "between trials": gaps,
-        "after a worker's last trial": told["whole_s"] - start - trials - gaps,
+        "after a worker's last trial": told.whole_s - start - trials - gaps,
     }
 
 

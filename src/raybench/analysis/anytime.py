@@ -75,8 +75,7 @@ def trajectory(m: Measurement, axis: Axis) -> Trajectory:
     at = np.array([e[0] for e in events])
     losses = np.array([np.inf if e[1] is None else e[1] for e in events])
     if axis is Axis.WALL:
-        head = m.notes.get("head_start_s", 0.0) if m.notes.get("head") == "shared" else 0.0
-        before = m.phases.start_up + m.phases.warm_up + float(head)
+        before = m.phases.start_up + m.phases.warm_up + (m.head.start_s if m.head else 0.0)
         spent, end = at + before, before + m.phases.makespan
     elif axis is Axis.BUSY:
         started, ended = np.array([(t.started, t.ended) for t in m.tasks]).reshape(-1, 2).T

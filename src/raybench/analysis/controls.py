@@ -194,7 +194,7 @@ def _overhead(data: Ledger, key: str, base: str, resampler: Resampler) -> Iterat
     if not len(slow) or not counts:
         return
     tasks = counts[0]
-    put_in = [m.notes["injected_s"] for m in data.ok(key).values() if "injected_s" in m.notes]
+    put_in = [m.details.injected_s for m in data.ok(key).values() if m.details.injected_s is not None]
     expected = float(np.median(put_in)) if put_in else float(cell.backend.params["overhead_s"])
     estimate = insufficient(float(np.median(slow) - np.median(plain)) / tasks, len(slow))
     if len(slow) >= MIN_BLOCKS:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from raybench.model.measurement import Measurement
+from raybench.model.measurement import HeadUse, Measurement
 from raybench.model.plan import Cell, Plan, Status, reading_order
 from raybench.model.serialize import digest
 
@@ -23,15 +23,19 @@ def makespan(m: Measurement) -> float | None:
     return m.phases.makespan or None
 
 
+def joined_shared_head(m: Measurement) -> bool:
+    """Return whether a measurement ran on a head that the runner had started for several."""
+    return m.head is not None and m.head.use is HeadUse.SHARED
+
+
 def cold(m: Measurement) -> float | None:
     """Return the cold time in seconds; None where the cell joined a head that others had started."""
-    return None if m.notes.get("head") == "shared" else m.phases.cold
+    return None if joined_shared_head(m) else m.phases.cold
 
 
 def copy_s(m: Measurement) -> float | None:
     """Return the mean seconds of whole task sets run at once, one by each bare process; None where they shared one."""
-    copies = m.notes.get("copies_s")
-    return float(np.mean(copies)) if copies else None
+    return float(np.mean(m.details.copies_s)) if m.details.copies_s else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

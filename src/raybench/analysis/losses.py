@@ -188,8 +188,8 @@ def _account(data: Ledger, key: str, resampler: Resampler) -> Account | None:
         return None
     mine, theirs = data.ok(key), data.ok(base)
     both = [(mine[b], theirs[b]) for b in sorted(mine.keys() & theirs.keys())]
-    # tasks that a search pauses (`busy_s`) have spans, not segments: no account can be given of them
-    both = [(m, s) for m, s in both if m.tasks and s.tasks and makespan(m) and "busy_s" not in m.notes]
+    # tasks that a search pauses (`details.search`) have spans, not segments: no account can be given of them
+    both = [(m, s) for m, s in both if m.tasks and s.tasks and makespan(m) and not m.details.search]
     if not both:
         return None
     lines = [timeline(cell, m) for m, _ in both]

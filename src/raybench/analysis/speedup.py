@@ -211,7 +211,7 @@ def _above(efficiency: Estimate | None, ceiling: Estimate | None, floor: float) 
 
 
 def _logical_gpu(m: Measurement) -> bool:
-    return m.notes.get("devices") == "LOGICAL"
+    return m.details.gpu is not None and m.details.gpu.devices == "LOGICAL"
 
 
 def _different(data: Ledger, key: str) -> list[str]:

@@ -217,10 +217,10 @@ def split_gains(plan: Plan, measurements: Sequence[Measurement], resampler: Resa
 def busy_seconds(m: Measurement) -> float | None:
     """Sum the tasks' own seconds; None without stamps.
 
-    Where a search pauses its tasks, the span of a stamp is not time at work, and the arm notes the sum itself.
+    Where a search pauses its tasks, the span of a stamp is not time at work, and the backend tells the sum itself.
     """
-    if "busy_s" in m.notes:
-        return float(m.notes["busy_s"])
+    if m.details.search:
+        return m.details.search.busy_s
     return math.fsum(t.ended - t.started for t in m.tasks) or None
 
 

@@ -1,7 +1,7 @@
 """The hardware ceiling: P bare processes that each run the whole bag at the same time, without any framework.
 
 What they lose against one process alone is the machine's doing (shared caches, memory bandwidth, clocks,
-neighbours), not a backend's. `notes['copies_s']` has each copy's seconds; the ceiling is the one-thread loop's
+neighbours), not a backend's. `Details.copies_s` has each copy's seconds; the ceiling is the one-thread loop's
 makespan over their mean. The results are those of the first copy.
 """
 
@@ -16,7 +16,7 @@ from typing import Any, Self
 from raybench.backends.base import Backend, Resources, execute
 from raybench.model.clock import now
 from raybench.model.errors import BackendFailed
-from raybench.model.measurement import Task, TaskResult
+from raybench.model.measurement import Details, Task, TaskResult
 from raybench.workloads.base import Workload
 
 
@@ -65,7 +65,7 @@ class BareProcesses(Backend):
                 raise BackendFailed(f"copy {number}: {problem}")
             copies.append(results)
             seconds.append(wall_s)
-        self.notes["copies_s"] = seconds
+        self.details = Details(copies_s=tuple(seconds))
         return copies
 
     def __exit__(

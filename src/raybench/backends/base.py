@@ -13,7 +13,7 @@ import threadpoolctl
 
 from raybench.model.clock import now
 from raybench.model.errors import BackendFailed
-from raybench.model.measurement import Point, Progress, Task, TaskResult, WorkerSeen
+from raybench.model.measurement import Details, Point, Progress, Task, TaskResult, WorkerSeen
 from raybench.model.plan import Cluster, Limits
 from raybench.workloads.base import Workload
 
@@ -49,7 +49,7 @@ class Backend(ABC):
     def __init__(self, resources: Resources) -> None:
         self.resources = resources
         self.start_parts: dict[str, float] = {}
-        self.notes: dict[str, Any] = {}  # facts for the raw line, e.g. batch sizes, stages of a fit
+        self.details = Details()  # what this backend alone can tell, for the raw line
 
     @abstractmethod
     def version(self) -> str:

@@ -6,14 +6,14 @@ from typing import Any
 from raybench.backends.base import Resources
 from raybench.backends.sequential import Sequential
 from raybench.model.clock import now, pause
-from raybench.model.measurement import Task, TaskResult
+from raybench.model.measurement import Details, Task, TaskResult
 from raybench.workloads.base import Workload
 
 
 class Injected(Sequential):
     """The loop that also waits `overhead_s` before each task.
 
-    A wait lasts longer than asked for, so `notes` say what was really put in: `injected_s`, the mean per task.
+    A wait lasts longer than asked for, so `details.injected_s` says what was really put in, the mean per task.
     """
 
     def __init__(self, resources: Resources, *, overhead_s: float) -> None:
@@ -28,5 +28,5 @@ class Injected(Sequential):
             pause(self._overhead_s)
             injected += now() - began
             results += super().run(workload, [task], data)
-        self.notes["injected_s"] = injected / max(1, len(tasks))
+        self.details = Details(injected_s=injected / max(1, len(tasks)))
         return results

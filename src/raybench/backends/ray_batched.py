@@ -15,7 +15,7 @@ from raybench.backends.ray_tasks import receive
 from raybench.backends.ray_window import in_flight
 from raybench.backends.worker_side import Brought, attempt
 from raybench.model.errors import RaybenchError
-from raybench.model.measurement import Task, TaskResult
+from raybench.model.measurement import Details, Task, TaskResult
 from raybench.workloads.base import Workload
 
 BATCH_S = 0.03  # some tens of milliseconds: dispatch of about 1 ms is then about 3 % of a batch
@@ -58,7 +58,7 @@ class Sizes:
 
 
 class RayBatched(Backend):
-    """Run the bag as Ray tasks of several tasks each; `notes` has the batch sizes."""
+    """Run the bag as Ray tasks of several tasks each; `details` has the batch sizes."""
 
     def __init__(self, resources: Resources) -> None:
         super().__init__(resources)
@@ -92,7 +92,7 @@ class RayBatched(Backend):
                 else:
                     sizes.learn(outcome)
                     results |= {result.index: result for result in outcome}
-        self.notes["batches"] = cuts
+        self.details = Details(batches=tuple(cuts))
         return in_order(tasks, results)
 
     def __exit__(

@@ -4,7 +4,7 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
@@ -22,7 +22,7 @@ from raybench.backends.ray_tune_trial import Bag, Coming, by_reference, with_its
 from raybench.backends.worker_side import Bundle, shared_memory
 from raybench.model.clock import now
 from raybench.model.errors import BackendFailed
-from raybench.model.measurement import Task, TaskResult
+from raybench.model.measurement import Details, FitStages, Task, TaskResult
 from raybench.workloads.base import Workload
 
 CHOICES = MappingProxyType(
@@ -96,7 +96,7 @@ class RayTune(Backend):
         """Return no results: each fit starts actors of its own, so there is nothing that could be kept warm.
 
         They get new processes even where idle workers of the same runtime environment have run tasks and loaded
-        Ray Tune (tried with 2.60). What they cost stands in the fit's stages (`notes`).
+        Ray Tune (tried with 2.60). What they cost stands in the fit's stages (`details.fit`).
         """
         return []
 
@@ -109,10 +109,9 @@ class RayTune(Backend):
         grid = tuner.fit()
         left = now()
         results = outcomes(grid, tasks)
-        self.notes["fit"] = stages(results, began=began, ended=now()) | {
-            "start_parts": start_parts(results, grid, began=began, entered=entered),
-            "collect_s": now() - left,
-        }
+        fit = stages(results, began=began, ended=now())
+        parts = start_parts(results, grid, began=began, entered=entered)
+        self.details = Details(fit=replace(fit, start_parts=parts, collect_s=now() - left))
         return results
 
     def _tuner(self, workload: Workload, tasks: Sequence[Task], data: Any) -> tune.Tuner:
@@ -186,20 +185,20 @@ def outcomes(grid: Any, tasks: Sequence[Task]) -> list[TaskResult]:
     return in_order(tasks, found)
 
 
-def stages(results: Sequence[TaskResult], *, began: float, ended: float) -> dict[str, Any]:
+def stages(results: Sequence[TaskResult], *, began: float, ended: float) -> FitStages:
     """Split one fit: seconds to the first trial, to each worker's first, between trials of a worker, after the last."""
     spans: dict[int, list[TaskResult]] = {}
     for result in sorted(results, key=lambda r: r.started):
         spans.setdefault(result.pid, []).append(result)
     gaps = [after.started - before.ended for of in spans.values() for before, after in pairwise(of)]
-    return {
-        "to_first_trial_s": min(r.started for r in results) - began,
-        "workers_first_start_s": [of[0].started - began for of in spans.values()],
-        "trials_per_worker": [len(of) for of in spans.values()],
-        "gaps_s": sorted(gaps),
-        "tail_s": ended - max(r.ended for r in results),
-        "whole_s": ended - began,
-    }
+    return FitStages(
+        to_first_trial_s=min(r.started for r in results) - began,
+        workers_first_start_s=tuple(of[0].started - began for of in spans.values()),
+        trials_per_worker=tuple(len(of) for of in spans.values()),
+        gaps_s=tuple(sorted(gaps)),
+        tail_s=ended - max(r.ended for r in results),
+        whole_s=ended - began,
+    )
 
 
 def start_parts(results: Sequence[TaskResult], grid: Any, *, began: float, entered: float) -> dict[str, float]:

@@ -29,7 +29,7 @@ from raybench.backends.base import Backend, Resources, in_order
 from raybench.backends.joblib_loky import Loky, load_bundle
 from raybench.backends.worker_side import Brought, prepare_once
 from raybench.model.errors import BackendFailed
-from raybench.model.measurement import Point, Task, TaskResult
+from raybench.model.measurement import Details, Point, SearchWork, Task, TaskResult
 from raybench.workloads.base import Workload
 
 ROWS = np.zeros((2, 1))  # a search must have rows and a split of them; the tasks bring their own data
@@ -112,7 +112,7 @@ class SklearnHalving(Backend):
 
     Resources are the workload's rungs, from the first on. There are as many iterations as leave fewer than
     `reduction_factor` candidates; those of the last one run to their full budgets, so that a winner is fully trained.
-    `notes` has what all fits together ran: the results' own steps do not count what was run again.
+    `details.search` has what all fits together ran: the results' own steps do not count what was run again.
     """
 
     adaptive = True
@@ -174,10 +174,14 @@ class SklearnHalving(Backend):
             fits.setdefault(result.index, []).append(result)
         every = [fit for of in fits.values() for fit in of]
         whole = {index: join_fits(of) for index, of in fits.items()}
-        self.notes["fits"] = len(every)
-        self.notes["rounds_in_all"] = sum(fit.steps for fit in every)
-        self.notes["rounds_refit"] = self.notes["rounds_in_all"] - sum(result.steps for result in whole.values())
-        self.notes["busy_s"] = sum(fit.ended - fit.started for fit in every)
+        steps_run = sum(fit.steps for fit in every)
+        search = SearchWork(
+            fits=len(every),
+            steps_run=steps_run,
+            steps_repeated=steps_run - sum(result.steps for result in whole.values()),
+            busy_s=sum(fit.ended - fit.started for fit in every),
+        )
+        self.details = Details(search=search)
         seen = [fit.seen for fit in every if fit.seen is not None]  # two fits of one task may be two workers' first
         return [replace(result, seen=seen.pop(0) if seen else None) for result in in_order(tasks, whole)]
 

@@ -69,7 +69,7 @@ def gpu_share_at_once(asked: Asked) -> Iterator[Sample]:
         params, good = asked.data.cells[key].workload.params, asked.data.ok(key)
         if good and "gpus_per_task" in params and params.get("gpus"):
             held = max(_most_at_once(m.tasks) for m in good.values()) * params["gpus_per_task"]
-            kinds = {str(m.notes["devices"]) for m in good.values() if "devices" in m.notes}
+            kinds = {m.details.gpu.devices for m in good.values() if m.details.gpu}
             note = f"{', '.join(sorted(kinds))} GPUs" if kinds else ""
             yield asked.sample(key, exactly(held / params["gpus"], len(good)), note=note)
 
@@ -82,10 +82,10 @@ def failures_handled(asked: Asked) -> Iterator[Sample]:
     for key in asked.keys:
         params = asked.data.cells[key].workload.params
         ended = [m for m in asked.data.lines.get(key, ()) if m.status in ENDED]
-        if ended and any(m.notes.get("planted") for m in ended):
+        planted = [m.details.failures.planted for m in ended if m.details.failures and m.details.failures.planted]
+        if planted:
             handled = sum(m.status is Status.OK and _is_handled(m, int(params.get("retries", 0))) for m in ended)
-            planted = next(m.notes["planted"] for m in ended if m.notes.get("planted"))
-            told = ", ".join(f"{count} x {kind}" for kind, count in sorted(planted.items()))
+            told = ", ".join(f"{count} x {kind}" for kind, count in sorted(planted[0].items()))
             yield asked.sample(key, exactly(handled / len(ended), len(ended)), note=f"planted: {told}")
 
 
@@ -139,10 +139,12 @@ def _most_at_once(stamps: tuple[TaskStamp, ...]) -> int:
 
 
 def _is_handled(m: Measurement, retries: int) -> bool:
-    planted, errors = sum(m.notes.get("planted", {}).values()), m.notes.get("errors")
+    if (told := m.details.failures) is None:
+        return False
+    planted = sum(told.planted.values())
     if not retries:
-        return bool(errors == planted)
-    return bool(errors == 0 and m.notes.get("tries", 0) >= len(m.tasks) + planted)
+        return told.errors == planted
+    return told.errors == 0 and told.tries >= len(m.tasks) + planted
 
 
 def _seconds(m: Measurement) -> dict[int, float]:

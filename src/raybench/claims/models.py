@@ -77,7 +77,7 @@ def bytes_per_second(asked: Asked) -> Iterator[Sample]:
         rates = [
             used / (m.phases.warm_up + m.phases.makespan)
             for _, m in sorted(asked.data.ok(key).items())
-            if (used := m.notes.get("bytes_used")) and makespan(m)
+            if (used := m.details.bytes_used) and makespan(m)
         ]
         if rates:
             yield asked.sample(key, median_rank_ci(rates))

@@ -11,7 +11,16 @@ from typing import Any, TypeVar
 from raybench.backends.base import Backend, Resources
 from raybench.model.clock import now
 from raybench.model.errors import BackendFailed, TaskTimedOut
-from raybench.model.measurement import LadderPoint, Measurement, Phases, Task, TaskResult, TaskStamp, WorkerSeen
+from raybench.model.measurement import (
+    Details,
+    LadderPoint,
+    Measurement,
+    Phases,
+    Task,
+    TaskResult,
+    TaskStamp,
+    WorkerSeen,
+)
 from raybench.model.plan import Job, Spec, Status
 from raybench.system import process_tree
 from raybench.workloads.base import Workload, answer_hash
@@ -27,7 +36,7 @@ class Draft:
 
     seconds: dict[str, float] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
-    notes: dict[str, Any] = field(default_factory=dict)
+    details: Details = field(default_factory=Details)
     start_parts: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
@@ -59,7 +68,7 @@ def measure(job: Job, *, interpreter_s: float = 0.0) -> Measurement:
         status,
         reason,
         phases=Phases(**draft.seconds, start_parts=draft.start_parts),
-        notes=draft.notes,
+        details=draft.details,
         **draft.facts,
     )
 
@@ -147,7 +156,7 @@ def _time_phases(job: Job, draft: Draft, backend: Backend, bag: _Bag) -> list[Ta
         if not entered:
             draft.seconds["start_up"] = now() - began
         draft.start_parts |= backend.start_parts
-        draft.notes |= backend.notes
+        draft.details |= backend.details
     _facts(job, draft, [*seen, *results])
     return results
 
@@ -202,7 +211,8 @@ def _judge(job: Job, draft: Draft, workload: Workload, tasks: Sequence[Task], re
         draft.facts["steps_done"] = sum(r.steps for r in results)
         draft.facts["answers_hash"] = answer_hash([r.answer for r in results])
         draft.facts["scores"] = {k: float(v) for k, v in workload.score(tasks, results, job.seed).items()}
-    draft.notes |= workload.facts(tasks, results)
+    draft.details |= workload.details(tasks, results)
+    draft.facts["facts"] = workload.facts(tasks, results)
 
 
 def _facts(job: Job, draft: Draft, results: Sequence[TaskResult]) -> None:

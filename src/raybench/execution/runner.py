@@ -20,7 +20,7 @@ from raybench.execution.child import Child, Ending, environment
 from raybench.execution.ray_head_process import Head
 from raybench.model.clock import now
 from raybench.model.errors import BackendFailed
-from raybench.model.measurement import Measurement
+from raybench.model.measurement import HeadUse, HeadUsed, Measurement
 from raybench.model.plan import Job, Plan, Spec, Status
 from raybench.model.serialize import digest, from_json, to_json
 from raybench.planning.planner import head_key
@@ -227,11 +227,11 @@ class Runner:
             account.close()
             shutil.rmtree(folder, ignore_errors=True)
         measured = self._read(job, ending, limit)
-        notes = dict(measured.notes)
+        used: HeadUsed | None = None
         if head is not None:
-            notes |= {"head": "shared", "head_start_s": head.start_s}
+            used = HeadUsed(use=HeadUse.SHARED, start_s=head.start_s)
         elif "ray" in job.cell.backend.requires.packages:
-            notes |= {"head": "joined" if job.cluster.address else "own"}
+            used = HeadUsed(use=HeadUse.JOINED if job.cluster.address else HeadUse.OWN)
         status, reason = measured.status, measured.reason
         if status is Status.OK and disturbance.reason and self._quiet_only:
             status, reason = Status.DISTURBED, disturbance.reason
@@ -240,7 +240,7 @@ class Runner:
                 measured,
                 status=status,
                 reason=reason,
-                notes=notes,
+                head=used,
                 disturbance=disturbance,
                 cpu_s=cpu_s,
                 cpu_source=account.cpu_source,

@@ -4,7 +4,8 @@ Raw samples only; nothing here is an average. How a line is stored: `rawline`. G
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
 from typing import Any
 
 from raybench.model.plan import SCHEMA, Job, Status
@@ -143,6 +144,87 @@ class Phases:
         return self.interpreter + self.imports + self.start_up + self.warm_up + self.makespan + self.shutdown
 
 
+class HeadUse(StrEnum):
+    """Whose Ray head a measurement ran on."""
+
+    OWN = "own"  # started and ended within the measurement
+    SHARED = "shared"  # started by the runner for several measurements in a row
+    JOINED = "joined"  # of a cluster that was there before
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadUsed:
+    """The Ray head of a measurement. start_s : seconds its start took the runner; 0 where it is not shared."""
+
+    use: HeadUse
+    start_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitStages:
+    """One fit of Ray Tune in seconds since its call; workers in the order of their first trials.
+
+    start_parts : what an average worker's time until its first trial went into, by name; {} where it is not known.
+    collect_s : from the end of Tune's own fit until the results were read; it lies within `whole_s`.
+    """
+
+    to_first_trial_s: float
+    workers_first_start_s: tuple[float, ...]
+    trials_per_worker: tuple[int, ...]
+    gaps_s: tuple[float, ...]  # between trials of one worker
+    tail_s: float  # after the last trial
+    whole_s: float
+    start_parts: Mapping[str, float] = field(default_factory=dict)
+    collect_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchWork:
+    """What a search that begins tasks anew really ran; its stamps count each task's last fit only."""
+
+    fits: int
+    steps_run: int
+    steps_repeated: int
+    busy_s: float  # sum over all fits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlantedFailures:
+    """Failures that a workload causes on purpose. planted : tasks by kind of failure; tries : starts of all tasks."""
+
+    planted: Mapping[str, int]
+    errors: int
+    tries: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuUse:
+    """The GPUs that tasks queued for. devices : `cuda`, or `LOGICAL` where they exist in Ray's books only."""
+
+    devices: str
+    most_at_once: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Details:
+    """What only some backends and workloads have to tell; None, or empty, where it does not apply."""
+
+    copies_s: tuple[float, ...] = ()  # hardware ceiling: seconds of each independent copy of the baseline
+    batches: tuple[int, ...] = ()  # tasks per batch, in the order in which batches came back
+    injected_s: float | None = None  # planted overhead, mean per task as it was really waited
+    fit: FitStages | None = None
+    search: SearchWork | None = None
+    failures: PlantedFailures | None = None
+    gpu: GpuUse | None = None
+    bytes_used: int | None = None  # of the shared object, summed over tasks
+
+    def __or__(self, other: "Details") -> "Details":
+        """Join what a backend and a workload told; where both told the same thing, `other` wins."""
+        silent = Details()
+        both = ((f.name, getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
+        return Details(**{name: mine if its == getattr(silent, name) else its for name, mine, its in both})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disturbance:
     """How quiet the machine was; None is "unknown here".
@@ -187,7 +269,9 @@ class Measurement:
     workers_seen: tuple[WorkerSeen, ...] = ()
     nodes_seen: tuple[str, ...] = ()
     scores: Mapping[str, float] = field(default_factory=dict)
-    notes: Mapping[str, Any] = field(default_factory=dict)  # what a workload or a backend adds, by name
+    head: HeadUsed | None = None  # None where no Ray head is needed
+    details: Details = field(default_factory=Details)
+    facts: Mapping[str, Any] = field(default_factory=dict)  # what a workload adds by names of its own; JSON values
     disturbance: Disturbance = field(default_factory=Disturbance)
     backend_version: str = ""
     schema: int = SCHEMA

@@ -11,7 +11,7 @@ from typing import Any
 
 from raybench.model.serialize import digest
 
-SCHEMA = 1  # of a plan and of a raw line; a reader refuses any other
+SCHEMA = 2  # of a plan and of a raw line; a reader refuses any other
 
 
 class Status(StrEnum):

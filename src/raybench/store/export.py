@@ -14,6 +14,7 @@ import pandas as pd
 from raybench.model.errors import BadSettings
 from raybench.model.measurement import Measurement, Phases, Quality, TaskStamp
 from raybench.model.plan import SCHEMA, Cell, Plan
+from raybench.model.serialize import to_json
 
 FORMATS = ("parquet", "csv")
 PHASES = tuple(f.name for f in dataclasses.fields(Phases) if f.name != "start_parts")
@@ -111,10 +112,15 @@ def _row(cell: Cell, m: Measurement) -> dict[str, Any]:
         "memory_source": m.memory_source, "tasks": len(m.tasks), "busy_s": sum(t.ended - t.started for t in m.tasks),
         "tasks_hash": m.tasks_hash, "answers_hash": m.answers_hash, "steps_asked": m.steps_asked,
         "steps_done": m.steps_done, "workers_seen": len(m.workers_seen), "nodes_seen": len(m.nodes_seen),
-        "scores": _json(m.scores), "notes": _json(m.notes), "foreign_before": disturbance.foreign_before,
+        "scores": _json(m.scores), "notes": _notes(m), "foreign_before": disturbance.foreign_before,
         "foreign_during": disturbance.foreign_during, "steal": disturbance.steal, "throttled": disturbance.throttled,
         "swapped_in": disturbance.swapped_in, "disturbance": disturbance.reason, "backend_version": m.backend_version,
     }  # fmt: skip
+
+
+def _notes(m: Measurement) -> str:
+    told = {name: value for name, value in to_json(m.details).items() if value not in (None, [])}
+    return _json({**m.facts, **told, **({"head": to_json(m.head)} if m.head else {})})
 
 
 def _json(value: Mapping[str, Any]) -> str:

@@ -11,9 +11,20 @@ from collections.abc import Sequence
 from typing import Any
 
 from raybench.model.errors import BadStore
-from raybench.model.measurement import Disturbance, LadderPoint, Measurement, Phases, Quality, TaskStamp, WorkerSeen
+from raybench.model.measurement import (
+    Details,
+    Disturbance,
+    HeadUsed,
+    LadderPoint,
+    Measurement,
+    Phases,
+    Quality,
+    TaskStamp,
+    WorkerSeen,
+)
 from raybench.model.plan import SCHEMA, Status
-from raybench.model.serialize import to_json
+from raybench.model.serialize import from_json, to_json
+from raybench.store.schema_1 import SCHEMA_1, modernise_line
 
 STAMP_FIELDS = tuple(f.name for f in dataclasses.fields(TaskStamp))
 STAMP_DEFAULTS = tuple(f.default for f in dataclasses.fields(TaskStamp))
@@ -37,6 +48,8 @@ def decode(record: Any, *, where: str) -> Measurement | Quality:
     """Rebuild a line; `where` is file and line for the message of BadStore."""
     if not isinstance(record, dict) or record.get("kind") not in ("measurement", "quality"):
         raise BadStore(f"{where}: no line of raybench; expected an object with kind measurement or quality")
+    if record.get("schema") == SCHEMA_1:
+        record = modernise_line(record) | {"schema": SCHEMA}
     if record.get("schema") != SCHEMA:
         raise BadStore(
             f"{where}: schema {record.get('schema')!r}, expected {SCHEMA}; "
@@ -76,6 +89,9 @@ def _measurement(fields: dict[str, Any]) -> Measurement:
     fields["nodes_seen"] = tuple(fields.get("nodes_seen", ()))
     fields["phases"] = Phases(**fields.get("phases", {}))
     fields["disturbance"] = Disturbance(**fields.get("disturbance", {}))
+    if fields.get("head") is not None:
+        fields["head"] = from_json(HeadUsed, fields["head"])
+    fields["details"] = from_json(Details, fields.get("details", {}))
     return Measurement(**fields)
 
 

@@ -18,6 +18,7 @@ from raybench.model.measurement import Environment, Measurement, Quality
 from raybench.model.plan import SCHEMA, Cell, Cluster, Job, Limits, Plan, Skip
 from raybench.model.serialize import from_json, to_json
 from raybench.store.raw_line import Key, decode, describe, encode
+from raybench.store.schema_1 import SCHEMA_1
 
 JOB_FIELDS = tuple(f.name for f in dataclasses.fields(Job))
 MEASUREMENTS, PLAN, ENVIRONMENT, CURRENT = "measurements.jsonl", "plan.json", "environment.json", "current"
@@ -202,10 +203,10 @@ def _read(path: Path) -> dict[str, Any]:
         document = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise BadStore(f"{path}: not JSON ({error}); restore the file from version control") from error
-    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+    if not isinstance(document, dict) or document.get("schema") not in (SCHEMA_1, SCHEMA):
         found = document.get("schema") if isinstance(document, dict) else None
         raise BadStore(f"{path}: schema {found!r}, expected {SCHEMA}; read it with the raybench that wrote it")
-    return document
+    return document | {"schema": SCHEMA}
 
 
 # --- folders --------------------------------------------------------------------------------------

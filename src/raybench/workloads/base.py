@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from raybench.model.measurement import Progress, Task, TaskResult
+from raybench.model.measurement import Details, Progress, Task, TaskResult
 
 
 class Workload(ABC):
@@ -66,8 +66,12 @@ class Workload(ABC):
         """Run what must stand beside the bag (a loopback server), from before `data` to after `check`."""
         return nullcontext()
 
+    def details(self, tasks: Sequence[Task], results: Sequence[TaskResult]) -> Details:
+        """Return what the analysis looks for by type: planted failures, GPUs, bytes used."""
+        return Details()
+
     def facts(self, tasks: Sequence[Task], results: Sequence[TaskResult]) -> dict[str, Any]:
-        """Add facts to the raw line by name (JSON values), e.g. bytes moved, most GPUs at once."""
+        """Add facts to the raw line by names of your own (JSON values), e.g. rows per task."""
         return {}
 
     def baseline(self, seed: int) -> Task | None:

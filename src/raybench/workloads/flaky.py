@@ -13,7 +13,7 @@ import numpy as np
 
 from raybench.model.clock import pause
 from raybench.model.errors import BackendFailed, BadSettings, WrongAnswer
-from raybench.model.measurement import Progress, Task, TaskResult
+from raybench.model.measurement import Details, PlantedFailures, Progress, Task, TaskResult
 from raybench.workloads.answers import demand_equal
 from raybench.workloads.base import Workload, spawn_seeds
 from raybench.workloads.ranges import sum_of_squares
@@ -98,14 +98,15 @@ class Flaky(Workload):
     def warm_up(self, seed: int) -> list[Task]:
         return [Task(index=0, params={**self._params(0, ""), "number": self.count, "work": 1})]
 
-    def facts(self, tasks: Sequence[Task], results: Sequence[TaskResult]) -> dict[str, Any]:
+    def details(self, tasks: Sequence[Task], results: Sequence[TaskResult]) -> Details:
         """Count what was planted, what came back as an error, and every try (the warm-up's left out)."""
         tries = _tries(os.environ[FOLDER]) if FOLDER in os.environ else Counter[int]()
-        return {
-            "planted": dict(Counter(t.params["fails"] for t in tasks if t.params["fails"])),
-            "errors": sum(bool(r.error) for r in results),
-            "tries": sum(tries[t.params["number"]] for t in tasks),
-        }
+        failures = PlantedFailures(
+            planted=dict(Counter(t.params["fails"] for t in tasks if t.params["fails"])),
+            errors=sum(bool(r.error) for r in results),
+            tries=sum(tries[t.params["number"]] for t in tasks),
+        )
+        return Details(failures=failures)
 
     def _params(self, number: int, fails: str) -> dict[str, Any]:
         return {"number": number, "work": self.work, "fails": fails}

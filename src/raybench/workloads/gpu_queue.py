@@ -10,7 +10,7 @@ import xgboost
 
 from raybench.model.clock import pause
 from raybench.model.errors import BadSettings, WrongAnswer
-from raybench.model.measurement import Progress, Task, TaskResult
+from raybench.model.measurement import Details, GpuUse, Progress, Task, TaskResult
 from raybench.workloads.answers import demand_equal
 from raybench.workloads.base import Workload, spawn_seeds, threads
 
@@ -83,12 +83,10 @@ class GpuQueue(Workload):
     def warm_up(self, seed: int) -> list[Task]:
         return self.tasks(seed)[:1]
 
-    def facts(self, tasks: Sequence[Task], results: Sequence[TaskResult]) -> dict[str, Any]:
+    def details(self, tasks: Sequence[Task], results: Sequence[TaskResult]) -> Details:
         """Name most tasks at once and the kind of GPU; the nodes stand in the measurement itself."""
-        return {
-            "most_at_once": most_at_once(results),
-            "devices": "LOGICAL" if self.device == "logical" else self.device,
-        }
+        devices = "LOGICAL" if self.device == "logical" else self.device
+        return Details(gpu=GpuUse(devices=devices, most_at_once=most_at_once(results)))
 
     def _fit(self, task: Task, data: Mapping[str, npt.NDArray[np.float32]], device: str) -> npt.NDArray[np.float32]:
         """Fit and predict the test rows. (64,) float32."""

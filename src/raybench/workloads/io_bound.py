@@ -29,7 +29,7 @@ WORD = 1 << 64
 class HttpRequests(Workload):
     """GET `per_task` pages per task, one after another, from a server that answers after `latency_s`.
 
-    The server is a process of the cell: its CPU time counts, and `notes` says that it was there.
+    The server is a process of the cell: its CPU time counts, and `facts` says that it was there.
     """
 
     requests: int
@@ -69,7 +69,7 @@ class HttpRequests(Workload):
 class FileReads(Workload):
     """Read `files` files of `file_bytes` each, one per task, and add up their words.
 
-    drop_cache : ask the kernel, before each read, to forget the file. Whether it did stands in `notes`.
+    drop_cache : ask the kernel, before each read, to forget the file. Whether it did stands in `facts`.
     """
 
     files: int

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from raybench.model.errors import BadSettings
-from raybench.model.measurement import Progress, Task, TaskResult
+from raybench.model.measurement import Details, Progress, Task, TaskResult
 from raybench.workloads.answers import demand_close
 from raybench.workloads.base import Workload
 from raybench.workloads.files import generate_file
@@ -91,9 +91,11 @@ class Transfer(Workload):
             params["payload"] = self._object(0, COLUMNS)
         return [Task(index=0, params=params)]
 
+    def details(self, tasks: Sequence[Task], results: Sequence[TaskResult]) -> Details:
+        return Details(bytes_used=sum(8 * (t.params["stop"] - t.params["start"]) for t in tasks))
+
     def facts(self, tasks: Sequence[Task], results: Sequence[TaskResult]) -> dict[str, Any]:
-        used = sum(8 * (t.params["stop"] - t.params["start"]) for t in tasks)
-        return {"object_bytes": 8 * self._length, "bytes_used": used, "way": self.way, "share": self.share}
+        return {"object_bytes": 8 * self._length, "way": self.way, "share": self.share}
 
     @property
     def _length(self) -> int:
