@@ -11,7 +11,6 @@ from raybench.analysis.controls import AA, CEILING, MISS, OVERHEAD, SLEEP
 from raybench.analysis.dataset import is_ceiling, joined_shared_head
 from raybench.analysis.losses import PARTS
 from raybench.analysis.results import Findings, Run
-from raybench.claims.judge import judge
 from raybench.model import units
 from raybench.model.estimate import Row
 from raybench.model.plan import STEAL_SHARE, Cell, Status
@@ -31,7 +30,7 @@ def run() -> Run:
 
 @pytest.fixture(scope="module")
 def findings(run: Run) -> Findings:
-    return build.analyse_and_judge(run, judge=judge)[1]
+    return build.analyse_and_judge(run)[1]
 
 
 def twice(cell: Cell) -> bool:
@@ -201,7 +200,7 @@ def test_rule_43_an_early_stopping_gain_is_split_and_its_factors_multiply_to_the
 
 
 def test_rule_48_the_report_is_regenerated_byte_by_byte_from_the_raw_lines(run: Run, findings: Findings) -> None:
-    given = build.texts(run, findings, REPORTS, ROOT, judge=judge)
+    given = build.texts(run, findings, REPORTS, ROOT)
     assert ROOT / "RESULTS.md" in given
     assert [path.name for path, text in given.items() if path.read_bytes() != text.encode()] == []
 

@@ -6,7 +6,6 @@ python benchmarks/peers/show.py [REPORTS]      the folder of reports, default: r
 import sys
 from pathlib import Path
 
-from raybench.claims.judge import judge
 from raybench.report import build, overheads
 from raybench.report.tables import markdown
 from raybench.system import machine
@@ -17,7 +16,7 @@ def main(reports: Path) -> int:
     if found is None:
         print(f"{reports}: no run of the benchmark of peers on this machine; take one with `nox -s peers`")
         return 1
-    for table in overheads.section(build.costs(found, reports, judge=judge)).tables:
+    for table in overheads.section(build.costs(found, reports)).tables:
         print(f"## {table.name}\n\n{table.caption}\n\n{markdown(table)}\n")
     print("`raybench report` puts these tables into RESULTS.md.")
     return 0

@@ -180,10 +180,9 @@ def _rebuild(reports: Path, folder: Path, arguments: argparse.Namespace, *, alwa
     if not always and stale.is_unchanged(reports, folder, arguments.root):
         print(f"report of {folder}: unchanged")
         return
-    from raybench.claims.judge import judge
     from raybench.report import build
 
-    written = build.rebuild(reports, folder, arguments.root, conf=arguments.conf, judge=judge)
+    written = build.rebuild(reports, folder, arguments.root, conf=arguments.conf)
     print(f"report of {folder}: {', '.join(str(path) for path in written) or 'unchanged'}")
 
 

@@ -5,7 +5,6 @@ import re
 import pytest
 
 from checkout import ROOT
-from raybench.claims.judge import judge
 from raybench.report import build, document_check
 from report import made_run
 
@@ -74,7 +73,7 @@ def reported(tmp_path_factory):
     root = tmp_path_factory.mktemp("made")
     (root / "README.md").write_text("# r\n\n<!-- raybench:headline -->\n<!-- /raybench:headline -->\n")
     folder = made_run.write(root / "reports")
-    build.rebuild(root / "reports", folder, root, judge=judge)
+    build.rebuild(root / "reports", folder, root)
     return root, folder
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from made_study import CEILING, POOL, cell, planned, series, stamps
-from raybench.claims.judge import judge
 from raybench.model.measurement import Details
 from raybench.model.plan import Spec
 from raybench.report import build
@@ -44,7 +43,7 @@ def root(tmp_path: Path) -> Path:
 
 def rebuilt(root: Path) -> str:
     folder = next(path for path in store.runs(root / "reports") if path.parent.name != "peers")
-    build.rebuild(root / "reports", folder, root, judge=judge)
+    build.rebuild(root / "reports", folder, root)
     return results(root)
 
 

@@ -76,7 +76,7 @@ def test_a_study_of_many_cells_stays_readable_and_complete(tmp_path):
         assert "70 % of steps" in two["ray_tune_asha"] or two["ray_tune_asha"] == ""
 
 
-def test_claims_are_listed_with_verdict_value_and_note(tmp_path):
+def test_claims_are_listed_with_verdict_value_and_note(tmp_path, monkeypatch):
     lines = (
         ClaimLine(
             id="C01",
@@ -93,13 +93,10 @@ def test_claims_are_listed_with_verdict_value_and_note(tmp_path):
     )
     folder = made_run.write(tmp_path / "reports")
     asked = []
-    build.rebuild(
-        tmp_path / "reports",
-        folder,
-        tmp_path,
-        conf=[tmp_path],
-        judge=lambda run, findings, conf, group: asked.append((run.plan.study, list(conf), group)) or lines,
+    monkeypatch.setattr(
+        build, "judge", lambda run, findings, conf, group: asked.append((run.plan.study, list(conf), group)) or lines
     )
+    build.rebuild(tmp_path / "reports", folder, tmp_path, conf=[tmp_path])
     assert asked == [("made", [tmp_path], "claim")]
     shown = table(results(tmp_path), "SUPPORTED: the whole interval").set_index("id")
     assert shown.loc["C01", "measured"] == "1.50x [1.40, 1.60], n=6"

@@ -1,12 +1,13 @@
 """A run's folder in; RESULTS.md, figures and the HTML page out: a pure function of raw data, the same bytes."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from raybench.analysis.analyze import analyse
-from raybench.analysis.results import ClaimLine, Findings, Run
+from raybench.analysis.results import Findings, Run
+from raybench.claims.judge import judge
 from raybench.report.document import Document, decision_table, decisions, document
 from raybench.report.html_report import page
 from raybench.report.overheads import STUDY, Overheads, overheads
@@ -20,7 +21,6 @@ from raybench.report.tables import Table, code_span, escape, markdown
 from raybench.store import store
 
 FIGURES, PAGE = "figures", "index.html"
-Judge = Callable[[Run, Findings, Sequence[Path], str], Sequence[ClaimLine]]
 CLAIM, TARGET = "claim", "target"  # folders of conf/: documented sentences, and what tuned backends should reach
 SPLICED = ("README.md", "METHODOLOGY.md")
 HEADLINE = ("workload", "advice", "backend", "P", "gain, warm", "gain, cold")
@@ -41,17 +41,14 @@ def read(run: Path, reports: Path) -> Run:
     )
 
 
-def rebuild(
-    reports: Path, folder: Path, root: Path, *, conf: Sequence[Path] = (), judge: Judge | None = None
-) -> list[Path]:
+def rebuild(reports: Path, folder: Path, root: Path, *, conf: Sequence[Path] = ()) -> list[Path]:
     """Write RESULTS.md into `root`, figures and page into `reports`, and splice the headline into `root`'s documents.
 
-    judge : gives the verdicts of the documented claims; `conf` are its further folders with claims.
-    Returns the files whose bytes changed.
+    conf : further configuration folders with claims. Returns the files whose bytes changed.
     """
-    run, findings = analyse_and_judge(read(folder, reports), conf=conf, judge=judge)
+    run, findings = analyse_and_judge(read(folder, reports), conf=conf)
     drawn = _drawn(findings)
-    whole = _whole(run, findings, drawn, _add_overheads(reports, run, conf, judge))
+    whole = _whole(run, findings, drawn, _add_overheads(reports, run, conf))
     pictures = {name: svg(plot, data) for name, (plot, data) in drawn.items()}
     files = {
         **_texts(whole, run, findings, reports, root),
@@ -65,10 +62,10 @@ def rebuild(
     return changed + stale
 
 
-def analyse_and_judge(run: Run, *, conf: Sequence[Path] = (), judge: Judge | None = None) -> tuple[Run, Findings]:
+def analyse_and_judge(run: Run, *, conf: Sequence[Path] = ()) -> tuple[Run, Findings]:
     """Analyse a run, the documented claims included."""
     findings = analyse(run)
-    return run, findings if judge is None else replace(findings, claims=tuple(judge(run, findings, conf, CLAIM)))
+    return run, replace(findings, claims=judge(run, findings, conf, CLAIM))
 
 
 def newest_peers(reports: Path, machine: str) -> Path | None:
@@ -77,27 +74,23 @@ def newest_peers(reports: Path, machine: str) -> Path | None:
     return max((path for path in store.runs(reports) if path.parent == here), key=lambda p: p.name, default=None)
 
 
-def costs(
-    folder: Path | None, reports: Path, *, conf: Sequence[Path] = (), judge: Judge | None = None
-) -> Overheads | None:
+def costs(folder: Path | None, reports: Path, *, conf: Sequence[Path] = ()) -> Overheads | None:
     """Analyse a run of the benchmark of peers."""
     if folder is None:
         return None
     peers = read(folder, reports)
     findings = analyse(peers)
-    return overheads(peers, findings, judge(peers, findings, conf, TARGET) if judge else ())
+    return overheads(peers, findings, judge(peers, findings, conf, TARGET))
 
 
-def texts(
-    run: Run, findings: Findings, reports: Path, root: Path, *, conf: Sequence[Path] = (), judge: Judge | None = None
-) -> dict[Path, str]:
+def texts(run: Run, findings: Findings, reports: Path, root: Path, *, conf: Sequence[Path] = ()) -> dict[Path, str]:
     """Return what RESULTS.md and the spliced documents must say; nothing is drawn or written."""
-    whole = _whole(run, findings, _drawn(findings), _add_overheads(reports, run, conf, judge))
+    whole = _whole(run, findings, _drawn(findings), _add_overheads(reports, run, conf))
     return _texts(whole, run, findings, reports, root)
 
 
-def _add_overheads(reports: Path, run: Run, conf: Sequence[Path], judge: Judge | None) -> Overheads | None:
-    return costs(newest_peers(reports, run.environment.machine), reports, conf=conf, judge=judge)
+def _add_overheads(reports: Path, run: Run, conf: Sequence[Path]) -> Overheads | None:
+    return costs(newest_peers(reports, run.environment.machine), reports, conf=conf)
 
 
 def _drawn(findings: Findings) -> dict[str, tuple[Any, Any]]:

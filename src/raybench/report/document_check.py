@@ -13,7 +13,6 @@ from pathlib import Path
 
 from raybench.analysis.results import ClaimLine
 from raybench.claims import reading
-from raybench.claims.judge import judge
 from raybench.report import build
 from raybench.report.splice import FENCE, spans
 from raybench.report.stale import RESULTS
@@ -52,8 +51,8 @@ def check(reports: Path, folder: Path | None, root: Path, *, conf: Sequence[Path
     ]
     if folder is None:
         return Checked(claims=(), faults=tuple(found))
-    run, findings = build.analyse_and_judge(build.read(folder, reports), conf=conf, judge=judge)
-    found += stale(build.texts(run, findings, reports, root, conf=conf, judge=judge))
+    run, findings = build.analyse_and_judge(build.read(folder, reports), conf=conf)
+    found += stale(build.texts(run, findings, reports, root, conf=conf))
     return Checked(claims=findings.claims, faults=tuple(found))
 
 
