@@ -77,7 +77,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Check the types of src."""
+    """Check the types of src, the gate and the peers."""
     install(session, "types")
     session.run("mypy", *session.posargs)
 
@@ -131,12 +131,12 @@ def asv_publish(session: nox.Session) -> None:
 @nox.session
 def gate(session: nox.Session) -> None:
     """Stop a regression: ratios of this tree to its parent, taken in one run; `-- --short` for CI."""
-    install(session, "run", package=False)  # each arm brings its own raybench
-    session.run("python", "benchmarks/gate.py", *session.posargs, env=environment())
+    install(session, "run", package=False)  # each side brings its own raybench
+    session.run("python", "benchmarks/gate", *session.posargs, env=environment())
 
 
 @nox.session
 def calibration(session: nox.Session) -> None:
     """Replay the recorded runs of the gate and write reports/gate/calibration.md; fails where a promise is missed."""
     install(session, "run")
-    session.run("python", "benchmarks/calibration.py", *session.posargs, env=environment())
+    session.run("python", "benchmarks/gate", "--calibrate", env=environment())

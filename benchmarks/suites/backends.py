@@ -3,7 +3,7 @@
 from itertools import pairwise
 from statistics import median
 
-from suites.kinds import Measurement
+from raybench.model.measurement import Measurement
 from suites.measured import measure, own_cost_s, per_task_s
 
 BACKENDS = ["sequential", "joblib", "ray_tasks", "ray_tasks_cold"]

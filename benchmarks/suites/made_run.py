@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
+from raybench.model.measurement import Environment, Measurement, Phases, TaskStamp
 from raybench.model.plan import GridRow, Job, Plan, Spec, Status, Study
 from raybench.planning.planner import Machine, plan
 from raybench.store import store
-from suites.kinds import Environment, Measurement, Phases, TaskStamp
 
 CPUS = 16
 BLOCKS = 10

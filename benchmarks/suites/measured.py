@@ -10,9 +10,9 @@ from pathlib import Path
 from statistics import median
 
 from raybench.model.clock import now
+from raybench.model.measurement import Measurement
 from raybench.model.plan import Status
 from raybench.store.store import MEASUREMENTS, Store
-from suites.kinds import Measurement
 
 LIMIT_S = 600
 

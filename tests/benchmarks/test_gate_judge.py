@@ -6,35 +6,35 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from raybench.gate import (
+from gate.judge import (
     FLOOR,
     Judgement,
     Outcome,
     Rounds,
     draw,
-    failing,
+    find_failures,
     judge,
     logs_of,
     look,
-    redrawn,
+    redraw,
     replay,
 )
 from raybench.model.errors import RaybenchError
 
-Arms = npt.NDArray[np.float64]  # logarithms: three arms by rounds
+Sides = npt.NDArray[np.float64]  # logarithms: three sides by rounds
 
 
 def rounds(noise: float, *, n: int = 10, slower: float = 1.0, seed: int = 1, name: str = "planning") -> Rounds:
-    """Draw log-normal times around one second, with a drift that all arms of a round share."""
+    """Draw log-normal times around one second, with a drift that all sides of a round share."""
     rng = np.random.default_rng(seed)
     drift = 1 + np.linspace(0, 0.3, n)
-    arms = [drift * np.exp(rng.normal(0, noise, n)) if noise else drift for _ in range(3)]
+    sides = [drift * np.exp(rng.normal(0, noise, n)) if noise else drift for _ in range(3)]
     return Rounds(
         benchmark=name,
         unit="s",
-        reference=tuple(map(float, arms[0])),
-        twin=tuple(map(float, arms[1])),
-        candidate=tuple(map(float, arms[2] * slower)),
+        reference=tuple(map(float, sides[0])),
+        twin=tuple(map(float, sides[1])),
+        candidate=tuple(map(float, sides[2] * slower)),
     )
 
 
@@ -98,24 +98,24 @@ def test_only_what_is_suspected_twice_fails() -> None:
     assert outcome.failed == ("a",)
 
 
-def heavy_tails(rng: np.random.Generator, n: int) -> Arms:
+def heavy_tails(rng: np.random.Generator, n: int) -> Sides:
     """One value in fifteen is half as long again."""
     return rng.normal(0, 0.03, (3, n)) + np.log(1.5) * (rng.random((3, n)) < 1 / 15)
 
 
-def drift(rng: np.random.Generator, n: int) -> Arms:
-    """The machine slows down by 5 % from arm to arm, and on from round to round."""
+def drift(rng: np.random.Generator, n: int) -> Sides:
+    """The machine slows down by 5 % from side to side, and on from round to round."""
     slots = 0.05 * (np.arange(3 * n).reshape(n, 3))
     return rng.permuted(slots, axis=1).T + rng.normal(0, 0.01, (3, n))
 
 
-def two_modes(rng: np.random.Generator, n: int) -> Arms:
+def two_modes(rng: np.random.Generator, n: int) -> Sides:
     """Three values in ten take 15 % longer."""
     return rng.normal(0, 0.01, (3, n)) + np.log(1.15) * (rng.random((3, n)) < 0.3)
 
 
-def neighbour(rng: np.random.Generator, n: int) -> Arms:
-    """Another process comes and goes: stretches of five arms or so take 15 % longer."""
+def neighbour(rng: np.random.Generator, n: int) -> Sides:
+    """Another process comes and goes: stretches of five sides or so take 15 % longer."""
     busy = np.cumsum(rng.random(3 * n) < 0.2) % 2
     return rng.permuted(np.log(1.15) * busy.reshape(n, 3), axis=1).T + rng.normal(0, 0.02, (3, n))
 
@@ -123,13 +123,13 @@ def neighbour(rng: np.random.Generator, n: int) -> Arms:
 NOISES = [heavy_tails, drift, two_modes, neighbour]
 
 
-def made(arms: Arms, name: str = "planning") -> Rounds:
-    reference, twin, candidate = (tuple(map(float, arm)) for arm in np.exp(arms))
+def made(sides: Sides, name: str = "planning") -> Rounds:
+    reference, twin, candidate = (tuple(map(float, side)) for side in np.exp(sides))
     return Rounds(benchmark=name, unit="s", reference=reference, twin=twin, candidate=candidate)
 
 
 @pytest.mark.parametrize("noise", NOISES)
-def test_no_noise_makes_many_suspects(noise: Callable[[np.random.Generator, int], Arms]) -> None:
+def test_no_noise_makes_many_suspects(noise: Callable[[np.random.Generator, int], Sides]) -> None:
     """The nominal share is 2 % of 500 looks; 4 % leaves three standard errors."""
     rng = np.random.default_rng(4)
     looks = [look(logs_of(made(noise(rng, 6)))) for _ in range(500)]
@@ -139,7 +139,7 @@ def test_no_noise_makes_many_suspects(noise: Callable[[np.random.Generator, int]
 
 @pytest.mark.parametrize("noise", NOISES)
 def test_replay_of_equal_code_passes_and_finds_what_is_planted(
-    noise: Callable[[np.random.Generator, int], Arms],
+    noise: Callable[[np.random.Generator, int], Sides],
 ) -> None:
     """Five runs of six rounds, the least that is allowed; the promises are 98 % and 90 %."""
     rng = np.random.default_rng(5)
@@ -152,12 +152,12 @@ def test_replay_of_equal_code_passes_and_finds_what_is_planted(
 
 
 def test_a_resample_keeps_the_benchmarks_of_a_round_together() -> None:
-    """One benchmark is the other times two, in whatever order rounds and arms are drawn."""
+    """One benchmark is the other times two, in whatever order rounds and sides are drawn."""
     rng = np.random.default_rng(6)
     table = logs_of(made(heavy_tails(rng, 6)))
-    places, arms = draw(6, rng)
+    places, sides = draw(6, rng)
 
-    assert redrawn(2 * table, places, arms) == pytest.approx(2 * redrawn(table, places, arms))
+    assert redraw(2 * table, places, sides) == pytest.approx(2 * redraw(table, places, sides))
 
 
 def test_rounds_are_drawn_in_stretches() -> None:
@@ -174,6 +174,6 @@ def test_a_planted_slow_down_of_a_tenth_of_the_noise_is_not_claimed() -> None:
     rng = np.random.default_rng(3)
     table = logs_of(rounds(0.2))
 
-    found = [failing({"planning": table}, {"planning": 1.02}, rng) for _ in range(50)]
+    found = [find_failures({"planning": table}, {"planning": 1.02}, rng) for _ in range(50)]
 
     assert sum(map(bool, found)) <= 2

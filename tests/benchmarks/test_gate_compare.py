@@ -1,19 +1,23 @@
-"""The gate's script: plants fit today's code, arms are apart, records become the calibration's page."""
+"""The gate's script: plants fit today's code, sides are apart, records become the calibration's page."""
 
 import ast
 import json
+import os
+import shutil
+import subprocess
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-import calibration
-import gate
-import planted
 from checkout import ROOT
-from raybench.gate import Outcome, Rounds, judge
+from gate import calibration, compare, planted, trees
+from gate.judge import Outcome, Rounds, judge
+from raybench.model.errors import RaybenchError
 
+RUNNER = "src/raybench/execution/runner.py"
 PROBES = {"harness": 6, "other": 6}
 
 
@@ -33,7 +37,7 @@ def test_every_plant_fits_todays_code(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", sorted(planted.PLANTS))
 def test_every_plant_names_a_benchmark_that_the_short_gate_takes(name: str) -> None:
-    probes = (ROOT / "benchmarks" / "suites" / "probes.py").read_text(encoding="utf-8")
+    probes = (ROOT / "benchmarks" / "gate" / "probes.py").read_text(encoding="utf-8")
 
     assert f'"{planted.PLANTS[name].named}"' in probes
 
@@ -43,19 +47,15 @@ def test_a_plant_that_no_longer_fits_is_an_error(tmp_path: Path) -> None:
     (tmp_path / plant.path).parent.mkdir(parents=True)
     (tmp_path / plant.path).write_text("nothing of the kind\n", encoding="utf-8")
 
-    with pytest.raises(SystemExit, match="holds 0 times"):
+    with pytest.raises(RaybenchError, match="holds 0 times"):
         plant.into(tmp_path)
 
 
 def test_only_the_candidate_gets_the_plant() -> None:
-    with gate.trees("", "sleep") as laid:
-        texts = {
-            arm: (tree / "src/raybench/execution/runner.py").read_text(encoding="utf-8") for arm, tree in laid.items()
-        }
+    with trees.lay_out("", "sleep") as laid:
+        texts = {side: (tree / RUNNER).read_text(encoding="utf-8") for side, tree in laid.items()}
 
-    assert (
-        texts["reference"] == texts["twin"] == (ROOT / "src/raybench/execution/runner.py").read_text(encoding="utf-8")
-    )
+    assert texts["reference"] == texts["twin"] == (ROOT / RUNNER).read_text(encoding="utf-8")
     assert texts["candidate"] != texts["reference"]
 
 
@@ -64,7 +64,7 @@ def test_a_probe_imports_its_own_trees_raybench_and_keeps_bytecode(
 ) -> None:
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
 
-    environment = gate.environment(tmp_path)
+    environment = compare.environment(tmp_path)
 
     assert environment["PYTHONPATH"].startswith(str(tmp_path / "src"))
     assert "PYTHONDONTWRITEBYTECODE" not in environment
@@ -73,22 +73,22 @@ def test_a_probe_imports_its_own_trees_raybench_and_keeps_bytecode(
 def test_a_probe_that_measured_another_raybench_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake = tmp_path / "probes.py"
     fake.write_text('print(\'{"raybench": "/elsewhere/raybench/__init__.py", "seconds": {}}\')\n')
-    monkeypatch.setattr(gate, "PROBES", fake)
+    monkeypatch.setattr(compare, "PROBES", fake)
 
     with pytest.raises(SystemExit, match="measured /elsewhere"):
-        gate.probed("harness", tmp_path)
+        compare.run_probe("harness", tmp_path)
 
 
 class Machine:
-    """Stands in for the probes: seconds by arm, with noise; counts what was asked, fails where told."""
+    """Stands in for the probes: seconds by side, with noise; counts what was asked, fails where told."""
 
     def __init__(self, slower: float = 1.0) -> None:
         self.rng = np.random.default_rng(3)
         self.slower = slower
         self.asked: list[str] = []
-        self.failures: list[tuple[str, str]] = []  # probe, arm: each fails once
+        self.failures: list[tuple[str, str]] = []  # probe, side: each fails once
 
-    def probed(self, probe: str, tree: Path) -> gate.Found:
+    def run_probe(self, probe: str, tree: Path) -> compare.Seconds:
         self.asked.append(probe)
         if (probe, tree.name) in self.failures:
             self.failures.remove((probe, tree.name))
@@ -99,16 +99,16 @@ class Machine:
 
 @pytest.fixture
 def laid(tmp_path: Path) -> dict[str, Path]:
-    return {arm: tmp_path / arm for arm in gate.ARMS}
+    return {side: tmp_path / side for side in trees.SIDES}
 
 
 def test_a_regression_is_measured_again_by_its_probe_alone_and_named(
     laid: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine = Machine(slower=1.3)
-    monkeypatch.setattr(gate, "probed", machine.probed)
+    monkeypatch.setattr(compare, "run_probe", machine.run_probe)
 
-    outcome, _, again = gate.gated(PROBES, laid, seed=1)
+    outcome, _, again = compare.compare(PROBES, laid, seed=1)
 
     assert outcome.failed == ("harness: cost",)
     assert again is not None and [one.benchmark for one in again.rounds] == ["harness: cost"]
@@ -120,9 +120,9 @@ def test_a_failure_that_does_not_come_again_is_no_regression(
 ) -> None:
     machine = Machine()
     machine.failures = [("harness", "candidate"), ("other", "twin")]
-    monkeypatch.setattr(gate, "probed", machine.probed)
+    monkeypatch.setattr(compare, "run_probe", machine.run_probe)
 
-    taken = gate.taken(PROBES, laid, seed=1)
+    taken = compare.take(PROBES, laid, seed=1)
 
     assert not taken.left_out
     assert {len(one.candidate) for one in taken.rounds} == {6}
@@ -133,10 +133,10 @@ def test_what_only_the_candidate_cannot_run_is_a_regression(
 ) -> None:
     machine = Machine()
     machine.failures = [("harness", "candidate")] * 2
-    monkeypatch.setattr(gate, "probed", machine.probed)
+    monkeypatch.setattr(compare, "run_probe", machine.run_probe)
 
     with pytest.raises(SystemExit, match="harness runs on the reference and not on this tree: broken"):
-        gate.taken(PROBES, laid, seed=1)
+        compare.take(PROBES, laid, seed=1)
 
 
 def test_a_probe_that_its_reference_cannot_run_is_left_out_with_the_reason(
@@ -144,9 +144,9 @@ def test_a_probe_that_its_reference_cannot_run_is_left_out_with_the_reason(
 ) -> None:
     machine = Machine()
     machine.failures = [("harness", "reference"), ("harness", "twin")] * 2
-    monkeypatch.setattr(gate, "probed", machine.probed)
+    monkeypatch.setattr(compare, "run_probe", machine.run_probe)
 
-    taken = gate.taken(PROBES, laid, seed=1)
+    taken = compare.take(PROBES, laid, seed=1)
 
     assert taken.left_out == {"harness": "broken"}
     assert [one.benchmark for one in taken.rounds] == ["other: cost"]
@@ -200,3 +200,26 @@ def test_a_missed_plant_is_not_as_promised(tmp_path: Path, monkeypatch: pytest.M
     _, good = calibration.page(tmp_path)
 
     assert not good
+
+
+@pytest.mark.parametrize("case", ["no history", "not the owner's"])
+def test_where_git_does_not_answer_the_gate_says_so_in_one_line(case: str, tmp_path: Path) -> None:
+    env = {**os.environ, "GIT_CEILING_DIRECTORIES": str(tmp_path)}
+    shutil.copytree(ROOT / "benchmarks", tmp_path / "tree" / "benchmarks", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "tree" / "src").symlink_to(ROOT / "src")
+    if case == "not the owner's":
+        subprocess.run(["git", "init", "-q", str(tmp_path / "tree")], check=True)
+        env |= {
+            "GIT_TEST_ASSUME_DIFFERENT_OWNER": "1",
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_CONFIG_SYSTEM": os.devnull,
+        }
+
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "tree" / "benchmarks" / "gate"), "--short"],
+        env=env, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert ("not a git repository" if case == "no history" else "safe.directory") in line

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from raybench.model.errors import RaybenchError
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plant:
@@ -20,9 +22,7 @@ class Plant:
         path = tree / self.path
         text = path.read_text(encoding="utf-8")
         if text.count(self.old) != 1:
-            raise SystemExit(
-                f"gate: {self.path} holds {text.count(self.old)} times what the plant replaces, expected 1"
-            )
+            raise RaybenchError(f"{self.path} holds {text.count(self.old)} times what the plant replaces, expected 1")
         path.write_text(text.replace(self.old, self.new), encoding="utf-8")
 
 

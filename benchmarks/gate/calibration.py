@@ -1,22 +1,19 @@
 """Write reports/gate/calibration.md from recorded gates alone: replay, runs of equal code, planted slow-downs.
 
-python benchmarks/calibration.py [FOLDER]      the folder holds aaN.json, confirmN.json and plant-*.json
+`python benchmarks/gate --calibrate`; the folder holds aaN.json, confirmN.json and plant-*.json.
 """
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-ARMS = ("reference", "twin", "candidate")
+from gate.judge import Calibration, Rounds, replay
+from gate.planted import PLANTS
+from gate.trees import ROOT, SIDES
+from raybench.model.errors import RaybenchError
+
 PASSED, FOUND, RESAMPLES, RUNS = 0.98, 0.9, 1_000, 5  # what the gate must keep to
-
-sys.path[:0] = [str(ROOT / "src"), str(Path(__file__).parent)]
-
-from planted import PLANTS  # noqa: E402
-from raybench.gate import Calibration, Rounds, replay  # noqa: E402
 
 Record = Mapping[str, Any]
 
@@ -27,18 +24,18 @@ def records(folder: Path, pattern: str) -> dict[str, Record]:
     return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in paths}
 
 
-def runs_of(found: Mapping[str, Record]) -> list[list[Rounds]]:
+def rounds_of(found: Mapping[str, Record]) -> list[list[Rounds]]:
     """Rebuild the rounds of each recorded run."""
     return [
         [
-            Rounds(benchmark=one["benchmark"], unit=one["unit"], **{arm: tuple(one[arm]) for arm in ARMS})
+            Rounds(benchmark=one["benchmark"], unit=one["unit"], **{side: tuple(one[side]) for side in SIDES})
             for one in record["rounds"]
         ]
         for record in found.values()
     ]
 
 
-def replayed(calibration: Calibration, runs: int) -> list[str]:
+def show_replay(calibration: Calibration, runs: int) -> list[str]:
     """Tell what the replay gave."""
     lines = [
         f"{calibration.resamples:,} resamples of {runs} recorded runs of equal code, both looks: "
@@ -54,7 +51,7 @@ def replayed(calibration: Calibration, runs: int) -> list[str]:
     return [*lines, "", f"Least share: {min(calibration.found.values()):.1%} (wanted: {FOUND:.0%})."]
 
 
-def real(found: Mapping[str, Record]) -> list[str]:
+def show_runs(found: Mapping[str, Record]) -> list[str]:
     """Show each run's own outcome, one row per run."""
     lines = ["| run | benchmarks | suspected at first | slower, twice | outcome |", "|---|---:|---|---|---|"]
     for name, record in found.items():
@@ -67,7 +64,7 @@ def real(found: Mapping[str, Record]) -> list[str]:
     return lines
 
 
-def planted(found: Mapping[str, Record]) -> list[str]:
+def show_plants(found: Mapping[str, Record]) -> list[str]:
     """Show what the gate said of each planted slow-down."""
     lines = ["| plant | expected | named | ratio, detectable | outcome |", "|---|---|---|---:|---|"]
     for record in found.values():
@@ -81,7 +78,7 @@ def planted(found: Mapping[str, Record]) -> list[str]:
     return lines
 
 
-def kept(calibration: Calibration, runs: int, confirmed: Sequence[Record], plants: Sequence[Record]) -> bool:
+def is_as_promised(calibration: Calibration, runs: int, confirmed: Sequence[Record], plants: Sequence[Record]) -> bool:
     """Say whether the gate may stand in CI: replay, real runs and planted regressions all as promised."""
     return (
         runs >= RUNS
@@ -97,39 +94,36 @@ def page(folder: Path) -> tuple[str, bool]:
     """Return the page and whether all is as promised."""
     equal, confirmed, plants = (records(folder, pattern) for pattern in ("aa*.json", "confirm*.json", "plant-*.json"))
     if not equal:
-        raise SystemExit(f"calibration: no aa*.json in {folder}; record with gate.py --equal --times 5 --record")
-    calibration = replay(runs_of(equal), resamples=RESAMPLES)
-    good = kept(calibration, len(equal), list(confirmed.values()), list(plants.values()))
+        raise RaybenchError(f"no aa*.json in {folder}; record with --equal --times 5 --record")
+    calibration = replay(rounds_of(equal), resamples=RESAMPLES)
+    good = is_as_promised(calibration, len(equal), list(confirmed.values()), list(plants.values()))
     lines = [
         "# Calibration of the gate",
         "",
-        "Written by `python benchmarks/calibration.py` from the records beside it.",
+        "Written by `python benchmarks/gate --calibrate` from the records beside it.",
         f"Everything as promised: {'yes' if good else 'no'}.",
         "",
         "## Replay",
         "",
-        *replayed(calibration, len(equal)),
+        *show_replay(calibration, len(equal)),
         "",
         "## Real runs of equal code",
         "",
         "The runs `aa` were resampled above; the runs `confirm` came later and were not.",
         "",
-        *real({**equal, **confirmed}),
+        *show_runs({**equal, **confirmed}),
         "",
         "## Planted regressions",
         "",
-        *planted(plants),
+        *show_plants(plants),
     ]
     return "\n".join(lines) + "\n", good
 
 
 def main() -> int:
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "reports" / "gate"
+    """Write and show the page; 1 where a promise is missed."""
+    folder = ROOT / "reports" / "gate"
     text, good = page(folder)
     (folder / "calibration.md").write_text(text, encoding="utf-8")
     print(text)
     return 0 if good else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

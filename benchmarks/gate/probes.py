@@ -15,7 +15,7 @@ import raybench
 from raybench.model.clock import now
 
 if TYPE_CHECKING:
-    from suites.kinds import Measurement
+    from raybench.model.measurement import Measurement
 
 SIZE = 200  # measurements of the made run
 
@@ -68,7 +68,7 @@ def runner() -> dict[str, float]:
 
     run_folder.plan_study(settings.load(["study=quick"]))
     planned_s = now() - began
-    found, own_s = taken("sequential", "joblib")
+    found, own_s = measure("sequential", "joblib")
     (joblib,) = [line for line in found if len(line.workers_seen) > 1]
     return {
         "quick study: imports and plan": planned_s,
@@ -80,7 +80,7 @@ def runner() -> dict[str, float]:
 
 
 def ray() -> dict[str, float]:
-    (line,), _ = taken("ray_tasks")
+    (line,), _ = measure("ray_tasks")
     return {
         "ray_tasks: dispatch per task": line.phases.makespan / len(line.tasks),
         "ray_tasks: start-up": line.phases.start_up,
@@ -88,7 +88,7 @@ def ray() -> dict[str, float]:
     }
 
 
-def taken(*backends: str) -> tuple[list["Measurement"], float]:
+def measure(*backends: str) -> tuple[list["Measurement"], float]:
     """Measure tasks that do nothing, once on all cores; with the runner's own seconds per measurement.
 
     No fingerprint of the machine is taken: it costs more than the measurements do, and is not what is asked.

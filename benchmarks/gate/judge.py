@@ -1,6 +1,6 @@
 """Is this tree slower than its reference? Ratios within one run, and a threshold from that run's own noise.
 
-No measuring here: benchmarks/gate.py takes the rounds. A round holds three arms in random order, side by side:
+No measuring here: compare.py takes the rounds. A round holds three sides in random order, side by side:
 the reference, its twin (the same code again), and the candidate.
 """
 
@@ -15,7 +15,7 @@ from raybench.model.errors import RaybenchError
 
 ALPHA = 0.02  # chance that noise alone makes one benchmark suspected; squared, as a suspect is measured again
 POWER = 0.95  # chance that one look suspects a slow-down of the detectable effect; two looks make 9 of 10
-MIN_ROUNDS = 6  # below, the noise of three arms says nothing about its own tail
+MIN_ROUNDS = 6  # below, the noise of three sides says nothing about its own tail
 FLOOR = 0.02  # log ratio: two folders with the same code may differ by as much for ever (layout, page cache)
 DRAWS = 1_000
 LOOKS = 200  # resampled for the detectable effect
@@ -28,7 +28,7 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rounds:
-    """What one benchmark gave: one value per round and arm, same order; the smaller the better."""
+    """What one benchmark gave: one value per round and side, same order; the smaller the better."""
 
     benchmark: str
     unit: str
@@ -105,11 +105,11 @@ def judge(rounds: Rounds) -> Judgement:
 
 def logs_of(rounds: Rounds) -> Floats:
     """Return a row of logarithms per round: reference, twin, candidate."""
-    arms = (rounds.reference, rounds.twin, rounds.candidate)
+    sides = (rounds.reference, rounds.twin, rounds.candidate)
     n = len(rounds.reference)
-    if n < MIN_ROUNDS or {len(arm) for arm in arms} != {n}:
-        raise RaybenchError(f"{rounds.benchmark}: {n} rounds; expected at least {MIN_ROUNDS}, with all three arms")
-    return np.log(np.asarray(arms, dtype=np.float64)).T
+    if n < MIN_ROUNDS or {len(side) for side in sides} != {n}:
+        raise RaybenchError(f"{rounds.benchmark}: {n} rounds; expected at least {MIN_ROUNDS}, with all three sides")
+    return np.log(np.asarray(sides, dtype=np.float64)).T
 
 
 def look(table: Floats) -> tuple[float, float]:
@@ -119,13 +119,13 @@ def look(table: Floats) -> tuple[float, float]:
 
 
 def steps(tables: Floats) -> Floats:
-    """Give, per table, how far the candidate's median lies above both references."""
+    """Return, per table, how far the candidate's median lies above both references."""
     nearer: Floats = np.median(tables[..., 2:] - tables[..., :2], axis=-2).min(axis=-1)
     return nearer
 
 
 def thresholds(noise: Floats, rng: np.random.Generator, draws: int) -> Floats:
-    """Give, per row of noise, the quantile of medians of as many draws from it and its mirror image.
+    """Return, per row of noise, the quantile of medians of as many draws from it and its mirror image.
 
     Widened for few rounds by the t quantile. Source: Hesterberg 2015, expanded percentile.
     """
@@ -141,7 +141,7 @@ def thresholds(noise: Floats, rng: np.random.Generator, draws: int) -> Floats:
 def detectable(table: Floats) -> float:
     """Return the log ratio that a look suspects with the probability POWER, by resampling equal rounds."""
     rng = np.random.default_rng(SEED + 1)
-    tables = np.stack([redrawn(table, *draw(len(table), rng)) for _ in range(LOOKS)])
+    tables = np.stack([redraw(table, *draw(len(table), rng)) for _ in range(LOOKS)])
     gaps = thresholds(tables[..., 1] - tables[..., 0], rng, LOOKS) - steps(tables)
     return float(np.quantile(gaps, POWER))
 
@@ -164,10 +164,10 @@ def replay(runs: Sequence[Sequence[Rounds]], *, resamples: int = 1_000, seed: in
     for number in range(resamples):
         which = number % len(runs)
         names = list(tables[which])
-        passed += not failing(tables[which], {}, rng)
+        passed += not find_failures(tables[which], {}, rng)
         slow = names[int(rng.integers(len(names)))]
         planted[slow].append(effects[which][slow])
-        hits[slow].append(slow in failing(tables[which], {slow: effects[which][slow]}, rng))
+        hits[slow].append(slow in find_failures(tables[which], {slow: effects[which][slow]}, rng))
     return Calibration(
         resamples=resamples,
         passed=passed / resamples,
@@ -176,29 +176,29 @@ def replay(runs: Sequence[Sequence[Rounds]], *, resamples: int = 1_000, seed: in
     )
 
 
-def failing(run: Mapping[str, Floats], slower: Mapping[str, float], rng: np.random.Generator) -> set[str]:
+def find_failures(run: Mapping[str, Floats], slower: Mapping[str, float], rng: np.random.Generator) -> set[str]:
     """Name what both looks at a resampled run suspect; `slower` are the candidate's factors."""
     suspects = set(run)
     for _ in range(2):
         drawn = {n: draw(n, rng) for n in sorted({len(table) for table in run.values()})}
-        suspects = {name for name in suspects if suspected(run[name], drawn, slower.get(name, 1.0))}
+        suspects = {name for name in suspects if is_suspected(run[name], drawn, slower.get(name, 1.0))}
     return suspects
 
 
-def suspected(table: Floats, drawn: Mapping[int, tuple[Ints, Ints]], factor: float) -> bool:
-    """Look at a table's redrawn rounds, the candidate slower by the factor."""
+def is_suspected(table: Floats, drawn: Mapping[int, tuple[Ints, Ints]], factor: float) -> bool:
+    """Look at a table's redraw rounds, the candidate slower by the factor."""
     slower = np.array([0.0, 0.0, np.log(factor)])
-    step, threshold = look(redrawn(table, *drawn[len(table)]) + slower)
+    step, threshold = look(redraw(table, *drawn[len(table)]) + slower)
     return step > threshold
 
 
 def draw(n: int, rng: np.random.Generator) -> tuple[Ints, Ints]:
-    """Draw n rounds with replacement, in stretches as disturbances come, and an order of the arms for each."""
+    """Draw n rounds with replacement, in stretches as disturbances come, and an order of the sides for each."""
     starts = rng.integers(n, size=-(-n // STRETCH))
     places = (starts[:, None] + np.arange(STRETCH)).ravel()[:n] % n
     return places, rng.permuted(np.tile(np.arange(3), (n, 1)), axis=1)
 
 
-def redrawn(table: Floats, places: Ints, arms: Ints) -> Floats:
-    """Pick rounds, with their arms in another order: of equal code each arm could have been any other."""
-    return np.take_along_axis(table[places], arms, axis=1)
+def redraw(table: Floats, places: Ints, sides: Ints) -> Floats:
+    """Pick rounds, with their sides in another order: of equal code each side could have been any other."""
+    return np.take_along_axis(table[places], sides, axis=1)
