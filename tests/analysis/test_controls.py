@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from made_study import CEILING, INJECTED, POOL, WORKLOAD, cell, measured, noisy, planned, series, stamps
-from raybench.analysis.controls import ControlReport, judge_controls, normality, residuals
+from raybench.analysis.controls import ControlReport, judge_controls, residuals
 from raybench.model.measurement import Details, Measurement
 from raybench.model.stats import Resampler
 
@@ -162,10 +162,3 @@ def test_residuals_stand_in_the_order_of_the_run() -> None:
     data = [measured(POOL2, b, s, index=5 - b) for b, s in enumerate([1.0, 2.0, 4.0])]
     found = residuals(planned([POOL2]), data)
     assert [(r.index, round(r.value, 4)) for r in found] == [(3, 0.6931), (4, 0.0), (5, -0.6931)]
-
-
-def test_normality_is_stored_for_every_ratio() -> None:
-    data = series(BASE, noisy(8, 10, seed=0)) + series(POOL2, noisy(4, 10, seed=1))
-    found = normality(planned([BASE, POOL2]), data)
-    assert set(found) == {POOL2.key}
-    assert 0 < found[POOL2.key] <= 1

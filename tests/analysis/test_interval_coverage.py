@@ -10,9 +10,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from raybench.analysis import laws
 from raybench.analysis.metg import LEVELS, Ladder
-from raybench.model.stats import Resampler, interval, median_rank_ci, ratio
+from raybench.model.stats import Resampler, median_rank_ci, ratio
 
 BLOCKS = 10
 DRAWS = Resampler(resamples=499)
@@ -84,30 +83,3 @@ def test_intervals_of_metg_hold_the_true_one(noise: str) -> None:
             found = drawn.metg(level, DRAWS).granularity
             hits[level] += found.low <= truth / (1 - level) <= found.high
     assert all(holds(count / STUDIES) for count in hits.values()), hits
-
-
-@pytest.mark.parametrize("noise", NOISES)
-def test_intervals_of_amdahls_serial_fraction_hold_the_true_one(noise: str) -> None:
-    hits = _law_hits("amdahl", np.array([1.0, 2, 4, 8, 16]), (0.05, 0.0), noise)
-    assert holds(hits[0]), hits
-
-
-@pytest.mark.parametrize("noise", NOISES)
-def test_intervals_of_usls_parameters_hold_the_true_ones(noise: str) -> None:
-    hits = _law_hits("usl", np.array([1.0, 2, 4, 8, 16, 24]), (0.05, 0.001), noise)
-    assert all(holds(hit) for hit in hits), hits
-
-
-def _law_hits(kind: str, cpus: np.ndarray, truth: tuple[float, float], noise: str) -> list[float]:
-    """Count over the studies how often the interval of each parameter holds its true value."""
-    rng = np.random.default_rng(15)
-    draws = Resampler(resamples=299)
-    exact = 100 / laws.usl(cpus, *truth)
-    wanted = truth[: 2 if kind == "usl" else 1]
-    hits = np.zeros(len(wanted))
-    for _ in range(STUDIES):
-        table = exact[:, None] * NOISES[noise](rng, (len(cpus), BLOCKS))
-        drawn = laws.refits(kind, cpus, np.stack([draws.medians(times) for times in table], axis=1))
-        bounds = [interval(column) for column in drawn.T[1:]]
-        hits += [low <= value <= high for (low, high), value in zip(bounds, wanted, strict=True)]
-    return [float(hit / STUDIES) for hit in hits]

@@ -23,7 +23,7 @@ from made_study import (
     stamps,
 )
 from raybench.analysis.dataset import cold, ledger
-from raybench.analysis.speedup import cap, noise_floors, rows
+from raybench.analysis.speedup import cap, karp_flatt, noise_floors, rows
 from raybench.model.estimate import Row, VerdictKind
 from raybench.model.measurement import Details, LadderPoint, Measurement
 from raybench.model.plan import Skip, Spec, Status
@@ -164,6 +164,13 @@ def test_cap_is_what_equal_tasks_allow(tasks: int, changes: dict, expected: floa
     cpus = changes.pop("cpus")
     found = cap(cell(POOL, cpus, **changes), tasks)
     assert found == (None if expected is None else pytest.approx(expected))
+
+
+def test_karp_flatt_undoes_amdahl() -> None:
+    """The documented 17x on 25 cores imply a serial fraction of (1/17 - 1/25) / (24/25) = 0.0196."""
+    assert karp_flatt(np.array([17.0]), 25)[0] == pytest.approx(0.01961, abs=1e-5)
+    assert karp_flatt(np.array([1 / (0.3 + 0.7 / 8)]), 8)[0] == pytest.approx(0.3)
+    assert karp_flatt(np.array([2.1]), 2)[0] < 0
 
 
 def test_a_cap_below_one_is_flagged() -> None:

@@ -26,7 +26,6 @@ from raybench.model.stats import (
     interval,
     noise_floor,
     ratio,
-    shapiro_p,
 )
 
 Floats = npt.NDArray[np.float64]
@@ -120,19 +119,6 @@ def residuals(plan: Plan, measurements: Sequence[Measurement]) -> list[Residual]
         middle = float(np.median([s for _, s in timed])) if timed else 1.0
         found += [Residual(cell=key, index=i, value=math.log(s / middle)) for i, s in timed]
     return sorted(found, key=lambda r: (r.index, r.cell))
-
-
-def normality(plan: Plan, measurements: Sequence[Measurement]) -> dict[str, float]:
-    """Return the Shapiro-Wilk p value of each cell's log ratios to its base, by cell key: no interval relies on it."""
-    data = ledger(plan, measurements)
-    found = {}
-    for key in data.cells:
-        base = data.base(key)
-        top, bottom = data.paired(base, key, makespan) if base and base != key else (np.empty(0), np.empty(0))
-        p = shapiro_p(np.log(top / bottom))
-        if p is not None:
-            found[key] = p
-    return found
 
 
 def _of_cell(data: Ledger, key: str, resampler: Resampler) -> Iterator[ControlRow]:

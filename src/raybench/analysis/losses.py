@@ -25,7 +25,6 @@ from raybench.model.stats import MIN_BLOCKS, Resampler, insufficient, median_ran
 
 Floats = npt.NDArray[np.float64]
 OTHER_SHARE = 0.05  # of P x T: more unexplained than that is a flagged row
-PERCENTILE_TASKS = 100  # fewer tasks say nothing about a 99th percentile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,9 +64,7 @@ class Account:
     """Where a cell's core-seconds went. Shares are sums over blocks / sums of P x T, so that they add up to 1.
 
     cold : empty where the cell joined a head that others had started.
-    graham_low, graham_high : bounds of the makespan of a greedy schedule of the loop's task times, in seconds.
-    straggler : seconds from the mean worker's last end to the last worker's.
-    task_s : median over blocks of p50, p90, p99 (from 100 tasks on) and max of the tasks' own seconds.
+    graham_low : the least makespan that any schedule of the baseline's task times can have, in seconds.
     """
 
     cell: Cell
@@ -76,9 +73,6 @@ class Account:
     cold: Mapping[str, Estimate]
     pop: Pop
     graham_low: Estimate
-    graham_high: Estimate
-    straggler: Estimate
-    task_s: Mapping[str, Estimate]
     flags: tuple[str, ...] = ()
 
 
@@ -196,7 +190,7 @@ def _account(data: Ledger, key: str, resampler: Resampler) -> Account | None:
     told = list(zip(lines, both, strict=True))
     warm = _shares([_lost(cell, line, m, s, inclusive=False) for line, (m, s) in told], resampler)
     started = [_lost(cell, line, m, s, inclusive=True) for line, (m, s) in told if cold(m) is not None]
-    bounds = np.array([graham([t.ended - t.started for t in s.tasks], cell.workers) for _, s in both])
+    least = [graham_low([t.ended - t.started for t in s.tasks], cell.workers) for _, s in both]
     flags = [("other above 5 %", abs(warm["other"].point) > OTHER_SHARE)]
     return Account(
         cell=cell,
@@ -204,10 +198,7 @@ def _account(data: Ledger, key: str, resampler: Resampler) -> Account | None:
         warm=warm,
         cold=_shares(started, resampler) if started else {},
         pop=_pop(lines, [useful_seconds(m.tasks, s.tasks) for m, s in both]),
-        graham_low=median_rank_ci(bounds[:, 0]),
-        graham_high=median_rank_ci(bounds[:, 1]),
-        straggler=median_rank_ci([line.last.max() - line.last.mean() for line in lines]),
-        task_s=_task_seconds([m for m, _ in both]),
+        graham_low=median_rank_ci(least),
         flags=tuple(flag for flag, true in flags if true),
     )
 
@@ -246,15 +237,6 @@ def _pop(lines: Sequence[Timeline], useful: Sequence[float]) -> Pop:
     )
 
 
-def graham(seconds: Sequence[float], workers: int) -> tuple[float, float]:
-    """Bound the makespan of any greedy schedule of these tasks. Source: Graham 1966."""
-    share, longest = math.fsum(seconds) / workers, max(seconds)
-    return max(share, longest), share + (1 - 1 / workers) * longest
-
-
-def _task_seconds(found: Sequence[Measurement]) -> dict[str, Estimate]:
-    spans = [np.array([t.ended - t.started for t in m.tasks]) for m in found]
-    levels = {"p50": 0.5, "max": 1.0}
-    if min(len(s) for s in spans) >= PERCENTILE_TASKS:
-        levels |= {"p90": 0.9, "p99": 0.99}
-    return {name: median_rank_ci([np.quantile(s, level) for s in spans]) for name, level in sorted(levels.items())}
+def graham_low(seconds: Sequence[float], workers: int) -> float:
+    """Return the least makespan of any schedule of these tasks. Source: Graham 1966."""
+    return max(math.fsum(seconds) / workers, max(seconds))

@@ -4,7 +4,7 @@ From the ladder of task lengths: fixed work, constant number of tasks, warm, aga
 Source: Slaughter et al. 2020, "Task Bench" (arXiv:1908.05790).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -28,19 +28,12 @@ class Metg:
 
     mark : '' measured; '<' below the shortest task of the ladder; '>' never reached. Then the points are bounds.
     granularity : wall x P / N, overhead and idle included. work : useful time of a task there, level x granularity.
-    task_bench, log_log : granularity by linear interpolation over efficiency, as Task Bench does, and by the same
-        on logarithms: for comparison, both run high where the ladder's steps are wide; None where censored.
-    below, above : shares of the resamples censored at either end.
     """
 
     level: float
     mark: str
     granularity: Estimate
     work: Estimate
-    task_bench: float | None
-    log_log: float | None
-    below: float
-    above: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,11 +146,7 @@ class Ladder:
         point = float(find_crossing(self.works, gran, eff, unit, level)[0])
         mark = {np.inf: ">", 0.0: "<"}.get(point, "")
         shown = {">": float(gran[0].max()), "<": float(gran[0].min())}.get(mark, point)
-        below = above = 0.0
-        draws = None
-        if self._enough():
-            draws = find_crossing(self.works, *self._drawn(resampler), level)
-            below, above = float(np.mean(draws == 0)), float(np.mean(np.isinf(draws)))
+        draws = find_crossing(self.works, *self._drawn(resampler), level) if self._enough() else None
         granularity = self._estimate(shown, draws)
         work = replace(
             granularity,
@@ -165,16 +154,7 @@ class Ladder:
             low=level * granularity.low,
             high=level * granularity.high,
         )
-        return Metg(
-            level=level,
-            mark=mark,
-            granularity=granularity,
-            work=work,
-            task_bench=None if mark else task_bench(gran[0], eff[0], level),
-            log_log=None if mark else float(np.exp(task_bench(np.log(gran[0]), np.log(eff[0]), float(np.log(level))))),
-            below=below,
-            above=above,
-        )
+        return Metg(level=level, mark=mark, granularity=granularity, work=work)
 
     def _medians(self) -> tuple[Floats, Floats, Floats]:
         return self._curves(np.asarray(np.median(self.walls, axis=1))[None, :], np.array([np.median(self.unit)]))
@@ -219,17 +199,3 @@ def find_crossing(works: Floats, gran: Floats, eff: Floats, unit: Floats, level:
     found[reached.all(axis=1)] = 0.0
     found[~reached.any(axis=1)] = np.inf
     return np.asarray(found)
-
-
-def task_bench(gran: Floats, eff: Floats, level: float) -> float:
-    """Interpolate one curve's granularity linearly over efficiency, as `chart_metg.py` of Task Bench does."""
-    reached = np.flatnonzero(eff >= level)
-    at = int(reached[np.argmin(gran[reached])])
-    if at + 1 == len(gran) or gran[at + 1] >= gran[at]:
-        return float(gran[at])
-    return float(np.interp(level, [eff[at + 1], eff[at]], [gran[at + 1], gran[at]]))
-
-
-def by_backend(found: Sequence[Curve], level: float) -> Mapping[str, Metg]:
-    """Pick METG(level) of each backend with data, by `name P=cpus`."""
-    return {f"{c.cell.backend.name} P={c.cell.cpus}": m for c in found for m in c.metg if m.level == level}

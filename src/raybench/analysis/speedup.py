@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from raybench.analysis.dataset import CONTROL, Ledger, Metric, cold, copy_s, is_ceiling, ledger, makespan, pair
-from raybench.analysis.laws import karp_flatt
 from raybench.model.estimate import Estimate, Row, VerdictKind
 from raybench.model.measurement import Measurement
 from raybench.model.plan import Cell, Plan, Status
@@ -80,6 +79,14 @@ def _row(data: Ledger, key: str, floors: Mapping[str, Estimate], resampler: Resa
     base = data.base(key)
     floor = noise_floor(floors[base]) if base and base in floors and math.isfinite(floors[base].high) else 0.0
     return replace(row, flags=_flags(data, key, row, floor))
+
+
+def karp_flatt(speedup: npt.NDArray[np.float64], cpus: float) -> npt.NDArray[np.float64]:
+    """Return the serial fraction that a speedup on P > 1 cores implies; below 0 it is superlinear.
+
+    Source: Karp & Flatt 1990.
+    """
+    return (1 / speedup - 1 / cpus) / (1 - 1 / cpus)
 
 
 def cap(cell: Cell, tasks: int) -> float | None:

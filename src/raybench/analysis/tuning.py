@@ -11,13 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import scipy.stats
-from statsmodels.stats.proportion import proportion_confint
 
 from raybench.analysis.dataset import Ledger, ledger, makespan
 from raybench.model.estimate import Estimate
 from raybench.model.measurement import Measurement, Quality
 from raybench.model.plan import Cell, Plan
-from raybench.model.stats import MIN_BLOCKS, Resampler, insufficient, interval, ratio, ratio_of_medians
+from raybench.model.stats import MIN_BLOCKS, Resampler, insufficient, interval, ratio, ratio_of_medians, wilson_interval
 
 Floats = npt.NDArray[np.float64]
 HPO = "hpo"  # workload tag
@@ -34,7 +33,7 @@ class Delta:
 
     relative : 1 - mean tuned / mean baseline; interval over pairs and rows (two levels).
     relative_rows : the same, interval over the test rows of these pairs only; None without row errors.
-    absolute : mean of baseline - tuned, in units of the error. optimism : mean of test - validation of the tuned.
+    optimism : mean of test - validation of the tuned.
     better : share of pairs in which the tuned model won (ties half). p : Wilcoxon signed-rank, None below 6 pairs.
     """
 
@@ -49,7 +48,6 @@ class Delta:
     tuned_validation: Estimate
     relative: Estimate
     relative_rows: Estimate | None
-    absolute: Estimate
     optimism: Estimate
     better: Estimate
     p: float | None
@@ -73,7 +71,7 @@ def _delta(pairs: Sequence[Quality], resampler: Resampler) -> Delta:
     rows = min(min(len(q.baseline_errors), len(q.tuned_errors)) for q in pairs)
     drawn = _row_draws(pairs, resampler) if rows else None
     won = float((tuned < base).sum() + 0.5 * (tuned == base).sum())
-    low, high = proportion_confint(won, len(pairs), method="wilson")
+    low, high = wilson_interval(won, len(pairs))
     flags = [
         (f"only {len(pairs)} pairs", len(pairs) < PAIRS),
         (f"only {rows} test rows", 0 < rows < TEST_ROWS),
@@ -91,9 +89,8 @@ def _delta(pairs: Sequence[Quality], resampler: Resampler) -> Delta:
         tuned_validation=_mean(validation, resampler),
         relative=_relative(base, tuned, drawn, resampler),
         relative_rows=_conditional(base, tuned, drawn) if drawn is not None else None,
-        absolute=_mean(base - tuned, resampler),
         optimism=_mean(tuned - validation, resampler),
-        better=Estimate(point=won / len(pairs), low=float(low), high=float(high), n=len(pairs)),
+        better=Estimate(point=won / len(pairs), low=low, high=high, n=len(pairs)),
         p=_signed_rank(base - tuned),
         flags=tuple(flag for flag, true in flags if true),
     )

@@ -7,8 +7,7 @@ from functools import partial
 import numpy as np
 
 from raybench.analysis.dataset import CONTROL, Metric
-from raybench.analysis.laws import karp_flatt
-from raybench.analysis.speedup import FULL_WORK
+from raybench.analysis.speedup import FULL_WORK, karp_flatt
 from raybench.claims.selection import Asked, Sample, transform
 from raybench.model import units
 from raybench.model.measurement import Measurement

@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import scipy.stats
-from statsmodels.stats.multitest import multipletests
 
 from raybench.model.estimate import Estimate, VerdictKind
 
@@ -178,11 +177,6 @@ def ratio_of_medians(top: npt.ArrayLike, bottom: npt.ArrayLike, resampler: Resam
     return ratio(top, bottom, resampler).estimate()
 
 
-def geomean_index(ratios: npt.ArrayLike) -> float:
-    """Return the geometric mean of ratios: an index without a unit, no speedup (Hoefler & Belli, rule 4)."""
-    return float(scipy.stats.gmean(np.asarray(ratios, dtype=np.float64)))
-
-
 def noise_floor(same: Estimate) -> float:
     """Return the smallest effect that may be called a difference, from the ratio of two equal cells (A/A)."""
     return max(abs(same.low - 1), abs(same.high - 1))
@@ -204,10 +198,8 @@ def half_width(estimate: Estimate) -> float:
     return float(np.log(estimate.high / estimate.low) / 2)
 
 
-def band_verdict(estimate: Estimate, low: float, high: float, *, extrapolated: bool = False) -> VerdictKind:
+def band_verdict(estimate: Estimate, low: float, high: float) -> VerdictKind:
     """Judge a band by the interval alone: wholly inside, wholly outside, or undecided."""
-    if extrapolated:
-        return VerdictKind.PREDICTED
     if estimate.flag in UNDECIDABLE or np.isnan(estimate.point):
         return VerdictKind.INCONCLUSIVE
     if low <= estimate.low and estimate.high <= high:
@@ -233,24 +225,23 @@ def outside_p(estimate: Estimate, low: float, high: float) -> float:
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
-    """Adjust the p values of one family by Holm's method, in the order given."""
-    if len(p_values) < 2:  # nothing to adjust; statsmodels collects all garbage in every call, a tenth of a second
-        return tuple(p_values)
-    return tuple(float(p) for p in multipletests(list(p_values), method="holm")[1])
+    """Adjust the p values of one family by Holm's method, in the order given. Source: Holm 1979."""
+    count = len(p_values)
+    order = sorted(range(count), key=lambda i: p_values[i])
+    adjusted, largest = [0.0] * count, 0.0
+    for rank, i in enumerate(order):
+        largest = max(largest, min(1.0, (count - rank) * p_values[i]))
+        adjusted[i] = largest
+    return tuple(adjusted)
 
 
-def family_verdict(
-    estimates: Sequence[Estimate], low: float, high: float, *, extrapolated: bool = False
-) -> VerdictKind:
-    """Judge a band claimed for many cells: supported if all are, refuted if any is after Holm's adjustment."""
-    if not estimates:
-        return VerdictKind.UNTESTABLE
-    kinds = [band_verdict(e, low, high, extrapolated=extrapolated) for e in estimates]
-    if extrapolated or all(kind is VerdictKind.SUPPORTED for kind in kinds):
-        return kinds[0]
-    adjusted = holm([outside_p(e, low, high) for e in estimates])
-    refuted = any(k is VerdictKind.REFUTED and p < 0.05 for k, p in zip(kinds, adjusted, strict=True))
-    return VerdictKind.REFUTED if refuted else VerdictKind.INCONCLUSIVE
+def wilson_interval(successes: float, n: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share of n; ties may count half. Source: Wilson 1927."""
+    z = float(scipy.stats.norm.ppf(0.975))
+    share, scale = successes / n, 1 + z**2 / n
+    middle = (share + z**2 / (2 * n)) / scale
+    half = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / scale
+    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
 
 
 def tukey_outliers(x: npt.ArrayLike) -> int:
@@ -270,14 +261,6 @@ def unstable(x: npt.ArrayLike) -> bool:
         return False
     middle = values.mean()
     return bool(values.std(ddof=1) >= 0.1 * middle or np.abs(values - middle).max() >= 0.5 * middle)
-
-
-def shapiro_p(x: npt.ArrayLike) -> float | None:
-    """Return the Shapiro-Wilk p value (of log ratios, say); None where values are too few or all equal."""
-    values = np.asarray(x, dtype=np.float64)
-    if len(values) < 3 or np.ptp(values) == 0:
-        return None
-    return float(scipy.stats.shapiro(values).pvalue)
 
 
 def drift(cells: Sequence[str], at: npt.ArrayLike, values: npt.ArrayLike, *, floor: float) -> Estimate:
