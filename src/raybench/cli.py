@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from raybench.arguments import parse
 from raybench.model.errors import RaybenchError
+from raybench.model.visible import visible
 
 if TYPE_CHECKING:
     from raybench.config.settings import Settings
@@ -27,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(_DO[arguments.verb](arguments))
     except RaybenchError as error:
-        print(f"raybench {arguments.verb}: {error}", file=sys.stderr)
+        print(visible(f"raybench {arguments.verb}: {error}"), file=sys.stderr)
         return USER_ERROR
     except KeyboardInterrupt:
         print(f"raybench {arguments.verb}: interrupted; everything measured so far is kept", file=sys.stderr)
@@ -143,7 +144,7 @@ def _check(arguments: argparse.Namespace) -> int:
     checked = document_check.check(reports, folder, arguments.root, conf=arguments.conf)
     console.show_claims(checked.claims)
     for fault in checked.faults:
-        print(fault)
+        console.say(fault)
     return 1 if checked.faults else 0
 
 

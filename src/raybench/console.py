@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from rich import markup
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -14,6 +14,7 @@ from raybench.execution.run_folder import Run
 from raybench.execution.runner import Event, Observer, Outcome
 from raybench.model.plan import Job, Plan, Status
 from raybench.model.units import by_unit
+from raybench.model.visible import visible
 from raybench.planning.planner import limit_note
 
 if TYPE_CHECKING:
@@ -31,9 +32,14 @@ def console() -> Console:
     return Console(width=PLAIN_WIDTH if plain else None, highlight=False, soft_wrap=plain)
 
 
+def escape(text: str) -> str:
+    """Make text from outside harmless: no markup, nothing that steers the terminal."""
+    return markup.escape(visible(text))
+
+
 def say(text: str) -> None:
     """Print one line, markup and all, at once."""
-    console().print(text, markup=False)
+    console().print(visible(text), markup=False)
     sys.stdout.flush()
 
 

@@ -11,9 +11,8 @@ import pandas as pd
 import pytest
 
 from raybench.report import build, stale
-from raybench.report.results_md import LINES
 from report import made_run
-from report.read_back import results, table
+from report.read_back import page_table, results
 
 
 @pytest.fixture(scope="module")
@@ -78,19 +77,16 @@ def test_another_process_with_another_hash_seed_writes_the_same_bytes(made, tmp_
 
 def test_every_planned_cell_is_in_the_table(made):
     root, _, _ = made
-    shown = table(results(root), "Every planned cell")
+    shown = page_table(root, "warm")
     planned = made_run.plan()
     for cell in planned.cells:
-        mine = shown[
-            shown["workload"].str.replace("\\|", "|", regex=False).str.contains(cell.workload.name, regex=False)
-        ]
-        lines = mine[mine["backend"].str.split(", ").apply(lambda names, b=cell.backend.name: b in names)]
-        assert lines["P"].str.startswith(str(cell.cpus)).any(), cell
+        mine = shown[(shown["workload"] == cell.workload.name) & (shown["backend"] == cell.backend.name)]
+        assert mine["P"].str.startswith(str(cell.cpus)).any(), cell
 
 
 def test_failed_and_skipped_cells_say_why(made):
     root, _, _ = made
-    notes = table(results(root), "Every planned cell")["notes"]
+    notes = page_table(root, "warm")["notes"]
     assert notes.str.contains("6 failed: 6 x Traceback").any()
     assert notes.str.contains("6 timed out").any()
     assert notes.str.contains("skipped: asks for 1 GPU; this machine has 0").any()
@@ -98,7 +94,7 @@ def test_failed_and_skipped_cells_say_why(made):
 
 def test_every_ratio_has_the_seconds_and_the_kind_of_its_base(made):
     root, _, _ = made
-    shown = table(results(root), "Every planned cell")
+    shown = page_table(root, "warm")
     ratios = shown[shown["speedup"] != "–"]
     assert len(ratios) == 5
     assert (ratios["base"] == "sequential, 1 thread").all()
@@ -108,7 +104,7 @@ def test_every_ratio_has_the_seconds_and_the_kind_of_its_base(made):
 def test_every_number_of_the_cells_is_the_median_of_raw_lines(made):
     root, folder, _ = made
     lines = raw(folder)
-    shown = table(results(root), "Every planned cell")
+    shown = page_table(root, "warm")
     checked = 0
     for _, row in shown[(shown["workload"] == "friedman") & (shown["n"] == "6")].iterrows():
         cpus = int(row["P"].split(",")[0])
@@ -127,7 +123,7 @@ def test_every_number_of_the_cells_is_the_median_of_raw_lines(made):
 def test_cold_speedups_count_all_that_a_user_waits_for(made):
     root, folder, _ = made
     lines = raw(folder)
-    shown = table(results(root), "Cold: interpreter").set_index(["backend", "P"])
+    shown = page_table(root, "cold").set_index(["backend", "P"])
     friedman = lines[lines.workload == "friedman"]
     expected = friedman[friedman.backend == "sequential"].cold.median() / (
         friedman[(friedman.backend == "ray_tasks") & (friedman.cpus == 2)].cold.median()
@@ -137,7 +133,7 @@ def test_cold_speedups_count_all_that_a_user_waits_for(made):
 
 def test_an_interval_contains_its_point_and_the_law_of_the_made_run(made):
     root, _, _ = made
-    shown = table(results(root), "Every planned cell")
+    shown = page_table(root, "warm")
     shown = shown[shown["workload"] == "friedman"].set_index(["backend", "P"])
     for key, law in {
         ("joblib", "2"): 1.9,
@@ -151,25 +147,25 @@ def test_an_interval_contains_its_point_and_the_law_of_the_made_run(made):
 
 def test_fewer_steps_are_never_called_a_speedup(made):
     root, _, _ = made
-    row = table(results(root), "Every planned cell").set_index("backend").loc["ray_tune_asha"]
+    row = page_table(root, "warm").set_index("backend").loc["ray_tune_asha"]
     assert row["speedup"] == row["efficiency"] == "–"
     assert "a time to score, no speedup" in row["notes"]
-    ended = table(results(root), "Time to score, warm").iloc[0]
+    ended = page_table(root, "time to score").iloc[0]
     assert ended["steps done"] == "70 %"  # 4 tasks of 100 steps and 4 of 40: 560 of 800
 
 
 def test_gain_and_relative_speedup_stand_in_tables_of_their_own(made):
     root, _, _ = made
-    gain = table(results(root), "Gain, warm").set_index("backend")
+    gain = page_table(root, "gain").set_index("backend")
     assert float(gain.loc["joblib", "gain"].split("x")[0]) == pytest.approx(1.9 / 1.25, rel=0.02)
-    relative = table(results(root), "S_rel, warm").set_index("backend")
+    relative = page_table(root, "S_rel").set_index("backend")
     assert float(relative.loc["ray_tasks", "S_rel"].split("x")[0]) == pytest.approx(1.5 / 0.95, rel=0.02)
 
 
 def test_metg_is_that_of_the_law(made):
     """2 ms of overhead per task: efficiency e at work w = w / (w + 2 ms), so METG_work(e) = 2 ms x e / (1 - e)."""
     root, _, _ = made
-    shown = table(results(root), "METG: the shortest").set_index("efficiency")
+    shown = page_table(root, "METG").set_index("efficiency")
     seconds = np.array([float(shown.loc[f"{e} %", "task length (work)"].split(" ")[0]) for e in (50, 70, 80)])
     drift = 1.05  # the median block runs 5 % slow, in work and in overhead alike
     assert seconds == pytest.approx(drift * np.array([2.0, 2.0 * 0.7 / 0.3, 8.0]), rel=0.01)
@@ -209,10 +205,9 @@ def test_the_report_names_command_run_and_commit_of_the_measurement(made):
     assert "20260131T120000Z" in head
 
 
-def test_the_report_stays_short_and_within_its_markers(made):
+def test_the_report_stays_within_its_markers(made):
     root, _, _ = made
     lines = results(root).splitlines()
-    assert len(lines) < LINES
     assert (lines[0], lines[-1]) == ("<!-- raybench:results -->", "<!-- /raybench:results -->")
 
 

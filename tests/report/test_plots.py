@@ -3,6 +3,7 @@
 import math
 import re
 
+import matplotlib as mpl
 import pytest
 
 from raybench.analysis.analyze import analyse
@@ -24,7 +25,7 @@ def drawn(findings) -> dict:
 
 def test_every_figure_that_has_data_is_drawn(findings):
     assert set(drawn(findings)) == {
-        "speedup", "efficiency", "time", "karp-flatt", "granularity", "core-seconds", "timeline", "durations",
+        "speedup", "efficiency", "time", "karp-flatt", "granularity", "core-seconds", "durations",
         "start-up", "anytime", "order",
     }  # fmt: skip
 
@@ -42,6 +43,23 @@ def test_a_figure_has_the_same_bytes_each_time_and_no_date(findings, name):
     assert "<dc:date>" not in text
     assert "matplotlib.org" not in re.sub(r"xmlns[^>]*", "", text)
     assert "<script" not in text
+
+
+def test_a_user_s_matplotlibrc_changes_nothing(findings):
+    """`matplotlibrc` is read at import into rcParams."""
+    plot, data = drawn(findings)["granularity"]
+    plain = svg(plot, data)
+    own = {
+        "figure.facecolor": "black", "lines.linewidth": 5, "axes.titlesize": 20, "figure.dpi": 300, "savefig.dpi": 300,
+        "font.family": "serif", "svg.fonttype": "path", "svg.image_inline": False, "axes.formatter.limits": (0, 0),
+    }  # fmt: skip
+    with mpl.rc_context(own):
+        assert svg(plot, data) == plain
+
+
+def test_text_stays_text(findings):
+    plot, data = drawn(findings)["granularity"]
+    assert ">task length (work)</text>" in svg(plot, data)
 
 
 @pytest.mark.parametrize("name", [plot.name for plot in PLOTS if plot.name not in ("rmse-delta", "verdicts")])

@@ -73,3 +73,9 @@ def test_a_file_gets_the_parts_whose_markers_it_has(tmp_path):
     new = splice_file(path, {"headline": "new", "elsewhere": "text"})
     assert "\nnew\n" in new
     assert path.read_text() == TEXT
+
+
+def test_a_file_without_the_markers_is_left_alone(tmp_path):
+    path = tmp_path / "README.md"
+    path.write_text("# mine\n\nno marker")
+    assert splice_file(path, {"headline": "new"}) is None

@@ -16,7 +16,8 @@ from raybench.report.tables import Table, code, code_span, escape, markdown, num
         ("[click](javascript:alert(1))", "[click]\\(javascript:alert(1))"),
         ("snake_case __init__", "snake_case \\_\\_init\\_\\_"),
         ("back\\slash &amp;", "back\\\\slash &amp;amp;"),
-        ("\x00bell\x07", "bell"),
+        ("\x00bell\x07", "\ufffdbell\ufffd"),
+        ("\x1b[31mred\x1b[0m txt\u202eexe", "red txt\ufffdexe"),
         ("1.90x [1.87, 1.94]", "1.90x [1.87, 1.94]"),
     ],
 )
@@ -50,6 +51,11 @@ def test_a_row_with_a_missing_cell_is_our_own_mistake():
 def test_absent_numbers_sort_last():
     assert number("–", None).sort == number("undefined", float("nan")).sort == float("inf")
     assert number("1", 1.0).sort == 1.0
+
+
+def test_a_number_sorts_by_nine_digits_so_that_processors_agree():
+    assert number("3.83 us", 3.834467622802674e-06).sort == number("3.83 us", 3.834467622802683e-06).sort
+    assert number("1", 1.00000001).sort != number("1", 1.00000002).sort
 
 
 def test_one_line_keeps_inner_spaces():

@@ -20,5 +20,4 @@ def analyse(run: Run) -> Findings:
         targets=tuple(anytime.times_to_target(plan, lines, draws)),
         residuals=tuple(controls.residuals(plan, lines)),
         durations=timelines.durations(run),
-        timelines=timelines.timelines(run),
     )

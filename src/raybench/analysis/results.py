@@ -54,21 +54,6 @@ class Durations:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Timeline:
-    """The stamps of the measurement with the median makespan. before : start-up and warm-up, in seconds.
-
-    tasks : (lane, started, ended, how it ended), seconds since the first dispatch.
-    """
-
-    cell: Cell
-    block: int
-    before: float
-    makespan: float
-    lanes: int
-    tasks: tuple[tuple[int, float, float, str], ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
     """All analyses of a run.
 
@@ -86,7 +71,6 @@ class Findings:
     targets: tuple[TimeToTarget, ...] = ()
     residuals: tuple[Residual, ...] = ()
     durations: tuple[Durations, ...] = ()
-    timelines: tuple[Timeline, ...] = ()
     claims: tuple[ClaimLine, ...] = ()
     documented: Mapping[str, float] = field(default_factory=dict)
     aside: Mapping[str, str] = field(default_factory=dict)

@@ -1,9 +1,9 @@
-"""Task stamps for charts: one measurement's timeline per cell, and all task times."""
+"""Task stamps for charts: which measurement to show, how its tasks ended, and all task times."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
 from raybench.analysis.dataset import CONTROL, ledger
-from raybench.analysis.results import Durations, Run, Timeline
+from raybench.analysis.results import Durations, Run
 from raybench.model.measurement import Measurement, TaskStamp
 
 MOST_VALUES = 300  # of one curve; more are thinned evenly
@@ -35,29 +35,6 @@ def middle(lines: Sequence[Measurement]) -> Measurement | None:
     """Choose the good measurement with the median makespan: a chart of the best one would flatter."""
     stamped = sorted((m for m in lines if m.tasks), key=lambda m: (m.phases.makespan, m.key))
     return stamped[len(stamped) // 2] if stamped else None
-
-
-def timelines(run: Run) -> tuple[Timeline, ...]:
-    """Return the timeline of every parallel cell that has stamps."""
-    data = ledger(run.plan, run.measurements)
-    full = budgets(run.measurements)
-    found = []
-    for key, cell in data.cells.items():
-        m = middle(list(data.ok(key).values()))
-        if m is None or cell.workers == 1 or CONTROL in cell.backend.tags:
-            continue
-        lanes = {worker: lane for lane, worker in enumerate(sorted({task.worker for task in m.tasks}))}
-        found.append(
-            Timeline(
-                cell=cell,
-                block=m.block,
-                before=m.phases.start_up + m.phases.warm_up,
-                makespan=m.phases.makespan,
-                lanes=len(lanes),
-                tasks=tuple((lanes[t.worker], t.started, t.ended, ending(t, m, full)) for t in m.tasks),
-            )
-        )
-    return tuple(found)
 
 
 def durations(run: Run) -> tuple[Durations, ...]:

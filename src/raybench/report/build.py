@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from raybench.analysis.analyze import analyse
@@ -16,7 +16,7 @@ from raybench.report.plots.canvas import svg
 from raybench.report.results_md import results
 from raybench.report.section import Figure
 from raybench.report.splice import splice_file
-from raybench.report.stale import RESULTS, data_hash
+from raybench.report.stale import RESULTS, data_hash, place
 from raybench.report.tables import Table, code_span, escape, markdown
 from raybench.store import store
 
@@ -44,6 +44,7 @@ def read(run: Path, reports: Path) -> Run:
 def rebuild(reports: Path, folder: Path, root: Path, *, conf: Sequence[Path] = ()) -> list[Path]:
     """Write RESULTS.md into `root`, figures and page into `reports`, and splice the headline into `root`'s documents.
 
+    Where `reports` does not lie below `root`, RESULTS.md goes into it too, and `root` stays as it is.
     conf : further configuration folders with claims. Returns the files whose bytes changed.
     """
     run, findings = analyse_and_judge(read(folder, reports), conf=conf)
@@ -105,12 +106,14 @@ def _whole(run: Run, findings: Findings, drawn: Mapping[str, tuple[Any, Any]], b
 
 
 def _texts(whole: Document, run: Run, findings: Findings, reports: Path, root: Path) -> dict[Path, str]:
-    below = PurePosixPath(reports.resolve().relative_to(root.resolve()).as_posix())
+    home = place(reports, root)
+    below = reports.resolve().relative_to(home.resolve()).as_posix()
+    files = {home / RESULTS: results(whole, reports=below, others=others(reports, run))}
     parts = {"headline": headline(whole, findings)}
-    return {
-        root / RESULTS: results(whole, reports=str(below), others=others(reports, run)),
-        **{root / name: splice_file(root / name, parts) for name in SPLICED if (root / name).is_file()},
-    }
+    for path in (root / name for name in SPLICED if home == root and (root / name).is_file()):
+        if (text := splice_file(path, parts)) is not None:
+            files[path] = text
+    return files
 
 
 def others(reports: Path, run: Run) -> list[str]:

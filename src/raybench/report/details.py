@@ -12,6 +12,7 @@ from raybench.model import units
 from raybench.model.estimate import Row
 from raybench.model.measurement import Measurement
 from raybench.model.plan import Cell, Status
+from raybench.model.visible import visible
 from raybench.report import cells
 
 SAMPLE_FIELDS = (
@@ -119,9 +120,11 @@ def _chart(m: Measurement, full: Budgets) -> dict[str, Any]:
 
 
 def _finite(value: Any) -> Any:
-    """Replace what JSON does not know (NaN, infinities) by null."""
+    """Replace what JSON does not know (NaN, infinities) by null, and neutralise control characters of texts."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
+    if isinstance(value, str):
+        return visible(value)
     if isinstance(value, Mapping):
         return {str(key): _finite(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):

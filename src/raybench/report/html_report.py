@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from raybench.analysis.results import Findings, Run
 from raybench.model import units
+from raybench.model.visible import visible
 from raybench.report.details import details, embed_json
 from raybench.report.document import Document
 from raybench.report.evidence import flat
@@ -21,6 +22,7 @@ def page(document: Document, run: Run, findings: Findings, pictures: Mapping[str
         trim_blocks=True,
         lstrip_blocks=True,
         autoescape=True,
+        finalize=_finalize,
     )
     facts = [(group, list(flat(members))) for group, members in sorted(run.environment.facts.items())]
     return environment.get_template("page.html.j2").render(
@@ -32,6 +34,11 @@ def page(document: Document, run: Run, findings: Findings, pictures: Mapping[str
         machine=facts,
         details=Markup(embed_json(details(run, findings))),
     )
+
+
+def _finalize(value: object) -> object:
+    """Neutralise control characters of every text that goes into the page."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _data_uri(svg: str) -> Markup:

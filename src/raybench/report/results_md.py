@@ -11,31 +11,15 @@ from raybench.report.document import Document
 from raybench.report.section import Paragraph
 from raybench.report.tables import code_span, escape, markdown, one_line
 
-LINES = 400  # RESULTS.md stays below
-# What the page has anyway, the most dispensable first; at last the cells take their short form.
-LEFT_OUT = (
+# Tables of the HTML report alone: RESULTS.md is for a reader with two minutes.
+HTML_ONLY = frozenset({
     "resources", "scores", "S_rel", "time to target", "lost core-seconds, cold", "cold", "lost core-seconds, warm",
-    "machine", "early stopping", "gain", "time to score", "controls",
-)  # fmt: skip
-KEPT_LONG = 8  # of these, before the cells are shortened
+    "machine", "early stopping", "gain", "time to score",
+})  # fmt: skip
 
 
 def results(document: Document, *, reports: str, others: Sequence[str]) -> str:
-    """Write RESULTS.md. reports : path of the reports folder from it; others : runs to link, relative to that.
-
-    While it is too long, one more table is left to the page; at last the cells take their short form.
-    """
-    text = ""
-    steps = [(count, False) for count in range(KEPT_LONG + 1)]
-    for count, short in [*steps, *((count, True) for count in range(KEPT_LONG, len(LEFT_OUT) + 1))]:
-        text = _render(document, (reports, others), LEFT_OUT[:count], short=short)
-        if text.count("\n") < LINES:
-            return text
-    return text
-
-
-def _render(document: Document, links: tuple[str, Sequence[str]], dropped: Sequence[str], *, short: bool) -> str:
-    reports, others = links
+    """Write RESULTS.md. reports : path of the reports folder from it; others : runs to link, relative to that."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("raybench.report"),
         undefined=jinja2.StrictUndefined,
@@ -48,7 +32,7 @@ def _render(document: Document, links: tuple[str, Sequence[str]], dropped: Seque
         "md": escape,
         "span": code_span,
         "table": markdown,
-        "forms": lambda section, table: section.brief.get(table.name, ((table,),))[-1 if short else 0],
+        "forms": lambda section, table: section.brief.get(table.name, ((table,),))[-1],
         "paragraph": paragraph,
         "comment": _comment,
         "fenced": _fence,
@@ -61,7 +45,7 @@ def _render(document: Document, links: tuple[str, Sequence[str]], dropped: Seque
         page=f"{reports}/index.html",
         figures=f"{reports}/figures",
         others=others,
-        dropped=dropped,
+        html_only=HTML_ONLY,
     )
     return re.sub(r"\n{3,}", "\n\n", text)
 
@@ -78,7 +62,7 @@ def _escape_spaced(text: str) -> str:
 
 
 def _comment(text: str) -> str:
-    return one_line(text).replace("--", "- -").replace(">", "")
+    return one_line(text).replace("--", "- -")
 
 
 def _fence(text: str) -> str:

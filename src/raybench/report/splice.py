@@ -63,8 +63,9 @@ def splice(text: str, parts: Mapping[str, str], *, where: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def splice_file(path: Path, parts: Mapping[str, str]) -> str:
-    """Return a file's text with its generated parts renewed. Only parts whose markers it has are put in."""
+def splice_file(path: Path, parts: Mapping[str, str]) -> str | None:
+    """Return a file's text with its generated parts renewed; None where it has no markers of any of them."""
     text = path.read_text(encoding="utf-8")
     present = {span.name for span in spans(text, where=str(path))}
-    return splice(text, {name: part for name, part in parts.items() if name in present}, where=str(path))
+    mine = {name: part for name, part in parts.items() if name in present}
+    return splice(text, mine, where=str(path)) if mine else None

@@ -18,7 +18,12 @@ def data_hash(run: Path) -> str:
     return sha.hexdigest()
 
 
+def place(reports: Path, root: Path) -> Path:
+    """Return the folder of RESULTS.md: `root`, or the reports folder itself where that lies elsewhere."""
+    return root if reports.resolve().is_relative_to(root.resolve()) else reports
+
+
 def is_unchanged(reports: Path, folder: Path, root: Path) -> bool:
     """Return whether RESULTS.md was made from exactly this run's raw data, so that a rebuild may be skipped."""
-    path = root / RESULTS
+    path = place(reports, root) / RESULTS
     return path.is_file() and f" data {data_hash(folder)[:12]} " in path.read_text(encoding="utf-8")[:2000]

@@ -6,12 +6,14 @@ HTML is escaped by Jinja's autoescape in the templates.
 import re
 from dataclasses import dataclass
 
+from raybench.model.visible import visible
+
 MARKDOWN = str.maketrans(
     {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "\\|", "`": "\\`", "*": "\\*", "~": "\\~", "\\": "\\\\"}
 )
 UNDERSCORES = re.compile(r"(?<![^\W_])_+|_+(?![^\W_])")  # within a word they mean nothing
 BREAKS = re.compile(r"\s*[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+\s*")
-CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
+SORT_DIGITS = 9  # more differ between processors
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +56,13 @@ def code(text: object) -> Entry:
 
 def number(text: str, value: float | None) -> Entry:
     """Return a cell that sorts by its value; absent values sort last."""
-    return Entry(text, sort=value if value is not None and value == value else float("inf"))
+    known = value is not None and value == value
+    return Entry(text, sort=float(f"{value:.{SORT_DIGITS}g}") if known else float("inf"))
 
 
 def one_line(text: str) -> str:
-    """Join lines and drop control characters: a reason may hold a traceback."""
-    return CONTROLS.sub("", BREAKS.sub(" ", text)).strip()
+    """Join lines and neutralise control characters: a reason may hold a traceback."""
+    return visible(BREAKS.sub(" ", text)).strip()
 
 
 def escape(text: str) -> str:
