@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from made_study import POOL, WORKLOAD, cell, measured, planned
 from raybench.analysis.anytime import Axis, curves, times_to_target, trajectory
@@ -48,7 +49,7 @@ def test_start_of_a_shared_head_counts_for_those_who_joined_it() -> None:
 
 
 def test_best_loss_never_rises() -> None:
-    worse = replace(TASKS[1], points=((10, 9.5, 1.5), (20, 6.0, 3.0)))
+    worse = structs.replace(TASKS[1], points=((10, 9.5, 1.5), (20, 6.0, 3.0)))
     assert list(trajectory(replace(arm(), tasks=(TASKS[0], worse)), Axis.WALL).loss) == [9, 9, 7, 6]
 
 
@@ -69,7 +70,7 @@ def test_a_task_without_reports_reports_at_its_end() -> None:
 
 
 def test_curve_is_filled_forward_onto_the_union_grid() -> None:
-    later = tuple(replace(t, points=tuple((s, x, at + 0.1) for s, x, at in t.points)) for t in TASKS)
+    later = tuple(structs.replace(t, points=tuple((s, x, at + 0.1) for s, x, at in t.points)) for t in TASKS)
     data = [arm(b) for b in range(3)] + [replace(arm(b), tasks=later) for b in range(3, 7)]
     (curve,) = curves(planned([ARM], blocks=7), data)
     at = dict(zip(np.round(curve.spent, 6), curve.loss, strict=True))

@@ -1,9 +1,8 @@
 """Lost core-seconds: hand-made timelines whose terms can be counted on fingers."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from msgspec import structs
 
 from made_study import ASHA, POOL, SHARED_HEAD, cell, measured, noisy, planned, series, stamps
 from raybench.analysis.losses import PARTS, accounts, graham_low, lost, useful_seconds
@@ -75,10 +74,10 @@ def test_threads_of_a_task_hold_their_cores() -> None:
 
 def test_work_stopped_early_is_useful_as_far_as_it_went() -> None:
     """The loop was at 50 of 100 steps after 0.4 s; at 25 steps, by interpolation, after 0.2 s."""
-    alone = replace(stamps([(1, 1.0, 2.0)], steps=100)[0], points=((50, None, 1.4), (100, None, 2.0)))
-    stopped = replace(alone, steps=50)
+    alone = structs.replace(stamps([(1, 1.0, 2.0)], steps=100)[0], points=((50, None, 1.4), (100, None, 2.0)))
+    stopped = structs.replace(alone, steps=50)
     assert useful_seconds([stopped], [alone]) == pytest.approx(0.4)
-    assert useful_seconds([replace(alone, steps=25)], [alone]) == pytest.approx(0.2)
+    assert useful_seconds([structs.replace(alone, steps=25)], [alone]) == pytest.approx(0.2)
     assert useful_seconds([alone], [alone]) == pytest.approx(1.0)
 
 

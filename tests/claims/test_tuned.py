@@ -1,9 +1,9 @@
 """The quantities by which a tuned backend is judged, by hand."""
 
 import math
-from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from made_claims import RAY, found, named, run
 from made_study import CEILING, SEQUENTIAL, cell, measured, planned, series, stamps
@@ -65,12 +65,12 @@ def test_a_backend_is_compared_with_another_whatever_work_it_did():
 def searched(mine: tuple[float, float], other: tuple[float, float]):
     """Make a search of loss 1 by the loop; each other search ends with (loss, at)."""
     tasks = stamps([(1, 0.0, 8.0)], steps=10)
-    lines = series(LOOP, [8.0] * 6, tasks=tuple(replace(t, loss=1.0) for t in tasks))
+    lines = series(LOOP, [8.0] * 6, tasks=tuple(structs.replace(t, loss=1.0) for t in tasks))
     cells = [LOOP]
     for backend, (loss, at) in ((RAY, mine), (OTHER, other)):
         where = cell(backend, 2, workload=SEARCH)
         cells.append(where)
-        ended = tuple(replace(t, loss=loss, ended=at) for t in stamps([(1, 0.0, at)], steps=10))
+        ended = tuple(structs.replace(t, loss=loss, ended=at) for t in stamps([(1, 0.0, at)], steps=10))
         lines += [measured(where, b, at + 1, tasks=ended) for b in range(6)]
     return run(planned(cells, blocks=6), lines)
 

@@ -123,5 +123,11 @@ def test_a_current_run_that_is_gone_is_named(tmp_path):
     (tmp_path / "current").write_text("raw/m/quick/gone\n")
     with pytest.raises(BadStore, match="gone"):
         store.current(tmp_path)
-    with pytest.raises(BadStore, match="outside"):
-        store.set_current(tmp_path / "reports", tmp_path / "elsewhere")
+
+
+def test_the_current_run_may_lie_anywhere(tmp_path):
+    run = tmp_path / "elsewhere" / "raw" / "m" / "quick" / "r1"
+    store.write_plan(run, planned())
+    store.set_current(tmp_path / "reports", run)
+    assert (tmp_path / "reports" / "current").read_text() == "../elsewhere/raw/m/quick/r1\n"
+    assert store.current(tmp_path / "reports").resolve() == run

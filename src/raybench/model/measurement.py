@@ -1,14 +1,21 @@
 """What is measured: tasks and their results, phases, raw lines and the machine they were taken on.
 
-Raw samples only; nothing here is an average. How a line is stored: `rawline`. Glossary: METHODOLOGY.md.
+Raw samples only; nothing here is an average. How a line is stored: `store.raw_line`. Glossary: METHODOLOGY.md.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
 
 from raybench.model.plan import SCHEMA, Job, Status
+
+Count = Annotated[int, Meta(ge=0)]
+Ordinal = Annotated[int, Meta(ge=1)]
+Seconds = Annotated[float, Meta(ge=0, le=1e12)]  # msgspec takes no infinity; NaN keeps no bound
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,11 +90,14 @@ class TaskResult:
     seen: WorkerSeen | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskStamp:
-    """The part of a `TaskResult` that is stored; seconds since the makespan began, to the microsecond."""
+class TaskStamp(msgspec.Struct, frozen=True, kw_only=True, array_like=True, forbid_unknown_fields=True, gc=False):
+    """The part of a `TaskResult` that is stored; seconds since the makespan began, to the microsecond.
 
-    index: int
+    Stored as a row without names, which no dataclass can be: a study has a hundred thousand of them.
+    loss : None where there is none, or where it is not finite.
+    """
+
+    index: Count
     started: float
     ended: float
     worker: int  # pid
@@ -128,15 +138,15 @@ class Phases:
     check : checking and scoring in the driver, in no speedup.
     """
 
-    interpreter: float = 0.0
-    imports: float = 0.0
-    data: float = 0.0
-    start_up: float = 0.0
+    interpreter: Seconds = 0.0
+    imports: Seconds = 0.0
+    data: Seconds = 0.0
+    start_up: Seconds = 0.0
     start_parts: Mapping[str, float] = field(default_factory=dict)
-    warm_up: float = 0.0
-    makespan: float = 0.0
-    shutdown: float = 0.0
-    check: float = 0.0
+    warm_up: Seconds = 0.0
+    makespan: Seconds = 0.0
+    shutdown: Seconds = 0.0
+    check: Seconds = 0.0
 
     @property
     def cold(self) -> float:
@@ -245,13 +255,13 @@ class Measurement:
     """One line of raw data: raw samples only, never an average."""
 
     cell: str  # Cell.key
-    block: int
-    replica: int
-    attempt: int
+    block: Count
+    replica: Ordinal
+    attempt: Ordinal
     status: Status
     reason: str = ""
-    order: int = 0
-    index: int = 0  # running number within the run
+    order: Count = 0
+    index: Count = 0  # running number within the run
     extra: bool = False
     began: float = 0.0  # seconds since the run began
     phases: Phases = field(default_factory=Phases)
@@ -274,7 +284,6 @@ class Measurement:
     facts: Mapping[str, Any] = field(default_factory=dict)  # what a workload adds by names of its own; JSON values
     disturbance: Disturbance = field(default_factory=Disturbance)
     backend_version: str = ""
-    schema: int = SCHEMA
 
     @classmethod
     def of(cls, job: Job, status: Status, reason: str = "", **facts: Any) -> "Measurement":
@@ -307,7 +316,7 @@ class Quality:
 
     workload: str
     arm: str
-    pair: int
+    pair: Count
     metric: str
     baseline: str
     baseline_test: float
@@ -317,7 +326,6 @@ class Quality:
     tuned_errors: tuple[float, ...] = ()
     scores: Mapping[str, float] = field(default_factory=dict)
     chosen: Mapping[str, Any] = field(default_factory=dict)
-    schema: int = SCHEMA
 
     @property
     def key(self) -> tuple[str, str, int]:

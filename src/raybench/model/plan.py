@@ -4,7 +4,7 @@ Measured things are in `records`, numbers drawn from them in `estimate`. Glossar
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
@@ -73,7 +73,7 @@ class Cell:
     @cached_property
     def key(self) -> str:
         """Twelve hex digits over everything in the cell, so that an edited size is another cell."""
-        return digest(self)[:12]
+        return digest(replace(self, gpus=float(self.gpus)))[:12]  # a whole number comes back from JSON as a float
 
 
 STEAL_SHARE = 0.01  # time that the hypervisor keeps back slows a measurement one to one

@@ -2,19 +2,18 @@
 
 import dataclasses
 import json
-import types
-import typing
 from collections.abc import Mapping, Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pandas as pd
 
 from raybench.model.errors import BadSettings
-from raybench.model.measurement import Measurement, Phases, Quality, TaskStamp
+from raybench.model.measurement import Measurement, Phases
 from raybench.model.plan import SCHEMA, Cell, Plan
 from raybench.model.serialize import to_json
+from raybench.store.raw_line import KINDS
 
 FORMATS = ("parquet", "csv")
 PHASES = tuple(f.name for f in dataclasses.fields(Phases) if f.name != "start_parts")
@@ -132,60 +131,17 @@ def _json(value: Mapping[str, Any]) -> str:
 
 def schema() -> dict[str, Any]:
     """Return the JSON schema (2020-12) of a line of measurements.jsonl, made from the model's own types."""
+    lines, parts = msgspec.json.schema_components(KINDS.values(), ref_template="#/$defs/{name}")
+    for part in parts.values():
+        if "properties" in part:
+            part["additionalProperties"] = False  # the reader refuses what it does not know
+    for name, kind in KINDS.items():
+        described = parts[kind.__name__]
+        described["properties"] |= {"kind": {"const": name}, "schema": {"const": SCHEMA}}
+        described["required"] = sorted({*described["required"], "kind", "schema"})
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "a raw line of raybench",
-        "oneOf": [_line(Measurement, "measurement"), _line(Quality, "quality")],
+        "oneOf": list(lines),
+        "$defs": parts,
     }
-
-
-def _line(kind: type, name: str) -> dict[str, Any]:
-    found = _object(kind)
-    if kind is Measurement:
-        found["properties"]["tasks"] = {"type": "array", "items": _stamp_row()}
-    found["properties"] |= {"kind": {"const": name}, "schema": {"const": SCHEMA}}
-    found["required"] = sorted({*found["required"], "kind", "schema"})
-    return found
-
-
-def _object(kind: type) -> dict[str, Any]:
-    hints = typing.get_type_hints(kind)
-    fields = dataclasses.fields(kind)
-    required = [f.name for f in fields if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING]
-    return {
-        "type": "object",
-        "properties": {f.name: _cast(hints[f.name]) for f in fields},
-        "required": sorted(required),
-        "additionalProperties": False,
-    }
-
-
-def _stamp_row() -> dict[str, Any]:
-    """Describe a task stamp as `rawline` writes it: its fields in order, trailing defaults cut."""
-    hints = typing.get_type_hints(TaskStamp)
-    fields = dataclasses.fields(TaskStamp)
-    return {
-        "type": "array",
-        "description": ", ".join(f.name for f in fields),
-        "prefixItems": [_cast(hints[f.name]) for f in fields],
-        "minItems": sum(f.default is dataclasses.MISSING for f in fields),
-        "items": False,
-    }
-
-
-def _cast(hint: Any) -> dict[str, Any]:
-    origin, inner = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (typing.Union, types.UnionType):
-        return {"anyOf": [_cast(option) for option in inner]}
-    if origin is tuple:
-        if len(inner) == 2 and inner[1] is Ellipsis:
-            return {"type": "array", "items": _cast(inner[0])}
-        return {"type": "array", "prefixItems": [_cast(k) for k in inner], "minItems": len(inner), "items": False}
-    if origin is not None:  # a mapping with text keys
-        return {"type": "object", "additionalProperties": _cast(inner[1])}
-    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-        return _object(hint)
-    if isinstance(hint, type) and issubclass(hint, StrEnum):
-        return {"enum": [str(member) for member in hint]}
-    names = {int: "integer", float: "number", str: "string", bool: "boolean", type(None): "null"}
-    return {"type": names[hint]} if hint in names else {}

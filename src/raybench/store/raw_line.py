@@ -1,104 +1,82 @@
-"""The JSON form of a raw line; reading it is by name, because a report reads ten thousand of them.
+"""One line of raw data as JSON, and back. A task stamp is a row of its fields in order; `export` has the JSON schema.
 
-A line is `{"kind": "measurement" | "quality", "schema": 1, ...fields of the model}`. Task stamps are rows
-`[index, started, ended, worker, steps, loss, points, error, tries]`, cut after the last field that is not
-its default: a bag of 200 tasks then takes 6 kB instead of 25. `export` writes the JSON schema of it.
+A line in the very words that `encode` would use is read by msgspec alone; any other one is looked at with care, and
+refused unless all that it says is understood.
 """
 
-import dataclasses
 import json
-from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from raybench.model.errors import BadStore
-from raybench.model.measurement import (
-    Details,
-    Disturbance,
-    HeadUsed,
-    LadderPoint,
-    Measurement,
-    Phases,
-    Quality,
-    TaskStamp,
-    WorkerSeen,
-)
-from raybench.model.plan import SCHEMA, Status
-from raybench.model.serialize import from_json, to_json
+from raybench.model.measurement import Measurement, Quality
+from raybench.model.plan import SCHEMA
+from raybench.model.serialize import encode as encode_json
+from raybench.model.serialize import from_json
 from raybench.store.schema_1 import SCHEMA_1, modernise_line
 
-STAMP_FIELDS = tuple(f.name for f in dataclasses.fields(TaskStamp))
-STAMP_DEFAULTS = tuple(f.default for f in dataclasses.fields(TaskStamp))
-
+Line = Measurement | Quality
 Key = tuple[str, int, int, int] | tuple[str, str, int]
+KINDS: dict[str, type[Line]] = {"measurement": Measurement, "quality": Quality}
+HEADS = {kind: f'{{"kind":"{name}","schema":{SCHEMA},'.encode() for name, kind in KINDS.items()}
+DECODERS = {HEADS[kind]: msgspec.json.Decoder(kind) for kind in KINDS.values()}
 
 
-def encode(line: Measurement | Quality) -> str:
+def encode(line: Line) -> bytes:
     """Write a line as compact JSON without the newline; fields keep the order of the model."""
-    record: dict[str, Any] = {"kind": "measurement" if isinstance(line, Measurement) else "quality"}
-    record["schema"] = line.schema
-    if isinstance(line, Measurement):
-        record |= to_json(dataclasses.replace(line, tasks=()))
-        record["tasks"] = [_stamp_row(stamp) for stamp in line.tasks]
-    else:
-        record |= to_json(line)
-    return json.dumps(record, separators=(",", ":"))
+    return HEADS[type(line)] + encode_json(line)[1:]
 
 
-def decode(record: Any, *, where: str) -> Measurement | Quality:
-    """Rebuild a line; `where` is file and line for the message of BadStore."""
+def decode(text: bytes, *, where: str) -> Line:
+    """Read a line; `where` is file and line for the message of BadStore. Raises ValueError for what is no JSON."""
+    for head, decoder in DECODERS.items():
+        if text.startswith(head):
+            try:
+                line: Line = decoder.decode(text)
+            except (ValueError, RecursionError):
+                break  # what is wrong, and where, is found below
+            if encode(line) == text:
+                return line
+    return _decode_with_care(text, where)
+
+
+def _decode_with_care(text: bytes, where: str) -> Line:
+    try:
+        record = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+    except RecursionError as error:
+        raise BadStore(f"{where}: nested too deeply for a raw line; restore the file from version control") from error
+    except Damaged as error:
+        raise BadStore(f"{where}: {error}; restore the file from version control") from error
     if not isinstance(record, dict) or record.get("kind") not in ("measurement", "quality"):
         raise BadStore(f"{where}: no line of raybench; expected an object with kind measurement or quality")
-    if record.get("schema") == SCHEMA_1:
-        record = modernise_line(record) | {"schema": SCHEMA}
-    if record.get("schema") != SCHEMA:
+    name, schema = record.pop("kind"), record.pop("schema", None)
+    if schema not in (SCHEMA_1, SCHEMA) or isinstance(schema, bool):
         raise BadStore(
-            f"{where}: schema {record.get('schema')!r}, expected {SCHEMA}; "
+            f"{where}: schema {schema!r}, expected {SCHEMA}; "
             "read it with the version of raybench that wrote it (commit in environment.json)"
         )
-    fields = {name: value for name, value in record.items() if name != "kind"}
     try:
-        return _measurement(fields) if record["kind"] == "measurement" else _quality(fields)
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
-        raise BadStore(
-            f"{where}: not a {record['kind']} line ({error}); restore the file from version control"
-        ) from error
+        return from_json(KINDS[name], modernise_line(name, record) if schema == SCHEMA_1 else record)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        said = str(error) or type(error).__name__
+        raise BadStore(f"{where}: not a {name} line ({said}); restore the file from version control") from error
 
 
-def _stamp_row(stamp: TaskStamp) -> list[Any]:
-    row = [getattr(stamp, name) for name in STAMP_FIELDS]
-    while row[-1] == STAMP_DEFAULTS[len(row) - 1]:
-        row.pop()
-    return row
+class Damaged(Exception):
+    """A whole line that Python's reader takes, and that is no JSON."""
 
 
-def _stamp(row: Sequence[Any]) -> TaskStamp:
-    if len(row) > len(STAMP_FIELDS):
-        raise ValueError(f"a task stamp has at most {len(STAMP_FIELDS)} fields, not {len(row)}")
-    named = dict(zip(STAMP_FIELDS, row, strict=False))
-    if "points" in named:
-        named["points"] = tuple((steps, loss, at) for steps, loss, at in named["points"])
-    return TaskStamp(**named)
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Build an object; where one says a thing twice, nobody knows which of the two is true."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise Damaged("a field stands there twice")
+    return found
 
 
-def _measurement(fields: dict[str, Any]) -> Measurement:
-    """Build by name: `from_json` walks annotations and takes several times as long."""
-    fields["status"] = Status(fields["status"])
-    fields["tasks"] = tuple(map(_stamp, fields.get("tasks", ())))
-    fields["ladder"] = tuple(LadderPoint(**point) for point in fields.get("ladder", ()))
-    fields["workers_seen"] = tuple(WorkerSeen(**seen) for seen in fields.get("workers_seen", ()))
-    fields["nodes_seen"] = tuple(fields.get("nodes_seen", ()))
-    fields["phases"] = Phases(**fields.get("phases", {}))
-    fields["disturbance"] = Disturbance(**fields.get("disturbance", {}))
-    if fields.get("head") is not None:
-        fields["head"] = from_json(HeadUsed, fields["head"])
-    fields["details"] = from_json(Details, fields.get("details", {}))
-    return Measurement(**fields)
-
-
-def _quality(fields: dict[str, Any]) -> Quality:
-    for name in ("baseline_errors", "tuned_errors"):
-        fields[name] = tuple(fields.get(name, ()))
-    return Quality(**fields)
+def _refuse_constant(name: str) -> Any:
+    raise Damaged(f"{name} is no number of JSON")
 
 
 def describe(key: Key) -> str:

@@ -5,14 +5,17 @@ It goes when the committed studies are recorded anew; until then it turns the JS
 
 from typing import Any
 
+from raybench.model.plan import Cell
+from raybench.model.serialize import digest, from_json
+
 SCHEMA_1 = 1
 
 
-def modernise_line(record: dict[str, Any]) -> dict[str, Any]:
-    """Return the JSON object of a raw line of schema 1 in today's form, without its schema."""
-    today = {name: value for name, value in record.items() if name not in ("schema", "notes")}
-    if record.get("kind") != "measurement":
-        return today
+def modernise_line(kind: str, record: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a raw line of schema 1 in today's form: stamps as whole rows, notes by what they are."""
+    if kind != "measurement":
+        return record
+    today = {name: value for name, value in record.items() if name != "notes"}
     notes = dict(record.get("notes", {}))
     if use := notes.pop("head", None):
         today["head"] = {"use": use, "start_s": notes.pop("head_start_s", 0.0)}
@@ -39,3 +42,12 @@ def _details(notes: dict[str, Any]) -> dict[str, Any]:
             "busy_s": notes.pop("busy_s"),
         }
     return details
+
+
+def modernise_cell(key: str, document: dict[str, Any]) -> Cell:
+    """Rebuild a cell under the key that it was recorded with; ValueError where its content has another hash."""
+    if digest(document)[:12] != key:
+        raise ValueError(f"cell {key} has another content than its key says: it was edited")
+    cell = from_json(Cell, document)
+    cell.__dict__["key"] = key  # today's hash covers fields that schema 1 had not: raw lines name the old one
+    return cell

@@ -1,27 +1,26 @@
 """The raw data of a run: append-only JSON Lines, the plan, the environment, and which run is current.
 
-The form of a raw line is in `rawline`. Nothing here knows statistics.
+The form of a raw line is in `raw_line`, of the plan in `plan_file`. Nothing here knows statistics.
 """
 
 import contextlib
-import dataclasses
 import fcntl
-import json
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from raybench.model.errors import BadStore, StoreInUse
 from raybench.model.measurement import Environment, Measurement, Quality
-from raybench.model.plan import SCHEMA, Cell, Cluster, Job, Limits, Plan, Skip
+from raybench.model.plan import SCHEMA, Plan
 from raybench.model.serialize import from_json, to_json
+from raybench.store import json_file
+from raybench.store.plan_file import PLAN as PLAN
+from raybench.store.plan_file import read_plan as read_plan
+from raybench.store.plan_file import write_plan as write_plan
 from raybench.store.raw_line import Key, decode, describe, encode
-from raybench.store.schema_1 import SCHEMA_1
 
-JOB_FIELDS = tuple(f.name for f in dataclasses.fields(Job))
-MEASUREMENTS, PLAN, ENVIRONMENT, CURRENT = "measurements.jsonl", "plan.json", "environment.json", "current"
+MEASUREMENTS, ENVIRONMENT, CURRENT = "measurements.jsonl", "environment.json", "current"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +49,25 @@ class Store:
         assert self._keys is not None
         if line.key in self._keys:
             raise BadStore(f"{self.path}: {describe(line.key)} is already there; a finished line is never replaced")
-        text = encode(line) + "\n"
-        data = ("\n" + text if self._newline_missing else text).encode()
+        data = self._bytes(line)
+        try:
+            self._write(data)
+        except OSError as error:
+            raise json_file.unwritable(self.path, error) from error
+        self._end = self._size = self._end + len(data)
+        self._newline_missing = False
+        self._keys.add(line.key)
+
+    def _bytes(self, line: Measurement | Quality) -> bytes:
+        """Encode a line that can be read back: a number that is not finite would come back as null, or not at all."""
+        text = encode(line)
+        try:
+            decode(text, where=str(self.path))
+        except BadStore as error:
+            raise BadStore(f"{describe(line.key)} is not stored: {error}") from error
+        return (b"\n" if self._newline_missing else b"") + text + b"\n"
+
+    def _write(self, data: bytes) -> None:
         descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         try:
             if os.fstat(descriptor).st_size != self._size:
@@ -64,149 +80,89 @@ class Store:
                 raise BadStore(f"{self.path}: only {written} of {len(data)} bytes fit; make room on the disk")
         finally:
             os.close(descriptor)
-        self._end = self._size = self._end + len(data)
-        self._newline_missing = False
-        self._keys.add(line.key)
 
-    def load(self) -> Loaded:
+    def load(self, cells: Collection[str] | None = None) -> Loaded:
         """Read every line; an absent file is an empty store.
 
+        cells : keys of the plan's cells, where lines of any other cell are to be refused.
         Raises BadStore with file and line for a damaged line that is not the last one, a duplicate key,
         a foreign schema.
         """
-        data = self.path.read_bytes() if self.path.exists() else b""
+        data = self._read()
         lines = data.split(b"\n")
         whole = len(lines) if lines[-1] else len(lines) - 1  # a file that ends well ends with an empty piece
         seen: dict[Key, int] = {}
-        measurements: list[Measurement] = []
-        qualities: list[Quality] = []
+        found: list[Measurement | Quality] = []
         torn = False
         end = 0
         for number, text in enumerate(lines[:whole], start=1):
+            where = f"{self.path}:{number}"
             try:
-                record = json.loads(text)
+                line = decode(text, where=where)
             except ValueError as error:
                 if number != whole:
                     raise BadStore(
-                        f"{self.path}:{number}: not a JSON line ({error}); restore the file from version control"
+                        f"{where}: not a JSON line ({error}); restore the file from version control"
                     ) from error
                 torn = True
                 break
-            line = decode(record, where=f"{self.path}:{number}")
-            if line.key in seen:
-                raise BadStore(
-                    f"{self.path}:{number}: {describe(line.key)} stands in line {seen[line.key]} already; "
-                    "two runs were mixed, restore the file from version control"
-                )
+            _refuse_foreign(line, where, seen, cells)
             seen[line.key] = number
-            if isinstance(line, Measurement):
-                measurements.append(line)
-            else:
-                qualities.append(line)
+            found.append(line)
             end += len(text) + 1
         self._newline_missing = not torn and end > len(data)
         self._size, self._end = len(data), min(end, len(data))
         self._keys = set(seen)
-        return Loaded(measurements=tuple(measurements), qualities=tuple(qualities), torn=torn)
+        return Loaded(
+            measurements=tuple(line for line in found if isinstance(line, Measurement)),
+            qualities=tuple(line for line in found if isinstance(line, Quality)),
+            torn=torn,
+        )
+
+    def _read(self) -> bytes:
+        try:
+            if not self.path.exists():
+                return b""
+            if not self.path.is_file():  # a pipe would keep the reader waiting
+                raise BadStore(f"{self.path}: no file; expected raw lines, restore it from version control")
+            return self.path.read_bytes()
+        except OSError as error:
+            raise BadStore(f"{self.path}: cannot be read ({error.strerror}); mend its permissions") from error
 
 
-# --- plan and environment -------------------------------------------------------------------------
+def _refuse_foreign(
+    line: Measurement | Quality, where: str, seen: Mapping[Key, int], cells: Collection[str] | None
+) -> None:
+    if line.key in seen:
+        raise BadStore(
+            f"{where}: {describe(line.key)} stands in line {seen[line.key]} already; "
+            "two runs were mixed, restore the file from version control"
+        )
+    if cells is not None and isinstance(line, Measurement) and line.cell not in cells:
+        raise BadStore(f"{where}: {describe(line.key)} is of no cell of {PLAN}; restore both from version control")
 
 
-def write_plan(folder: Path, plan: Plan) -> None:
-    """Write plan.json: each cell, each set of limits and each cluster once, each job as one row that refers to them."""
-    limits: list[Any] = []
-    clusters: list[Any] = []
-    rows = [_job_row(job, limits, clusters) for job in plan.jobs]
-    document = to_json(dataclasses.replace(plan, jobs=(), skips=()))
-    document |= {
-        "cells": {cell.key: to_json(cell) for cell in plan.cells},
-        "clusters": clusters,
-        "job_fields": list(JOB_FIELDS),
-        "jobs": "@jobs",
-        "limits": limits,
-        "skips": [{"cell": skip.cell.key, "reason": skip.reason} for skip in plan.skips],
-    }
-    lines = ",\n".join("  " + json.dumps(row) for row in rows)
-    _write(folder / PLAN, _pretty(document).replace('"@jobs"', f"[\n{lines}\n ]" if rows else "[]", 1))
+def read_run(folder: Path) -> tuple[Plan, Loaded]:
+    """Read plan and raw lines of a run; BadStore where they do not belong together."""
+    plan = read_plan(folder)
+    return plan, Store(folder / MEASUREMENTS).load(cells={cell.key for cell in plan.cells})
 
 
-def read_plan(folder: Path) -> Plan:
-    """Read plan.json; BadStore if it is absent, damaged, or of another schema."""
-    path = folder / PLAN
-    document = _read(path)
-    try:
-        cells = {key: from_json(Cell, value) for key, value in document.pop("cells").items()}
-        for key, cell in cells.items():
-            if cell.key != key:
-                raise ValueError(f"cell {key} has the key {cell.key}: it was edited, or written by another version")
-        limits = [from_json(Limits, value) for value in document.pop("limits")]
-        clusters = [from_json(Cluster, value) for value in document.pop("clusters")]
-        names = document.pop("job_fields")
-        jobs = []
-        for row in document.pop("jobs"):
-            named = dict(zip(names, row, strict=True))
-            named["cell"], named["limits"] = cells[named["cell"]], limits[named["limits"]]
-            named["cluster"], named["affinity"] = clusters[named["cluster"]], tuple(named["affinity"])
-            jobs.append(Job(**named))
-        skips = tuple(Skip(cell=cells[skip["cell"]], reason=skip["reason"]) for skip in document.pop("skips"))
-        plan = from_json(Plan, document | {"jobs": (), "skips": ()})
-        return dataclasses.replace(plan, jobs=tuple(jobs), skips=skips)
-    except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
-        raise BadStore(f"{path}: not a plan ({error}); restore the file from version control") from error
+# --- environment ----------------------------------------------------------------------------------
 
 
 def write_environment(folder: Path, environment: Environment) -> None:
     """Write environment.json."""
-    _write(folder / ENVIRONMENT, _pretty(to_json(environment)))
+    json_file.write_text(folder / ENVIRONMENT, json_file.pretty(to_json(environment)))
 
 
 def read_environment(folder: Path) -> Environment:
-    """Read environment.json; BadStore if it is absent, damaged, or of another schema."""
-    document = _read(folder / ENVIRONMENT)
+    """Read environment.json; BadStore if it is absent, damaged, or of a schema that is not understood."""
+    document = json_file.read_document(folder / ENVIRONMENT)
     try:
-        return from_json(Environment, document)
-    except (TypeError, ValueError, AttributeError) as error:
+        return from_json(Environment, document | {"schema": SCHEMA})
+    except (TypeError, ValueError, AttributeError, RecursionError) as error:
         raise BadStore(f"{folder / ENVIRONMENT}: not an environment ({error}); restore it") from error
-
-
-def _job_row(job: Job, limits: list[Any], clusters: list[Any]) -> list[Any]:
-    values = {name: getattr(job, name) for name in JOB_FIELDS} | {
-        "cell": job.cell.key,
-        "limits": _place(to_json(job.limits), limits),
-        "cluster": _place(to_json(job.cluster), clusters),
-    }
-    return list(values.values())
-
-
-def _place(value: Any, known: list[Any]) -> int:
-    if value not in known:
-        known.append(value)
-    return known.index(value)
-
-
-def _pretty(document: Any) -> str:
-    return json.dumps(document, indent=1, sort_keys=True) + "\n"
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(path.name + ".draft")
-    draft.write_text(text, encoding="utf-8")
-    os.replace(draft, path)  # a reader sees the old file or the new one, never half of it
-
-
-def _read(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise BadStore(f"{path}: does not exist; a run's folder holds {PLAN}, {ENVIRONMENT} and {MEASUREMENTS}")
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise BadStore(f"{path}: not JSON ({error}); restore the file from version control") from error
-    if not isinstance(document, dict) or document.get("schema") not in (SCHEMA_1, SCHEMA):
-        found = document.get("schema") if isinstance(document, dict) else None
-        raise BadStore(f"{path}: schema {found!r}, expected {SCHEMA}; read it with the raybench that wrote it")
-    return document | {"schema": SCHEMA}
 
 
 # --- folders --------------------------------------------------------------------------------------
@@ -214,14 +170,22 @@ def _read(path: Path) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def lock(folder: Path) -> Iterator[None]:
-    """Hold a run's folder against other writers; the kernel lets go of it when this process ends."""
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY)  # the folder itself: no lock file is left behind
+    """Hold a folder against other writers; the kernel lets go of it when this process ends."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY)  # the folder itself: no lock file is left behind
+    except OSError as error:
+        raise json_file.unwritable(folder, error) from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise StoreInUse(f"{folder}: another raybench run writes here; wait for it, or end it first") from error
+        except OSError as error:
+            raise BadStore(
+                f"{folder}: its file system gives no lock ({error.strerror or error}), and two runs at once would mix "
+                "their lines; put the reports on a local disk with reports=FOLDER"
+            ) from error
         yield
     finally:
         os.close(descriptor)
@@ -235,18 +199,15 @@ def runs(reports: Path) -> list[Path]:
 def current(reports: Path) -> Path | None:
     """Return the run that the report shows, or None where none is named; BadStore if the named one is gone."""
     pointer = reports / CURRENT
-    if not pointer.is_file():
+    if not pointer.exists():
         return None
-    named = reports / pointer.read_text(encoding="utf-8").strip()
+    named = reports / json_file.read_text(pointer).strip()
     if not (named / PLAN).is_file():
         raise BadStore(f"{pointer}: names {named}, which holds no {PLAN}; name a run below {reports / 'raw'}")
     return named
 
 
 def set_current(reports: Path, run: Path) -> None:
-    """Name the run that the report shows, by its path relative to `reports`."""
-    try:
-        relative = run.resolve().relative_to(reports.resolve())
-    except ValueError as error:
-        raise BadStore(f"{run}: lies outside {reports}; a report shows only runs below it") from error
-    _write(reports / CURRENT, relative.as_posix() + "\n")
+    """Name the run that the report shows, by its path relative to `reports`, wherever the run lies."""
+    relative = Path(os.path.relpath(run.resolve(), reports.resolve()))
+    json_file.write_text(reports / CURRENT, relative.as_posix() + "\n")
