@@ -7,17 +7,23 @@ from typing import Any
 import numpy as np
 
 from raybench.model.measurement import Details, GpuUse, HeadUse, HeadUsed, Measurement, Phases, TaskStamp
-from raybench.model.plan import Cell, Job, Plan, Skip, Spec, Status
+from raybench.model.plan import Cell, Job, Plan, Role, Skip, Spec, Status, Tag
 
-WORKLOAD = Spec(name="work", target="x:Work", params={"n": 8}, tags=("compute",))
-SEQUENTIAL = Spec(name="sequential", target="x:Loop", tags=("serial",))
-THREADS = Spec(name="sequential_threads", target="x:Loop", tags=("threads",))
-POOL = Spec(name="pool", target="x:Pool", tags=("parallel",))
-ASHA = Spec(name="asha", target="x:Asha", tags=("parallel", "adaptive"))
+WORKLOAD = Spec(name="work", target="x:Work", params={"n": 8}, tags=(Tag.COMPUTE,))
+SEQUENTIAL = Spec(name="sequential", target="x:Loop", role=Role.BASELINE, tags=(Tag.SERIAL,))
+THREADS = Spec(name="sequential_threads", target="x:Loop", role=Role.THREADED_BASELINE)
+POOL = Spec(name="pool", target="x:Pool", tags=(Tag.PARALLEL,))
+ASHA = Spec(name="asha", target="x:Asha", tags=(Tag.PARALLEL,), stepped=True)
 SHARED_HEAD = HeadUsed(use=HeadUse.SHARED)
 LOGICAL_GPU = Details(gpu=GpuUse(devices="LOGICAL", most_at_once=2))
-CEILING = Spec(name="hardware_ceiling", target="x:Bare", tags=("parallel", "control", "ceiling"))
-INJECTED = Spec(name="sequential_injected", target="x:Slow", tags=("serial", "control"), params={"overhead_s": 0.05})
+CEILING = Spec(name="hardware_ceiling", target="x:Bare", role=Role.CEILING)
+INJECTED = Spec(
+    name="sequential_injected",
+    target="x:Slow",
+    role=Role.CONTROL,
+    tags=(Tag.SERIAL,),
+    params={"overhead_s": 0.05},
+)
 
 
 def cell(backend: Spec = SEQUENTIAL, cpus: int = 1, *, workload: Spec = WORKLOAD, **changes: Any) -> Cell:

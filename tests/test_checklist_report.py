@@ -13,7 +13,7 @@ from raybench.analysis.losses import PARTS
 from raybench.analysis.results import Findings, Run
 from raybench.model import units
 from raybench.model.estimate import Row
-from raybench.model.plan import STEAL_SHARE, Cell, Status
+from raybench.model.plan import STEAL_SHARE, Cell, Role, Status, Tag
 from raybench.planning.planner import is_base
 from raybench.report import build, cells
 from raybench.report.pivot import pivot
@@ -67,7 +67,7 @@ def test_rule_03_every_ratio_stands_beside_the_kind_and_the_seconds_of_its_base(
         assert re.fullmatch(r"\w+, 1 thread", row.base_kind)
         assert row.base is not None and 0 < row.base.low <= row.base.point <= row.base.high < math.inf
     for row in (row for row in compared if row.gain):
-        threaded = [r for r in same_workload(row, findings) if "threads" in r.cell.backend.tags]
+        threaded = [r for r in same_workload(row, findings) if r.cell.backend.role is Role.THREADED_BASELINE]
         assert [r for r in threaded if r.cell.cpus == row.cell.cpus and r.makespan is not None]
     for table in (cells.gain(findings.rows), cells.relative(findings.rows)):
         assert units.ABSENT not in column(table, "base time")
@@ -129,7 +129,7 @@ def test_rule_20_drift_is_told_and_the_warm_up_is_kept_apart(run: Run, findings:
     assert drift.n >= 6
     assert -1 < drift.low <= drift.point <= drift.high < math.inf
     assert [r.index for r in findings.residuals] == sorted(r.index for r in findings.residuals)
-    parallel = [m for c, m in good(run) if "parallel" in c.backend.tags and "control" not in c.backend.tags]
+    parallel = [m for c, m in good(run) if Tag.PARALLEL in c.backend.tags and not c.backend.is_control]
     assert parallel
     assert all(m.phases.warm_up > 0 for m in parallel)
 

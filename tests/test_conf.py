@@ -9,7 +9,7 @@ from raybench.backends.base import Resources
 from raybench.config import settings
 from raybench.execution.measure import load_backend, load_workload, measure
 from raybench.model.errors import BackendFailed
-from raybench.model.plan import Cell, Job, Limits, Spec, Status
+from raybench.model.plan import Cell, Job, Limits, Role, Spec, Status, Tag
 from raybench.planning.planner import NEEDS
 from raybench.workloads import files
 from raybench.workloads.base import answer_hash
@@ -18,17 +18,7 @@ SEED = 7
 TINY = settings.load(["study=everything"]).study
 SIZES = {size: settings.load(["study=quick", f"size={size}"]).study for size in ("quick", "full", "source")}
 LOOP = TINY.backends["sequential"]
-LIAR = Spec(name="liar", target="toys.backends.Liar", tags=("serial", "ends_tasks"))
-KNOWN_TAGS = {  # what plan, analysis, report and claims understand
-    "workload": {
-        *("compute", "io", "memory", "hpo", "gpu", "logical_gpu", "sleep", "ladder", "ladder_of_bytes"),
-        *("state", "faults", "kills", "hangs"),
-    },
-    "backend": {
-        *("serial", "threads", "parallel", "threads_pool", "shared_head", "cold", "peer", "documented", "control"),
-        *("ceiling", "adaptive", "ends_tasks", "survives_kills", "gpu"),
-    },
-}
+LIAR = Spec(name="liar", target="toys.backends.Liar", tags=(Tag.SERIAL, Tag.ENDS_TASKS))
 
 
 def on(backend: Spec, workload: Spec, **limits: float) -> Job:
@@ -45,7 +35,7 @@ def here(name: str) -> Spec:
             pytest.skip(reason)
     if spec.requires.gpus:
         pytest.skip("needs a GPU")
-    for tag in ("kills", "gpu"):
+    for tag in (Tag.KILLS, Tag.GPU):
         if tag in spec.tags:
             pytest.skip(NEEDS[tag][1])
     return spec
@@ -60,10 +50,9 @@ def test_a_workload_s_yaml_and_class_say_the_same(name: str):
     assert pickle.loads(pickle.dumps(workload)).tasks(SEED)[0].index == 0
     assert [task.index for task in tasks] == list(range(len(tasks)))
     assert {task.steps is not None for task in tasks} == {spec.stepped}
-    assert set(spec.tags) <= KNOWN_TAGS["workload"]
-    assert bool(workload.ladder(SEED)) == ("ladder" in spec.tags)
+    assert bool(workload.ladder(SEED)) == (Tag.GRANULARITY_SWEEP in spec.tags)
     assert spec.about
-    if "hpo" in spec.tags:
+    if Tag.HPO in spec.tags:
         assert workload.baseline(SEED) is not None
 
 
@@ -100,9 +89,9 @@ def test_a_backend_s_yaml_and_class_say_the_same(name: str):
             pytest.skip(str(error))
         raise
 
-    assert set(spec.tags) <= KNOWN_TAGS["backend"]
-    assert len({"serial", "threads", "parallel"} & set(spec.tags)) == 1
-    assert backend.adaptive == ("adaptive" in spec.tags)
+    serial, parallel = (tag in spec.tags for tag in (Tag.SERIAL, Tag.PARALLEL))
+    assert serial + parallel + (spec.role is Role.THREADED_BASELINE) == 1
+    assert not spec.variant_of or spec.variant_of in TINY.backends
     assert backend.adaptive == spec.stepped
     assert spec.about
 

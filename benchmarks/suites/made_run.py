@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from raybench.model.measurement import Environment, Measurement, Phases, TaskStamp
-from raybench.model.plan import GridRow, Job, Plan, Spec, Status, Study
+from raybench.model.plan import GridRow, Job, Plan, Role, Spec, Status, Study, Tag
 from raybench.planning.planner import Machine, plan
 from raybench.store import store
 
@@ -110,9 +110,11 @@ def _study(workloads: dict[str, Spec], backends: dict[str, Spec], seed: int) -> 
 
 
 def _workload(name: str) -> Spec:
-    return Spec(name=name, target="raybench.workloads.primes.Primes", tags=("compute",), source="made", about="made")
+    return Spec(name=name, target="raybench.workloads.primes.Primes", tags=(Tag.COMPUTE,), source="made", about="made")
 
 
 def _backend(name: str) -> Spec:
-    tags = {"sequential": ("serial",), "sequential_threads": ("threads",)}.get(name, ("parallel",))
-    return Spec(name=name, target="raybench.backends.sequential.Sequential", tags=tags)
+    roles = {"sequential": Role.BASELINE, "sequential_threads": Role.THREADED_BASELINE}
+    tags = (Tag.SERIAL,) if name == "sequential" else ()
+    role = roles.get(name, Role.CANDIDATE)
+    return Spec(name=name, target="raybench.backends.sequential.Sequential", tags=tags, role=role)

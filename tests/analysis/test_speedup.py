@@ -26,7 +26,7 @@ from raybench.analysis.dataset import cold, ledger
 from raybench.analysis.speedup import cap, karp_flatt, noise_floors, rows
 from raybench.model.estimate import Row, VerdictKind
 from raybench.model.measurement import Details, LadderPoint, Measurement
-from raybench.model.plan import Skip, Spec, Status
+from raybench.model.plan import Role, Skip, Spec, Status, Tag
 from raybench.model.stats import Resampler
 
 BASE, POOL1, POOL2, POOL4 = cell(), cell(POOL), cell(POOL, 2), cell(POOL, 4)
@@ -293,8 +293,8 @@ def test_the_rows_of_a_run_are_the_same_in_any_order_of_its_lines() -> None:
     assert rows(planned([BASE, POOL2]), data, DRAWS) == rows(planned([BASE, POOL2]), data[::-1], DRAWS)
 
 
-def test_serial_names_do_not_matter_but_tags_do() -> None:
-    loop = cell(Spec(name="loop", target="x:Loop", tags=("serial",)))
+def test_the_role_makes_the_baseline_and_not_the_name() -> None:
+    loop = cell(Spec(name="loop", target="x:Loop", role=Role.BASELINE, tags=(Tag.SERIAL,)))
     row = by_cell([loop, POOL2], series(loop, 8 * LEVEL) + series(POOL2, 4 * LEVEL))["pool", 2]
     assert row.base_kind == "loop, 1 thread"
     assert SEQUENTIAL.name not in row.base_kind

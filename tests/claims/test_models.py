@@ -49,7 +49,7 @@ def test_the_share_of_start_up_at_half_an_hour_is_a_prediction():
     ],
 )
 def test_the_task_length_that_keeps_an_efficiency_with_its_censoring(overhead, low, point, high):
-    spec = named("ladder", "compute", "ladder")
+    spec = named("sweep", "compute", "granularity_sweep")
 
     def ladder(cpus: int, extra: float) -> tuple[LadderPoint, ...]:
         return tuple(

@@ -11,11 +11,13 @@ from raybench.config.settings import Settings
 from raybench.execution.adaptive import pursue, wide_cells
 from raybench.execution.run_folder import PLANNED, Run, identity, note_stop, open_run, plan_study, why_finished
 from raybench.model.measurement import Environment, Measurement, Phases
-from raybench.model.plan import Cell, Job, Plan, Spec, Status
+from raybench.model.plan import Cell, Job, Plan, Role, Spec, Status, Tag
 from raybench.store import store
 
 WORK = Spec(name="w", target="x.W")
-LOOP = Cell(workload=WORK, backend=Spec(name="sequential", target="x.S", tags=("serial",)), workers=1)
+LOOP = Cell(
+    workload=WORK, backend=Spec(name="sequential", target="x.S", role=Role.BASELINE, tags=(Tag.SERIAL,)), workers=1
+)
 POOL = Cell(workload=WORK, backend=Spec(name="pool", target="x.P", tags=("parallel",)), workers=2)
 
 

@@ -9,11 +9,11 @@ import pytest
 from raybench.execution.measure import load_backend, load_workload, measure
 from raybench.model.errors import BackendFailed
 from raybench.model.measurement import Measurement, Phases
-from raybench.model.plan import Cell, Job, Spec, Status
+from raybench.model.plan import Cell, Job, Role, Spec, Status, Tag
 from raybench.model.serialize import from_json, to_json
 
 CUBES = Spec(name="cubes", target="toys.workloads.Cubes", params={"n": 5})
-LOOP = Spec(name="loop", target="toys.backends.Loop", tags=("serial",))
+LOOP = Spec(name="loop", target="toys.backends.Loop", role=Role.BASELINE, tags=(Tag.SERIAL,))
 
 
 def job(lie: str = "none", **changes: object) -> Job:

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from raybench.model.plan import Cell, GridRow, Job, Limits, Requires, Spec, Study
+from raybench.model.plan import Cell, GridRow, Job, Limits, Requires, Role, Spec, Study, Tag
 from raybench.planning.planner import Machine, cpu_counts, estimate_s, limit_note, mini_block, plan
 
-LOOP = Spec(name="sequential", target="x.A", tags=("serial",))
-THREADS = Spec(name="sequential_threads", target="x.A", tags=("threads",))
+LOOP = Spec(name="sequential", target="x.A", role=Role.BASELINE, tags=(Tag.SERIAL,))
+THREADS = Spec(name="sequential_threads", target="x.A", role=Role.THREADED_BASELINE)
 POOL = Spec(name="pool", target="x.B", tags=("parallel",))
 HEADED = Spec(name="headed", target="x.C", tags=("parallel", "shared_head"), params={"flags": {"A": "1"}})
 TUNER = Spec(name="tuner", target="x.D", tags=("parallel",), stepped=True, requires=Requires(tags=("hpo",)))

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from raybench.model.measurement import Disturbance, Environment, LadderPoint, Measurement, Phases, TaskStamp, WorkerSeen
-from raybench.model.plan import Cell, Job, Plan, Skip, Spec, Status
+from raybench.model.plan import Cell, Job, Plan, Role, Skip, Spec, Status, Tag
 from raybench.store import store
 
 BLOCKS = 6
@@ -26,12 +26,14 @@ TRACEBACK = 'Traceback:\n  File "x.py"\n| boom <b>bold</b> [click](javascript:al
 
 
 def backend(name: str) -> Spec:
-    tags = {
-        "sequential": ("serial",),
-        "sequential_threads": ("threads",),
-        "ray_tune_asha": ("parallel", "adaptive"),
-    }.get(name, ("parallel",))
-    return Spec(name=name, target=f"made:{name}", tags=tags)
+    roles = {"sequential": Role.BASELINE, "sequential_threads": Role.THREADED_BASELINE}
+    return Spec(
+        name=name,
+        target=f"made:{name}",
+        role=roles.get(name, Role.CANDIDATE),
+        tags=(Tag.SERIAL,) if name == "sequential" else (Tag.PARALLEL,),
+        stepped=name == "ray_tune_asha",
+    )
 
 
 def workload(name: str, *tags: str) -> Spec:

@@ -1,19 +1,28 @@
 """Distribute only where the whole interval says so, warm and cold, against the better of the two loops."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 
 from raybench.model.estimate import Estimate, Row
-from raybench.model.plan import Cell, Spec
+from raybench.model.plan import Cell, Role, Spec, Tag
 from raybench.report.decision import Advice, decide
+
+COLD_START = {"role": Role.COLD_START, "variant_of": "ray_tasks"}
 
 
 def estimate(low: float, high: float) -> Estimate:
     return Estimate(point=(low + high) / 2, low=low, high=high, n=10)
 
 
-def row(backend: str, cpus: int = 2, *, workload: str = "w", tags: tuple[str, ...] = ("parallel",), **ratios) -> Row:
+def row(
+    backend: str, cpus: int = 2, *, workload: str = "w", backend_is: Mapping[str, Any] | None = None, **ratios
+) -> Row:
     cell = Cell(
-        workload=Spec(name=workload, target="m:W"), backend=Spec(name=backend, target="m:B", tags=tags), workers=cpus
+        workload=Spec(name=workload, target="m:W"),
+        backend=Spec(name=backend, target="m:B", **(backend_is or {})),
+        workers=cpus,
     )
     reason = ratios.pop("reason", "")
     found = {name: estimate(*bounds) for name, bounds in ratios.items()}
@@ -72,7 +81,7 @@ def test_equal_gains_take_the_fewer_cores():
 
 def test_a_cell_that_joined_a_shared_head_takes_its_cold_start_from_its_twin():
     shared = row("ray_tasks", speedup=(1.8, 1.9))
-    twin = row("ray_tasks_cold", tags=("parallel", "cold"), speedup=(1.7, 1.8), speedup_cold=(1.2, 1.3))
+    twin = row("from_nothing", backend_is=COLD_START, speedup=(1.7, 1.8), speedup_cold=(1.2, 1.3))
     assert only(shared).advice is Advice.WARM_ONLY
     assert only(shared).why == "the cold start was not measured"
     decision = only(shared, twin)
@@ -81,9 +90,9 @@ def test_a_cell_that_joined_a_shared_head_takes_its_cold_start_from_its_twin():
     assert decision.cold == estimate(1.2, 1.3)
 
 
-@pytest.mark.parametrize("tags", [("serial",), ("parallel", "control"), ("parallel", "cold")])
-def test_loops_controls_and_cold_twins_are_no_candidates(tags):
-    decision = only(row("other", tags=tags, speedup=(1.8, 1.9), speedup_cold=(1.5, 1.6)))
+@pytest.mark.parametrize("backend_is", [{"tags": (Tag.SERIAL,)}, {"role": Role.CONTROL}, COLD_START])
+def test_loops_controls_and_cold_twins_are_no_candidates(backend_is):
+    decision = only(row("other", backend_is=backend_is, speedup=(1.8, 1.9), speedup_cold=(1.5, 1.6)))
     assert decision.advice is Advice.NO_DATA
 
 

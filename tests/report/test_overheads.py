@@ -7,7 +7,7 @@ import pytest
 
 from made_study import CEILING, POOL, cell, planned, series, stamps
 from raybench.model.measurement import Details
-from raybench.model.plan import Spec
+from raybench.model.plan import Role, Spec
 from raybench.report import build
 from raybench.store import store
 from report import made_run
@@ -20,7 +20,9 @@ HALF = Spec(name="granularity_half_second", target="x:Work", tags=("compute",))
 def peers(reports: Path, *, seconds: float, run: str, machine: str) -> Path:
     """Write a run of the benchmark: bare processes take 2 s, the tuned arm `seconds`, the documented one ten times."""
     tuned = cell(replace(POOL, name="ray_tasks"), 2, workload=HALF)
-    documented = cell(replace(POOL, name="ray_tasks_documented"), 2, workload=HALF)
+    documented = cell(
+        replace(POOL, name="ray_tasks_documented", role=Role.DOCUMENTED, variant_of="ray_tasks"), 2, workload=HALF
+    )
     bare = cell(CEILING, 2, workload=HALF)
     lines = series(bare, [4.0] * 6, details=Details(copies_s=(4.0, 4.0)), tasks=FOUR)
     for where, took in ((tuned, seconds), (documented, 10 * seconds)):

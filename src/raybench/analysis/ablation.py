@@ -8,15 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from raybench.analysis.dataset import CONTROL, Ledger, copy_s, is_ceiling, joined_shared_head, ledger, makespan
+from raybench.analysis.dataset import Ledger, copy_s, is_ceiling, joined_shared_head, ledger, makespan
 from raybench.analysis.tuning import busy_seconds
 from raybench.model.estimate import Estimate
 from raybench.model.measurement import FitStages, HeadUse, Measurement, Phases
-from raybench.model.plan import Cell, Plan
+from raybench.model.plan import Cell, Plan, Role
 from raybench.model.stats import Resampler, median_rank_ci, ratio
 
-WITHOUT = "_without_"  # in a backend's name: the arm before it with one setting withdrawn
-DOCUMENTED = "_documented"
 STAMP_S = 1e-4  # what is left of a sum of stamps by rounding
 
 
@@ -69,7 +67,7 @@ def sides(plan: Plan, measurements: Sequence[Measurement], resampler: Resampler 
     found = []
     for key, cell in data.cells.items():
         bare = data.ceiling(key)
-        if bare is None or cell.cpus == 1 or CONTROL in cell.backend.tags or data.is_ladder(key):
+        if bare is None or cell.cpus == 1 or cell.backend.is_control or data.is_ladder(key):
             continue
         mine, copies = data.ok(key), {b: seconds for b, m in data.ok(bare).items() if (seconds := copy_s(m))}
         blocks = [b for b in sorted(mine.keys() & copies.keys()) if makespan(mine[b])]
@@ -125,10 +123,10 @@ def _arms_of(data: Ledger, key: str) -> Iterator[tuple[str, str]]:
         other = data.cells[k]
         if (other.cpus, other.workers) != (cell.cpus, cell.workers):
             continue
-        if other.backend.name == cell.backend.name + DOCUMENTED:
-            yield k, ""
-        elif other.backend.name.startswith(cell.backend.name + WITHOUT):
-            yield k, other.backend.name.removeprefix(cell.backend.name + WITHOUT).replace("_", " ")
+        if other.backend.variant_of == cell.backend.name and (
+            other.backend.disables or other.backend.role is Role.DOCUMENTED
+        ):
+            yield k, other.backend.disables
 
 
 def starts(plan: Plan, measurements: Sequence[Measurement]) -> list[Parts]:
@@ -162,7 +160,7 @@ def fits(plan: Plan, measurements: Sequence[Measurement]) -> list[Parts]:
     return [
         of
         for key, cell in data.cells.items()
-        if WITHOUT not in cell.backend.name
+        if not cell.backend.disables
         for of in _parts(
             cell, [_fit(m, m.details.fit) for m in _good(data, key) if m.details.fit and _kept_share(m, cell)]
         )

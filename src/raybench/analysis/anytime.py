@@ -11,11 +11,10 @@ import numpy.typing as npt
 from raybench.analysis.dataset import Ledger, ledger
 from raybench.model.estimate import Estimate
 from raybench.model.measurement import Measurement, TaskStamp
-from raybench.model.plan import Cell, Plan
+from raybench.model.plan import Cell, Plan, Tag
 from raybench.model.stats import MIN_BLOCKS, Resampler, insufficient, interval, median_rank_ci
 
 Floats = npt.NDArray[np.float64]
-HPO = "hpo"  # workload tag
 GRID_POINTS = 200  # of a drawn curve
 FACTORS = (1.0, 1.01)  # targets: times the loss of the full sequential search
 ROUNDING = 1e-9  # a loss that close to the target is the same loss
@@ -111,7 +110,7 @@ def curves(plan: Plan, measurements: Sequence[Measurement], *, axis: Axis = Axis
 
 def _searches(data: Ledger, key: str) -> dict[int, Measurement]:
     """Return the good measurements in which losses were reported, by block."""
-    if HPO not in data.cells[key].workload.tags:
+    if Tag.HPO not in data.cells[key].workload.tags:
         return {}
     return {b: m for b, m in sorted(data.ok(key).items()) if any(t.loss is not None or t.points for t in m.tasks)}
 

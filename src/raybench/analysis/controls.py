@@ -16,7 +16,7 @@ import scipy.stats
 from raybench.analysis.dataset import Ledger, copy_s, ledger, makespan, pair
 from raybench.model.estimate import Estimate
 from raybench.model.measurement import Measurement
-from raybench.model.plan import Cell, Plan
+from raybench.model.plan import Cell, Plan, Role, Tag
 from raybench.model.stats import (
     MIN_BLOCKS,
     Resampler,
@@ -126,11 +126,11 @@ def _of_cell(data: Ledger, key: str, resampler: Resampler) -> Iterator[ControlRo
     if data.ok(key, replica=2):
         first, second = pair(data.ok(key), data.ok(key, replica=2), makespan)
         yield _ratio_row(AA, cell, first, second, resampler)
-    if "sleep" in (*cell.workload.tags, cell.workload.name) and "seconds" in cell.workload.params:
+    if Tag.SLEEP in cell.workload.tags and "seconds" in cell.workload.params:
         yield from _sleep(data, key, resampler)
     if base and base != key and "overhead_s" in cell.backend.params and not data.is_ladder(key):
         yield from _overhead(data, key, base, resampler)
-    if base and cell.cpus > 1 and cell.backend.name == "hardware_ceiling":
+    if base and cell.cpus > 1 and cell.backend.role is Role.CEILING:
         copies = data.paired(base, key, _whole_bag)
         if len(copies[0]):
             yield replace(_ratio_row(CEILING, cell, *copies, resampler, alternative="greater"), one_sided=True)
@@ -158,7 +158,7 @@ def _ratio_row(
 def _sleep(data: Ledger, key: str, resampler: Resampler) -> Iterator[ControlRow]:
     """Compare with whole rounds of waiting tasks; the loop must meet it, others must not beat it."""
     cell = data.cells[key]
-    if "overhead_s" in cell.backend.params or cell.backend.name == "hardware_ceiling":
+    if cell.backend.is_control:
         return
     timed = [m for _, m in sorted(data.ok(key).items()) if m.tasks and makespan(m)]
     if not timed:

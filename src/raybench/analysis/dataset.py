@@ -11,11 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from raybench.model.measurement import HeadUse, Measurement
-from raybench.model.plan import Cell, Plan, Status, reading_order
+from raybench.model.plan import Cell, Plan, Role, Status, Tag, reading_order
 from raybench.model.serialize import digest
 
 Metric = Callable[[Measurement], float | None]
-CONTROL = "control"  # backend tag: an arm that tests the harness, not a backend of anybody
 
 
 def makespan(m: Measurement) -> float | None:
@@ -78,7 +77,7 @@ class Ledger:
         cell = self.cells[key]
         for k in self.siblings(key):
             other = self.cells[k]
-            if "threads" in other.backend.tags and other.workers == 1 and other.cpus == cell.cpus and k != key:
+            if other.backend.role is Role.THREADED_BASELINE and other.cpus == cell.cpus and k != key:
                 return k
         return None
 
@@ -94,7 +93,7 @@ class Ledger:
 
     def is_ladder(self, key: str) -> bool:
         """Return whether the workload is a ladder of task lengths, whose makespan is a sum over bags."""
-        if "ladder" in self.cells[key].workload.tags:
+        if Tag.GRANULARITY_SWEEP in self.cells[key].workload.tags:
             return True
         return any(m.ladder for k in self.siblings(key) for m in self.ok(k).values())
 
@@ -184,9 +183,8 @@ def ledger(plan: Plan, measurements: Sequence[Measurement]) -> Ledger:
 
 def is_ceiling(cell: Cell) -> bool:
     """Return whether the cell is the control that measures what the machine allows."""
-    return cell.backend.name == "hardware_ceiling"
+    return cell.backend.role is Role.CEILING
 
 
 def _is_base(cell: Cell) -> bool:
-    tags = cell.backend.tags
-    return "serial" in tags and CONTROL not in tags and cell.workers == 1 and cell.cpus == 1
+    return cell.backend.role is Role.BASELINE and cell.cpus == 1

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from raybench.analysis.dataset import CONTROL, Ledger, ledger
+from raybench.analysis.dataset import Ledger, ledger
 from raybench.model.estimate import Estimate
 from raybench.model.measurement import LadderPoint, Measurement
 from raybench.model.plan import Cell, Plan
@@ -70,7 +70,7 @@ def curves(
     """Return the ladder curve with its METG of every planned backend; those without data keep theirs, with a reason."""
     data = ledger(plan, measurements)
     draws = resampler or Resampler()
-    wanted = [k for k, cell in data.cells.items() if data.is_ladder(k) and CONTROL not in cell.backend.tags]
+    wanted = [k for k, cell in data.cells.items() if data.is_ladder(k) and not cell.backend.is_control]
     return [_curve(data, key, draws, levels) for key in wanted if key != data.base(key)]
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from raybench.analysis.dataset import CONTROL, Ledger, Metric, cold, copy_s, is_ceiling, ledger, makespan, pair
+from raybench.analysis.dataset import Ledger, Metric, cold, copy_s, is_ceiling, ledger, makespan, pair
 from raybench.model.estimate import Estimate, Row, VerdictKind
 from raybench.model.measurement import Measurement
 from raybench.model.plan import Cell, Plan, Status
@@ -101,7 +101,7 @@ def _add_ratios(data: Ledger, key: str, row: Row, resampler: Resampler) -> Row:
     cpus, full = row.cell.cpus, row.work_ratio >= FULL_WORK
     row = replace(row, utilisation=_utilisation(data, key, resampler), ceiling=_estimate_ceiling(data, key, resampler))
     base = data.base(key)
-    if base is None or base == key or CONTROL in row.cell.backend.tags:
+    if base is None or base == key or row.cell.backend.is_control:
         return row
     warm = _against(data, base, key, makespan, resampler)
     row = replace(
@@ -227,7 +227,7 @@ def _different(data: Ledger, key: str) -> list[str]:
     if base is None:
         return []
     mine, theirs = data.ok(key), data.ok(base)
-    adaptive = "adaptive" in data.cells[key].backend.tags or any(m.steps_done < m.steps_asked for m in mine.values())
+    adaptive = data.cells[key].backend.stepped or any(m.steps_done < m.steps_asked for m in mine.values())
     different = []
     if _hashes(mine, "tasks_hash") - _hashes(theirs, "tasks_hash") and _hashes(theirs, "tasks_hash"):
         different.append("tasks")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from raybench.analysis.dataset import CONTROL, ledger
+from raybench.analysis.dataset import ledger
 from raybench.analysis.results import Durations, Run
 from raybench.model.measurement import Measurement, TaskStamp
 
@@ -44,7 +44,7 @@ def durations(run: Run) -> tuple[Durations, ...]:
     for key, cell in data.cells.items():
         good = [m for m in data.ok(key).values() if m.tasks and m.steps_done == m.steps_asked]
         seconds = sorted(task.ended - task.started for m in good for task in m.tasks)
-        if len(seconds) > 1 and CONTROL not in cell.backend.tags:
+        if len(seconds) > 1 and not cell.backend.is_control:
             step = -(-len(seconds) // MOST_VALUES)
             found.append(Durations(cell=cell, n=len(good), seconds=tuple(seconds[::step])))
     return tuple(found)

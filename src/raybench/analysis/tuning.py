@@ -19,7 +19,6 @@ from raybench.model.plan import Cell, Plan
 from raybench.model.stats import MIN_BLOCKS, Resampler, insufficient, interval, ratio, ratio_of_medians, wilson_interval
 
 Floats = npt.NDArray[np.float64]
-HPO = "hpo"  # workload tag
 PAIRS = 10  # fewer (split, search seed) pairs are flagged
 TEST_ROWS = 30  # fewer test rows are flagged
 CHUNK = 1_000  # resamples of test rows held in memory at once

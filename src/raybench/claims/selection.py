@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 import numpy as np
 
-from raybench.analysis.dataset import CONTROL, Ledger, Metric, cold, makespan
+from raybench.analysis.dataset import Ledger, Metric, cold, makespan
 from raybench.analysis.results import Findings, Run
 from raybench.claims.claim import Part, Select
 from raybench.model.estimate import Estimate, Row
@@ -119,7 +119,7 @@ def is_selected(material: Material, key: str, select: Select) -> bool:
     cell = material.data.cells[key]
     tags, backend_tags = cell.workload.tags, cell.backend.tags
     return (
-        CONTROL not in backend_tags
+        not cell.backend.is_control
         and _matches(cell.workload.name, select.workloads)
         and _matches(cell.backend.name, select.backends)
         and set(select.tags) <= set(tags)

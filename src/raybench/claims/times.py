@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from raybench.analysis.dataset import CONTROL, Metric
+from raybench.analysis.dataset import Metric
 from raybench.analysis.speedup import FULL_WORK, karp_flatt
 from raybench.claims.selection import Asked, Sample, transform
 from raybench.model import units
@@ -94,7 +94,7 @@ def alternative_ratio(asked: Asked, *, against: Sequence[str]) -> Iterator[Sampl
             for k in asked.data.siblings(key)
             if k != key
             and asked.data.cells[k].cpus == cell.cpus
-            and CONTROL not in asked.data.cells[k].backend.tags
+            and not asked.data.cells[k].backend.is_control
             and any(fnmatchcase(asked.data.cells[k].backend.name, pattern) for pattern in against)
             and asked.row(k).makespan is not None
             and asked.row(k).work_ratio >= FULL_WORK

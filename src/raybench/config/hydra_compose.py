@@ -17,7 +17,11 @@ from omegaconf.errors import OmegaConfBaseException
 from raybench.model.errors import BadSettings
 from raybench.model.paths import PACKAGE, own_conf
 
-SPEC_KEYS = ("_target_", "about", "source", "tags", "stepped", "requires", "params", "sizes", "flags")
+ROLE_KEYS = ("role", "variant_of", "disables")  # of a backend
+SPEC_KEYS = (
+    *("_target_", "about", "source", "tags", "stepped", "requires", "params", "sizes", "flags", "environment"),
+    *ROLE_KEYS,
+)
 DEFAULTS = {"study": "quick", "cluster": "local"}
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C one is ten times faster, where it was built
 HYDRA_ERRORS = (HydraException, OmegaConfBaseException, ValueError)

@@ -8,7 +8,7 @@ from typing import Any
 
 from raybench.config.hydra_compose import SPEC_KEYS, choice, compose_study, names, nearest, search_path, spelled_out
 from raybench.model.errors import BadSettings
-from raybench.model.plan import Cluster, GridRow, Limits, Requires, Spec, Study
+from raybench.model.plan import Cluster, GridRow, Limits, Requires, Role, Spec, Study, Tag
 
 GIB = 2**30
 
@@ -72,14 +72,33 @@ def _spec(
             name=str(name),
             target=str(node["_target_"]),
             params=params,
-            tags=tuple(node.get("tags") or ()),
+            tags=_tags(node.get("tags") or (), path),
             requires=_requires(node.get("requires") or {}),
             stepped=bool(node.get("stepped", False)),
             source=str(node.get("source") or ""),
             about=str(node.get("about") or ""),
+            role=_role(node.get("role", Role.CANDIDATE), path),
+            variant_of=str(node.get("variant_of") or ""),
+            disables=str(node.get("disables") or ""),
+            environment=tuple(node.get("environment") or ()),
         )
     except TypeError as error:
         raise BadSettings(f"{path}: {error}; see conf/{group} for examples") from error
+
+
+def _tags(asked: Any, path: Path) -> tuple[Tag, ...]:
+    if not isinstance(asked, list | tuple):
+        raise BadSettings(f"{path}: tags is {asked!r}; expected a list such as [compute]")
+    for tag in asked:
+        if tag not in list(Tag):
+            raise BadSettings(f"{path}: no tag {tag!r}; {nearest(str(tag), Tag)}")
+    return tuple(map(Tag, asked))
+
+
+def _role(asked: Any, path: Path) -> Role:
+    if asked not in list(Role):
+        raise BadSettings(f"{path}: no role {asked!r}; {nearest(str(asked), Role)}")
+    return Role(asked)
 
 
 def _requires(node: Mapping[str, Any]) -> Requires:
@@ -106,6 +125,7 @@ def _study(
     return Study(
         name=name,
         about=str(node.get("about", "")),
+        environment=tuple(node.get("environment") or ()),
         grid=grid,
         workloads=workloads,
         backends=backends,
@@ -162,7 +182,7 @@ def _all(asked: tuple[str, ...], known: Mapping[str, Spec]) -> tuple[str, ...]:
     """Spell out the word `all`: every name but the controls, which a study plans by itself or by name."""
     if "all" not in asked:
         return asked
-    return tuple(name for name, spec in known.items() if "control" not in spec.tags)
+    return tuple(name for name, spec in known.items() if not spec.is_control)
 
 
 def _check_known(asked: Iterable[str], known: Mapping[str, Spec], what: str, study: str) -> None:

@@ -14,7 +14,7 @@ from raybench.execution.run_folder import PLANNED, Run
 from raybench.execution.runner import Event, Observer, Outcome, Runner, jobs_in_order
 from raybench.model import stats
 from raybench.model.clock import now
-from raybench.model.plan import Plan, Status
+from raybench.model.plan import Plan, Status, Tag
 from raybench.planning.planner import mini_block
 from raybench.store import store
 
@@ -73,7 +73,8 @@ def wide_cells(plan: Plan, loaded: store.Loaded) -> list[str]:
     restless = {row.cell.workload.name for row in rows if row.counts.get(Status.DISTURBED)}
     wide = []
     for row in rows:
-        if {"control", "serial"} & set(row.cell.backend.tags) or "ladder" in row.cell.workload.tags:
+        backend = row.cell.backend
+        if backend.is_control or Tag.SERIAL in backend.tags or Tag.GRANULARITY_SWEEP in row.cell.workload.tags:
             continue
         ratio = row.speedup or row.time_to_score
         if stats.half_width(ratio) > plan.target_half_width if ratio else row.cell.workload.name in restless:

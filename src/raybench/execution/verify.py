@@ -11,7 +11,7 @@ from raybench.execution.child import Child
 from raybench.execution.child import environment as child_environment
 from raybench.execution.run_folder import read_machine
 from raybench.execution.verify_backend import Verified, disagreements
-from raybench.model.plan import Limits, Spec, Status
+from raybench.model.plan import Limits, Role, Spec, Status, Tag
 from raybench.model.serialize import from_json, to_json
 from raybench.planning.planner import unsuitable
 from raybench.system import machine, process_tree
@@ -78,22 +78,22 @@ def _reason(workload: Spec, backend: Spec) -> str:
             if reason := here.missing_data(name):
                 return reason
     wanted = max(_gpus(workload), workload.requires.gpus)
-    if wanted > here.gpus and "logical_gpu" not in workload.tags:
+    if wanted > here.gpus and Tag.LOGICAL_GPU not in workload.tags:
         return f"asks for {wanted:g} GPU, this machine has {here.gpus}"
     return ""
 
 
 def _gpus(workload: Spec) -> float:
     """GPUs, real or logical, that the workload's tasks queue for."""
-    return float(workload.params.get("gpus", 0)) if "gpu" in workload.tags else 0.0
+    return float(workload.params.get("gpus", 0)) if Tag.GPU in workload.tags else 0.0
 
 
 def _on_backend(backend: Spec, workloads: Sequence[Spec], *, gpus: float, seed: int) -> Iterator[Verified]:
-    serial = "serial" in backend.tags
-    threads = "threads" in backend.tags
+    serial = Tag.SERIAL in backend.tags
+    threads = backend.role is Role.THREADED_BASELINE
     cpus = min(WORKERS, machine.usable_cpus())
     workers, each = (1, 1) if serial else (1, cpus) if threads else (cpus, 1)
-    hangs = any("hangs" in spec.tags for spec in workloads)
+    hangs = any(Tag.HANGS in spec.tags for spec in workloads)
     tag = f"raybench-verify-{backend.name}:"
     limits = Limits(task_timeout_s=TASK_TIMEOUT_S if hangs else None)
     missing = {spec.name for spec in workloads}

@@ -4,7 +4,7 @@ Measured things are in `records`, numbers drawn from them in `estimate`. Glossar
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
@@ -24,6 +24,46 @@ class Status(StrEnum):
     DISTURBED = "disturbed"  # finished, but the machine was not quiet: kept, not used, queued again
 
 
+class Tag(StrEnum):
+    """What the harness must know of a workload (its kind of work) or of a backend (what it can do); a closed set."""
+
+    # a workload's
+    COMPUTE = "compute"
+    IO = "io"
+    MEMORY = "memory"
+    STATE = "state"
+    FAULTS = "faults"
+    KILLS = "kills"  # its tasks kill their worker
+    HANGS = "hangs"  # its tasks hang
+    HPO = "hpo"  # each task is a configuration to tune
+    SLEEP = "sleep"  # a control: tasks that wait
+    GRANULARITY_SWEEP = "granularity_sweep"  # task sets of several task lengths in one measurement
+    SIZE_SWEEP = "size_sweep"  # one of several workloads that differ in their bytes
+    LOGICAL_GPU = "logical_gpu"  # its GPUs are tokens of a scheduler
+    # of both: it queues for GPUs; it hands them out
+    GPU = "gpu"
+    # a backend's
+    SERIAL = "serial"  # one worker, so P = 1 only
+    PARALLEL = "parallel"
+    THREADS_POOL = "threads_pool"  # its workers are threads of one process
+    SHARED_HEAD = "shared_head"  # its cells join one Ray head per block
+    ENDS_TASKS = "ends_tasks"  # it can end one task at its time-out
+    SURVIVES_KILLS = "survives_kills"  # its workers may die
+
+
+class Role(StrEnum):
+    """What a backend is in a study."""
+
+    CANDIDATE = "candidate"  # one may choose it: its speedup is a result
+    BASELINE = "baseline"  # the one-thread loop that speedups refer to
+    THREADED_BASELINE = "threaded_baseline"  # the same loop, library threads on all P cores; P > 1 only
+    CONTROL = "control"  # tests the harness
+    CEILING = "ceiling"  # a control too: what the machine allows without any framework
+    PEER = "peer"  # a candidate of another project, for comparison
+    COLD_START = "cold_start"  # `variant_of` another, started from nothing each time
+    DOCUMENTED = "documented"  # `variant_of` another, as its library's tutorials show it
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requires:
     """What must be there before a workload or a backend can run."""
@@ -31,7 +71,7 @@ class Requires:
     packages: tuple[str, ...] = ()  # import names
     data: tuple[str, ...] = ()  # file names known to `workloads.files`
     gpus: int = 0
-    tags: tuple[str, ...] = ()  # backend only: tags that the workload must carry, all of them
+    tags: tuple[Tag, ...] = ()  # backend only: tags that the workload must carry, all of them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,17 +80,34 @@ class Spec:
 
     target : importable class, `package.module:Class` or `package.module.Class`.
     params : keyword arguments of the class; JSON values only.
-    stepped : workload: its tasks spend a budget in steps; backend: it needs such a workload.
+    stepped : workload: its tasks spend a budget in steps; backend: it needs such a workload and stops tasks early.
+    role, variant_of, disables : backend only. `variant_of` names the backend from which it differs, `disables` the
+        one setting in words that it is ablated of.
+    environment : names of environment variables that the user's code needs; their values are in no raw data.
     """
 
     name: str
     target: str
     params: Mapping[str, Any] = field(default_factory=dict)
-    tags: tuple[str, ...] = ()
+    tags: tuple[Tag, ...] = ()
     requires: Requires = field(default_factory=Requires)
     stepped: bool = False
     source: str = ""  # row of the source systems, e.g. S0.worker
     about: str = ""  # one line for tables
+    role: Role = Role.CANDIDATE
+    variant_of: str = ""
+    disables: str = ""
+    environment: tuple[str, ...] = ()
+
+    @property
+    def is_control(self) -> bool:
+        """Return whether a backend tests the harness instead of being anybody's choice."""
+        return self.role in (Role.CONTROL, Role.CEILING)
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """Return what makes the measured work: another text, tag or role is the same work."""
+        return {"name": self.name, "target": self.target, "params": self.params}
 
 
 @dataclass(frozen=True, kw_only=True)  # no slots: the key is kept
@@ -72,8 +129,13 @@ class Cell:
 
     @cached_property
     def key(self) -> str:
-        """Twelve hex digits over everything in the cell, so that an edited size is another cell."""
-        return digest(replace(self, gpus=float(self.gpus)))[:12]  # a whole number comes back from JSON as a float
+        """Twelve hex digits over what is measured, so that an edited size is another cell and an edited text is not.
+
+        A plan of schema 1 states keys of its own, over the texts too; its reader keeps them.
+        """
+        gpus = float(self.gpus)  # a whole number comes back from JSON as a float
+        shape = (self.workers, self.cpus_per_task, gpus, self.oversubscribed, self.granted)
+        return digest([self.workload.identity, self.backend.identity, *shape])[:12]
 
 
 STEAL_SHARE = 0.01  # time that the hypervisor keeps back slows a measurement one to one
@@ -115,6 +177,7 @@ class Job:
     padding: int = 0  # bytes added to the environment, one value a block (Mytkowicz et al. 2009)
     affinity: tuple[int, ...] = ()  # CPU numbers; empty: leave as it is
     extra: bool = False  # of a mini-block, added after the planned blocks
+    environment: tuple[str, ...] = ()  # names of variables to pass on: the study's, the workload's, the backend's
 
     @property
     def key(self) -> tuple[str, int, int, int]:
@@ -163,6 +226,7 @@ class Study:
     oversubscribe: bool = False
     retry_failed: bool = False
     about: str = ""
+    environment: tuple[str, ...] = ()  # names of environment variables that every cell's code needs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,7 +256,6 @@ class Plan:
 
 def reading_order(cell: Cell) -> tuple[Any, ...]:
     """Sort cells for a reader: by workload, controls last, the loops first, then by cores and backend."""
-    tags = cell.backend.tags
-    loops = ("serial" not in tags) + ("serial" not in tags and "threads" not in tags)
-    control = "control" in tags
-    return (cell.workload.name, control, loops, cell.gpus, cell.cpus, cell.backend.name, cell.key)
+    serial = Tag.SERIAL in cell.backend.tags
+    loops = (not serial) + (not serial and cell.backend.role is not Role.THREADED_BASELINE)
+    return (cell.workload.name, cell.backend.is_control, loops, cell.gpus, cell.cpus, cell.backend.name, cell.key)

@@ -9,16 +9,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from raybench.model.plan import Cell, GridRow, Job, Limits, Plan, Skip, Spec, Study
+from raybench.model.plan import Cell, GridRow, Job, Limits, Plan, Role, Skip, Spec, Study, Tag
 
 PADDING_BYTES = 4096  # upper end of the environment padding drawn per block (Mytkowicz et al. 2009)
 EXTRAS = {"distributed": "dask", "optuna": "optuna", "mlflow": "mlflow"}  # import name -> extra of raybench
 # A workload with the left tag needs a backend with the right tag, for the reason given.
 NEEDS = {
-    "kills": ("survives_kills", "its tasks kill their worker; this backend has no worker that may die"),
-    "hangs": ("ends_tasks", "its tasks hang; this backend cannot end one task (cell limit only)"),
-    "gpu": ("gpu", "its tasks ask for GPUs; this backend does not hand out GPUs"),
+    Tag.KILLS: (Tag.SURVIVES_KILLS, "its tasks kill their worker; this backend has no worker that may die"),
+    Tag.HANGS: (Tag.ENDS_TASKS, "its tasks hang; this backend cannot end one task (cell limit only)"),
+    Tag.GPU: (Tag.GPU, "its tasks ask for GPUs; this backend does not hand out GPUs"),
 }
+
+NO_REPLICA = {Tag.SLEEP, Tag.GRANULARITY_SWEEP}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +44,7 @@ def plan(study: Study, machine: Machine) -> Plan:
     jobs: list[Job] = []
     for block in range(study.blocks):
         jobs += block_jobs(cells, study, machine, block=block)
-    tuned = [name for name in dict.fromkeys(c.workload.name for c in cells) if "hpo" in study.workloads[name].tags]
+    tuned = [name for name in dict.fromkeys(c.workload.name for c in cells) if Tag.HPO in study.workloads[name].tags]
     return Plan(
         study=study.name,
         seed=study.seed,
@@ -60,13 +62,13 @@ def plan(study: Study, machine: Machine) -> Plan:
 
 
 def block_jobs(cells: Sequence[Cell], study: Study, machine: Machine, *, block: int) -> list[Job]:
-    """Draw one block: these cells in random order, each base twice where the study has controls (A/A).
+    """Draw one block: these cells in random order, each baseline twice where the study has controls (A/A).
 
-    Not of the sleep workload, whose control is its known ideal, nor of ladders, which take minutes.
+    Not of the sleep workload, whose control is its known ideal, nor of granularity sweeps, which take minutes.
     """
     entries = [(cell, 1) for cell in cells]
     if study.controls:
-        entries += [(cell, 2) for cell in cells if is_base(cell) and not {"sleep", "ladder"} & set(cell.workload.tags)]
+        entries += [(cell, 2) for cell in cells if is_base(cell) and not NO_REPLICA & set(cell.workload.tags)]
     pattern = [
         Job(
             cell=cell,
@@ -77,6 +79,7 @@ def block_jobs(cells: Sequence[Cell], study: Study, machine: Machine, *, block: 
             limits=_limits(cell, study),
             cluster=study.cluster,
             affinity=machine.cpus_for(min(cell.cpus, machine.usable_cpus)),  # oversubscribed cells share what there is
+            environment=tuple(sorted({*study.environment, *cell.workload.environment, *cell.backend.environment})),
         )
         for cell, replica in entries
     ]
@@ -127,12 +130,12 @@ def _drawn(pattern: Sequence[Job], *, seed: int, block: int) -> list[Job]:
 
 def is_base(cell: Cell) -> bool:
     """Return whether a cell is the one-thread loop that speedups refer to."""
-    return "serial" in cell.backend.tags and "control" not in cell.backend.tags
+    return cell.backend.role is Role.BASELINE
 
 
 def head_key(cell: Cell) -> str:
     """Name the shared Ray head of a cell, or '': one head per (cores, threads, GPUs, flags) and block."""
-    if "shared_head" not in cell.backend.tags:
+    if Tag.SHARED_HEAD not in cell.backend.tags:
         return ""
     flags = sorted(cell.backend.params.get("flags", {}).items())
     return f"head {cell.cpus} {cell.cpus_per_task} {cell.gpus} {flags}"
@@ -154,13 +157,13 @@ def _cells(study: Study, machine: Machine) -> list[Cell]:
 def _of_row(workload: Spec, backend: Spec, row: GridRow, machine: Machine) -> Iterable[Cell]:
     """Lay one pair out over the axes; serial arms exist at P = 1 only, threaded ones at P > 1 only."""
     counts = cpu_counts(row.cpus, machine.usable_cpus)
-    own = workload.params.get("gpus") if "gpu" in workload.tags else None  # its tasks queue for a number of its own
+    own = workload.params.get("gpus") if Tag.GPU in workload.tags else None  # its tasks queue for a number of its own
     for gpus in row.gpus if own is None else (own,):
-        if "serial" in backend.tags:
+        if Tag.SERIAL in backend.tags:
             yield Cell(workload=workload, backend=backend, workers=1, gpus=gpus)
             continue
         for cpus in counts:
-            if "threads" in backend.tags:
+            if backend.role is Role.THREADED_BASELINE:
                 if cpus > 1:
                     yield Cell(workload=workload, backend=backend, workers=1, cpus_per_task=cpus, gpus=gpus)
                 continue
@@ -230,7 +233,7 @@ def _unavailable(cell: Cell, study: Study, machine: Machine) -> str:
             if reason := machine.missing_data(name):
                 return reason
     wanted = max(cell.gpus, cell.workload.requires.gpus, cell.backend.requires.gpus)
-    if wanted > machine.gpus and "logical_gpu" not in cell.workload.tags:
+    if wanted > machine.gpus and Tag.LOGICAL_GPU not in cell.workload.tags:
         return f"asks for {wanted:g} GPU, this machine has {machine.gpus}"
     slots = cell.workers * cell.cpus_per_task
     if slots > cell.cpus and "ray" in cell.backend.requires.packages:
@@ -245,7 +248,7 @@ def _unavailable(cell: Cell, study: Study, machine: Machine) -> str:
 
 def limit_note(job: Job) -> str:
     """Say `cell limit only` where a task time-out is asked for and this backend cannot end one task."""
-    if job.limits.task_timeout_s is None or "ends_tasks" in job.cell.backend.tags:
+    if job.limits.task_timeout_s is None or Tag.ENDS_TASKS in job.cell.backend.tags:
         return ""
     return "cell limit only"
 
@@ -255,10 +258,9 @@ def estimate_s(jobs: Sequence[Job], known: Mapping[str, float]) -> float:
     total = 0.0
     heads: set[tuple[int, str]] = set()
     for job in jobs:
-        tags = job.cell.backend.tags
-        guess = (
-            6.0 + (10.0 if "cold" in tags or "documented" in tags else 0.0) + (4.0 if job.cell.backend.stepped else 0)
-        )
+        backend = job.cell.backend
+        own_head = backend.role in (Role.COLD_START, Role.DOCUMENTED)
+        guess = 6.0 + (10.0 if own_head else 0.0) + (4.0 if backend.stepped else 0.0)
         total += known.get(job.cell.key, guess)
         if head_key(job.cell):
             heads.add((job.block, head_key(job.cell)))

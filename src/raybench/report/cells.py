@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from raybench.analysis.speedup import BAND
 from raybench.model import units
 from raybench.model.estimate import Estimate, Row, VerdictKind
-from raybench.model.plan import Cell, Status
+from raybench.model.plan import Cell, Role, Status, Tag
 from raybench.report.tables import Entry, Table, code, number, one_line, word
 
 REASON_CHARS = 160  # of a reason in RESULTS.md; the HTML page has all of it
@@ -118,12 +118,7 @@ def judge_efficiency(row: Row) -> str:
 
 def is_loop(row: Row) -> bool:
     """Return whether a row is a plain loop: one that tasks are not distributed from."""
-    return "serial" in tags(row) or ("threads" in tags(row) and row.cell.workers == 1)
-
-
-def tags(row: Row) -> tuple[str, ...]:
-    """Return the tags of a row's backend."""
-    return row.cell.backend.tags
+    return Tag.SERIAL in row.cell.backend.tags or row.cell.backend.role is Role.THREADED_BASELINE
 
 
 def merge_skipped(table: Table, rows: Sequence[Row]) -> Table:
@@ -162,7 +157,8 @@ def cold(rows: Sequence[Row]) -> Table:
 
 def gain(rows: Sequence[Row]) -> Table:
     """List the gain over the loop with library threads on all P cores: what a practitioner gains, no efficiency."""
-    loops = {(row.cell.workload.name, row.cell.cpus): row for row in rows if is_loop(row) and "serial" not in tags(row)}
+    threaded = [row for row in rows if row.cell.backend.role is Role.THREADED_BASELINE]
+    loops = {(row.cell.workload.name, row.cell.cpus): row for row in threaded}
 
     def base(row: Row) -> Estimate | None:
         loop = loops.get((row.cell.workload.name, row.cell.cpus))

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from raybench.model.estimate import Estimate, Row
+from raybench.model.plan import Role, Spec, Tag
 from raybench.report.cells import clip, is_loop
-
-CONTROL, COLD = "control", "cold"  # tags of backends: the harness's own, a start of its own
 
 
 class Advice(StrEnum):
@@ -54,7 +53,7 @@ def decide(
     """
     by_workload: dict[str, list[Row]] = {}
     for row in rows:
-        if "sleep" in row.cell.workload.tags:  # a control with a known ideal: nobody distributes waiting
+        if Tag.SLEEP in row.cell.workload.tags:  # a control with a known ideal: nobody distributes waiting
             continue
         by_workload.setdefault(row.cell.workload.name, []).append(row)
     largest = max(floors.values(), default=0.0)
@@ -64,8 +63,9 @@ def decide(
 def _decide_one(
     rows: Sequence[Row], workload: str, floor: float, shortest: Mapping[tuple[str, int], tuple[Estimate, str]]
 ) -> Decision:
-    parallel = [row for row in rows if not is_loop(row) and not {CONTROL, COLD} & set(row.cell.backend.tags)]
-    starts = {(row.cell.backend.name, row.cell.cpus): row.speedup_cold for row in rows}
+    parallel = [row for row in rows if not is_loop(row) and not _is_no_choice(row.cell.backend)]
+    cold = [row for row in rows if row.cell.backend.role is Role.COLD_START]
+    starts = {(row.cell.backend.variant_of, row.cell.cpus): row.speedup_cold for row in cold}
     sooner = tuple(row for row in parallel if row.time_to_score is not None and row.time_to_score.low > 1 + floor)
     found = [_Candidate(row, starts) for row in parallel if row.speedup is not None and row.cell.cpus > 1]
     if not found:
@@ -93,6 +93,10 @@ def _decide_one(
     )
 
 
+def _is_no_choice(backend: Spec) -> bool:
+    return backend.is_control or backend.role is Role.COLD_START
+
+
 class _Candidate:
     """A parallel cell with the same work as the loop, and what it gains against the better of the two loops."""
 
@@ -102,8 +106,8 @@ class _Candidate:
         if row.gain is not None and row.gain.point < row.speedup.point:
             self.warm, self.against = row.gain, "the loop with all threads"
         name, cpus = row.cell.backend.name, row.cell.cpus
-        # A cell that joined a head which others had started has no cold time; its `_cold` twin has.
-        self.cold = row.speedup_cold or starts.get((f"{name}_{COLD}", cpus))
+        # A cell that joined a head which others had started has no cold time; its variant with a cold start has.
+        self.cold = row.speedup_cold or starts.get((name, cpus))
         self.compared = [estimate for estimate in (row.speedup, row.gain) if estimate is not None]
 
     def advice(self, floor: float) -> Advice:

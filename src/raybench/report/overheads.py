@@ -96,7 +96,7 @@ def _sides(found: Overheads) -> Table:
             number(f"{units.plain(100 * side.work)} %", side.work),
         )
         for side in found.sides
-        if ablation.WITHOUT not in side.cell.backend.name
+        if not side.cell.backend.disables
     )
     return Table(
         name="backends side by side",

@@ -1,14 +1,26 @@
-"""The one reader of schema 1: raw lines that kept all details in `notes`, under names that everybody had to know.
+"""The one reader of schema 1: raw lines that kept all details in `notes`, plans whose tags and names said the roles.
 
 It goes when the committed studies are recorded anew; until then it turns the JSON of an old file into today's.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
-from raybench.model.plan import Cell
+from raybench.model.plan import Cell, Role, Tag
 from raybench.model.serialize import digest, from_json
 
 SCHEMA_1 = 1
+ROLES = {  # tag of a backend -> role, the first that is carried
+    "ceiling": Role.CEILING,
+    "control": Role.CONTROL,
+    "serial": Role.BASELINE,
+    "threads": Role.THREADED_BASELINE,
+    "peer": Role.PEER,
+    "cold": Role.COLD_START,
+    "documented": Role.DOCUMENTED,
+}
+TAGS = {"ladder": Tag.GRANULARITY_SWEEP, "ladder_of_bytes": Tag.SIZE_SWEEP}
+GONE = (set(ROLES) | {"adaptive"}) - {Tag.SERIAL}
 
 
 def modernise_line(kind: str, record: dict[str, Any]) -> dict[str, Any]:
@@ -48,6 +60,20 @@ def modernise_cell(key: str, document: dict[str, Any]) -> Cell:
     """Rebuild a cell under the key that it was recorded with; ValueError where its content has another hash."""
     if digest(document)[:12] != key:
         raise ValueError(f"cell {key} has another content than its key says: it was edited")
-    cell = from_json(Cell, document)
+    specs = {"workload": _modernise_tags(document["workload"]), "backend": _modernise_backend(document["backend"])}
+    cell = from_json(Cell, document | specs)
     cell.__dict__["key"] = key  # today's hash covers fields that schema 1 had not: raw lines name the old one
     return cell
+
+
+def _modernise_tags(spec: Mapping[str, Any]) -> dict[str, Any]:
+    return {**spec, "tags": [TAGS.get(tag, tag) for tag in spec["tags"] if tag not in GONE]}
+
+
+def _modernise_backend(spec: Mapping[str, Any]) -> dict[str, Any]:
+    role = next((role for tag, role in ROLES.items() if tag in spec["tags"]), Role.CANDIDATE)
+    whole, _, without = spec["name"].partition("_without_")
+    if not without and role in (Role.COLD_START, Role.DOCUMENTED):
+        whole = whole.removesuffix("_cold").removesuffix("_documented")
+    variant_of = whole if whole != spec["name"] else ""
+    return {**_modernise_tags(spec), "role": role, "variant_of": variant_of, "disables": without.replace("_", " ")}

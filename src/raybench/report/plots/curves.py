@@ -6,7 +6,6 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from raybench.analysis.dataset import CONTROL
 from raybench.model.estimate import Estimate, Row
 from raybench.report.plots.canvas import MOST_PANELS, errors, look, plain_text
 
@@ -37,7 +36,7 @@ def curves(rows: Iterable[Row], pick: Callable[[Row], Estimate | None]) -> Curve
     found: dict[str, dict[str, list[tuple[int, Estimate]]]] = {}
     for row in rows:
         value = pick(row)
-        if value is not None and CONTROL not in row.cell.backend.tags:
+        if value is not None and not row.cell.backend.is_control:
             lines = found.setdefault(row.cell.workload.name, {})
             lines.setdefault(row.cell.backend.name, []).append((row.cell.cpus, value))
     backends = tuple(dict.fromkeys(backend for lines in found.values() for backend in lines))

@@ -45,7 +45,7 @@ def series(findings: Findings) -> Series | None:
         for row in findings.rows
         if row.cell.cpus > 1
         and not is_loop(row)
-        and "control" not in row.cell.backend.tags
+        and not row.cell.backend.is_control
         and row.cell.workload.name not in findings.ladders
     ]
     if not any(row.efficiency is not None for row in rows):

@@ -25,7 +25,7 @@ class Series:
 def series(findings: Findings) -> Series | None:
     """Take every parallel cell with stamps."""
     accounts = tuple(
-        account for account in findings.accounts if account.cell.cpus > 1 and "control" not in account.cell.backend.tags
+        account for account in findings.accounts if account.cell.cpus > 1 and not account.cell.backend.is_control
     )
     return Series(cells=len(accounts), accounts=accounts[:MOST_BARS]) if accounts else None
 

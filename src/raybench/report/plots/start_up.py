@@ -26,10 +26,9 @@ def series(findings: Findings) -> Series | None:
     """Take start-up plus warm-up of every parallel cell that was started cold."""
     found: dict[tuple[str, int], Estimate] = {}
     for row in findings.rows:
-        tags = row.cell.backend.tags
-        if row.cell.cpus == 1 or is_loop(row) or "control" in tags or row.cold is None or row.start_up is None:
+        if row.cell.cpus == 1 or is_loop(row) or row.cell.backend.is_control:
             continue
-        if row.start_up.point <= 0:
+        if row.cold is None or row.start_up is None or row.start_up.point <= 0:
             continue
         key = (row.cell.backend.name, row.cell.cpus)
         if key not in found or row.start_up.point < found[key].point:
