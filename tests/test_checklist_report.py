@@ -35,7 +35,7 @@ def findings(run: Run) -> Findings:
 
 def twice(cell: Cell) -> bool:
     """Return whether a cell is measured in two replicas a block."""
-    return is_base(cell) and not {"sleep", "ladder"} & set(cell.workload.tags)
+    return is_base(cell) and not {Tag.SLEEP, Tag.GRANULARITY_SWEEP} & set(cell.workload.tags)
 
 
 def column(table: Table, name: str) -> list[str]:

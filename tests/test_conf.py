@@ -81,7 +81,7 @@ def test_a_wrong_answer_planted_in_any_workload_turns_its_cell_to_failed(name: s
 @pytest.mark.parametrize("name", TINY.backends)
 def test_a_backend_s_yaml_and_class_say_the_same(name: str):
     spec = TINY.backends[name]
-    workers = 1 if {"serial", "threads"} & set(spec.tags) else 2
+    workers = 1 if Tag.SERIAL in spec.tags or spec.role is Role.THREADED_BASELINE else 2
     try:
         backend = load_backend(spec, Resources(workers=workers))
     except BackendFailed as error:

@@ -8,10 +8,11 @@ import pytest
 from made_study import CEILING, INJECTED, POOL, WORKLOAD, cell, measured, noisy, planned, series, stamps
 from raybench.analysis.controls import ControlReport, judge_controls, residuals
 from raybench.model.measurement import Details, Measurement
+from raybench.model.plan import Tag
 from raybench.model.stats import Resampler
 
 BASE, SLOWED, POOL2, BARE = cell(), cell(INJECTED), cell(POOL, 2), cell(CEILING, 2)
-SLEEPING = replace(WORKLOAD, name="sleep", params={"n": 10, "seconds": 0.1}, tags=("io",))
+SLEEPING = replace(WORKLOAD, name="sleep", params={"n": 10, "seconds": 0.1}, tags=(Tag.IO, Tag.SLEEP))
 SLEEP_LOOP, SLEEP_POOL = cell(workload=SLEEPING), cell(POOL, 4, workload=SLEEPING)
 DRAWS = Resampler(resamples=999)
 EIGHT, TEN = stamps([(1, i, i + 1.0) for i in range(8)]), stamps([(1, i, i + 1.0) for i in range(10)])
