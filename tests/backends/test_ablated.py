@@ -15,7 +15,7 @@ import task_sets
 import yaml
 
 from checkout import ROOT
-from raybench.backends.base import Backend, Resources, read_worker_facts
+from raybench.backends.base import Backend, Resources
 from raybench.backends.ray_tasks import RayTasks
 from raybench.backends.ray_tune import RayTune, TuneSettings
 from raybench.backends.ray_tune_documented import RayTuneDocumented
@@ -113,7 +113,6 @@ def test_no_setting_is_withdrawn_twice() -> None:
 def test_a_fit_without_a_setting_gives_the_right_answers(address: str, name: str, tmp_path: Path) -> None:
     workload = task_sets.Steps(n=4, folder=str(tmp_path), seconds=0.1)
     tasks, data = workload.tasks(0), workload.data(0)
-    read_worker_facts.cache_clear()
     with built(ARMS[name], name, Resources(workers=2, cluster=Cluster(address=address))) as backend:
         assert backend.warm(workload, workload.warm_up(0), data) == []
         results = backend.run(workload, tasks, data)
@@ -143,7 +142,6 @@ def assert_the_parts_of_the_start_add_up(backend: Backend) -> None:
 def test_tasks_without_a_setting_give_the_right_answers(address: str, name: str, tmp_path: Path) -> None:
     workload = task_sets.Squares(n=12, folder=str(tmp_path), seconds=0.01)
     tasks, data = workload.tasks(0), workload.data(0)
-    read_worker_facts.cache_clear()
     with built(ARMS[name], name, Resources(workers=2, cluster=Cluster(address=address))) as backend:
         warm = backend.warm(workload, workload.warm_up(0), data)
         results = backend.run(workload, tasks, data)

@@ -13,8 +13,7 @@ import task_sets
 import yaml
 
 from checkout import CONF
-from raybench.backends.base import Backend, Resources, read_worker_facts
-from raybench.backends.worker_side import read_thread_facts
+from raybench.backends.base import Backend, Resources
 from raybench.model.errors import BackendFailed, RaybenchError
 from raybench.model.measurement import TaskResult
 from raybench.model.plan import Cluster
@@ -72,8 +71,6 @@ def entered(request: pytest.FixtureRequest) -> Iterator[tuple[str, Backend]]:
         if importlib.util.find_spec(package) is None:
             pytest.skip(f"{package} is not installed")
     address = request.getfixturevalue("ray_head") if is_ray(ARMS[name]) else None
-    read_worker_facts.cache_clear()  # this process has been the worker of earlier arms
-    read_thread_facts.cache_clear()
     with built(ARMS[name], Resources(workers=wanted(name), cluster=Cluster(address=address))) as backend:
         yield name, backend
 

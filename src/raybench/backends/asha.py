@@ -1,15 +1,16 @@
 """The stopping rule of asynchronous successive halving, apart from any library that runs trials."""
 
-from collections.abc import Callable, Generator, Sequence
+import math
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from typing import Any
 
 import numpy as np
 
-from raybench.backends.base import finish_task
+from raybench.backends.worker_session import TaskRun
 from raybench.backends.worker_side import failed_result
-from raybench.model.clock import now
 from raybench.model.errors import BackendFailed
-from raybench.model.measurement import Point, Progress, Task, TaskResult
+from raybench.model.measurement import Task, TaskResult
 from raybench.workloads.base import Workload
 
 
@@ -24,14 +25,15 @@ class StoppingAsha:
         self._losses: dict[int, list[float]] = {rung: [] for rung in rungs}
 
     def forget(self, rungs: Sequence[int]) -> None:
-        """Begin another bag, with these rungs."""
+        """Begin other tasks, with these rungs."""
         self._losses = {rung: [] for rung in rungs}
 
     def decide(self, rung: int, loss: float) -> bool:
         """Record the loss at this rung and say whether the trial goes on."""
         earlier = self._losses[rung]
         kept = survives(earlier, loss, reduction_factor=self.reduction_factor)
-        earlier.append(loss)
+        if not math.isnan(loss):
+            earlier.append(loss)
         return kept
 
 
@@ -39,39 +41,32 @@ def survives(earlier: Sequence[float], loss: float, *, reduction_factor: float =
     """Compare a loss with those recorded at the same rung before it; losses are made small.
 
     It survives unless it is above their 1/reduction_factor quantile: the first always does, ties do.
+    NaN never does, and is to be left out of the losses: the rule of every backend here, Ray Tune's too.
     Written with scores to be made large, as Ray has it, so that ties round alike.
     """
-    cutoff = np.nanpercentile([-of for of in earlier], (1 - 1 / reduction_factor) * 100) if earlier else -np.inf
+    if math.isnan(loss):
+        return False
+    cutoff = np.percentile([-of for of in earlier], (1 - 1 / reduction_factor) * 100) if earlier else -np.inf
     return not -loss < cutoff
-
-
-def trial(
-    workload: Workload, task: Task, context: Any, decide: Callable[[int, float], bool], rungs: Sequence[int]
-) -> TaskResult:
-    """Run a task in this process until `decide` stops it at a rung, or to its full budget."""
-    started = now()
-    points: list[Point] = []
-    last = Progress()
-    progress = workload.run(task, context)
-    for last in progress:
-        points.append(Point(steps=last.steps, loss=last.loss, at=now()))
-        if last.steps in rungs and last.loss is not None and not decide(last.steps, last.loss):
-            break
-    result = finish_task(task, last, points, started=started)
-    if isinstance(progress, Generator):
-        progress.close()
-    return result
 
 
 def run_trial(
     workload: Workload, task: Task, context: Any, decide: Callable[[int, float], bool], rungs: Sequence[int]
 ) -> TaskResult:
-    """Run a trial; what it raises is named, or collected where the workload wants that."""
-    began = now()
+    """Run a task in this process until `decide` stops it at a rung, or to its full budget.
+
+    What it raises is named, or collected where the workload wants that.
+    """
+    run = TaskRun(task)
     try:
-        return trial(workload, task, context, decide, rungs)
-    except Exception as error:  # noqa: BLE001  a task may raise anything, and that is data
-        return failed_result(workload, task, error, started=began)
+        with closing(run.reports(workload, context)) as reports:
+            for last in reports:
+                if last.steps in rungs and last.loss is not None and not decide(last.steps, last.loss):
+                    break
+            return run.result()
+    except BaseException as error:  # noqa: BLE001  a task may raise anything, and that is data
+        failure = error
+    return failed_result(workload, run, failure)
 
 
 def rungs_of(workload: object, tasks: Sequence[Task], *, reduction_factor: float = 3) -> tuple[int, ...]:

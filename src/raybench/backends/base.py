@@ -1,21 +1,18 @@
-"""The contract of a backend: a way to run a bag of tasks on P cores; and the worker's side of it."""
+"""The contract of a backend: a way to run tasks on P cores."""
 
-import functools
-import os
-import socket
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Self
 
-import threadpoolctl
-
-from raybench.model.clock import now
+from raybench.backends.worker_session import execute
 from raybench.model.errors import BackendFailed
-from raybench.model.measurement import Details, Point, Progress, Task, TaskResult, WorkerSeen
+from raybench.model.measurement import Details, Task, TaskResult
 from raybench.model.plan import Cluster, Limits
 from raybench.workloads.base import Workload
+
+__all__ = ["Backend", "Resources", "execute", "in_order"]
 
 WARM_UP_PASSES = 8  # a pool that has not shown all its workers by then does not have them
 
@@ -37,7 +34,7 @@ class Resources:
 
 
 class Backend(ABC):
-    """A way to run a bag. Entering it starts it until P workers have answered; leaving it shuts it down.
+    """A way to run tasks. Entering it starts it until P workers have answered; leaving it shuts it down.
 
     resources : what the cell grants. Keyword arguments after it come from the backend's YAML `params`.
     `start_parts` names the parts of start-up in seconds; filled while entering.
@@ -57,9 +54,10 @@ class Backend(ABC):
 
     @abstractmethod
     def run(self, workload: Workload, tasks: Sequence[Task], data: Any) -> list[TaskResult]:
-        """Run the bag; results in the order of `tasks`.
+        """Run the tasks; results in the order of `tasks`.
 
         Brings `data` to the workers in the backend's own best way; the same object is brought once.
+        Its arrays arrive read-only: a task that changed them would change them for others on one backend only.
         """
 
     def warm(self, workload: Workload, tasks: Sequence[Task], data: Any) -> list[TaskResult]:
@@ -70,8 +68,8 @@ class Backend(ABC):
         results: list[TaskResult] = []
         wanted = self.resources.workers
         for _ in range(WARM_UP_PASSES):
-            bag = [replace(tasks[i % len(tasks)], index=i) for i in range(4 * wanted)]
-            results += self.run(workload, bag, data)
+            tiny = [replace(tasks[i % len(tasks)], index=i) for i in range(4 * wanted)]
+            results += self.run(workload, tiny, data)
             if len({r.pid for r in results}) >= wanted:
                 return results
         raise BackendFailed(
@@ -85,51 +83,6 @@ class Backend(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         return None
-
-
-# --- the worker's side ----------------------------------------------------------------------------
-
-
-def execute(workload: Workload, task: Task, context: Any) -> TaskResult:
-    """Run one task to its end in this process, stamped here."""
-    started = now()
-    points: list[Point] = []
-    last = Progress()
-    for last in workload.run(task, context):
-        points.append(Point(steps=last.steps, loss=last.loss, at=now()))
-    return finish_task(task, last, points, started=started)
-
-
-def finish_task(task: Task, last: Progress, points: Sequence[Point], *, started: float) -> TaskResult:
-    """Build the result of a task that ends now; adds the worker's facts if it is this process's first."""
-    ended = now()
-    first = read_worker_facts.cache_info().misses == 0
-    seen = read_worker_facts() if first else None
-    return TaskResult(
-        index=task.index,
-        answer=last.answer,
-        started=started,
-        ended=ended,
-        pid=os.getpid(),
-        steps=last.steps,
-        loss=last.loss,
-        points=tuple(points) if task.steps is not None else (),
-        seen=seen,
-    )
-
-
-@functools.lru_cache(maxsize=1)  # scanning the loaded libraries takes milliseconds: once per process
-def read_worker_facts() -> WorkerSeen:
-    """Read this worker's facts, after its first task, when its libraries are loaded."""
-    pools = [int(pool["num_threads"]) for pool in threadpoolctl.threadpool_info()]
-    return WorkerSeen(
-        pid=os.getpid(),
-        node=os.environ.get("RAYBENCH_NODE", socket.gethostname()),
-        threads=max(pools, default=0),
-        affinity=len(os.sched_getaffinity(0)),
-        nice=os.nice(0),
-        omp=os.environ.get("OMP_NUM_THREADS", ""),
-    )
 
 
 def in_order(tasks: Sequence[Task], results: Mapping[int, TaskResult]) -> list[TaskResult]:

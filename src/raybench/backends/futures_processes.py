@@ -44,7 +44,7 @@ def work(path: str, task: Task, timeout_s: float | None) -> TaskResult:
 
 
 class FuturesProcesses(Backend):
-    """Submit every task to a ProcessPoolExecutor. A lost worker breaks the pool, so it fails the bag."""
+    """Submit every task to a ProcessPoolExecutor. A lost worker breaks the pool, so it fails all tasks."""
 
     def __init__(self, resources: Resources) -> None:
         super().__init__(resources)

@@ -7,12 +7,12 @@ from types import TracebackType
 from typing import Any, Self
 
 from raybench.backends.base import Backend, Resources
+from raybench.backends.worker_session import WorkerSession
 from raybench.backends.worker_side import (
     ROLL_CALL_S,
     Brought,
     Bundle,
     attempt,
-    of_thread,
     prepare_once,
     present_thread,
     roll_call,
@@ -22,9 +22,9 @@ from raybench.model.measurement import Task, TaskResult
 from raybench.workloads.base import Workload
 
 
-def work(bundle: Bundle, context: Any, task: Task) -> TaskResult:
+def work(bundle: Bundle, context: Any, task: Task, session: WorkerSession) -> TaskResult:
     """Run one task in a thread of the pool."""
-    return of_thread(attempt(bundle.workload, task, context))
+    return attempt(bundle.workload, task, context, session=session)
 
 
 class FuturesThreads(Backend):
@@ -34,6 +34,7 @@ class FuturesThreads(Backend):
         super().__init__(resources)
         self._pool = ThreadPoolExecutor(resources.workers)
         self._brought = Brought[Bundle](lambda bundle: bundle)
+        self._session = WorkerSession(by_thread=True)
 
     def version(self) -> str:
         return f"concurrent.futures threads, python {platform.python_version()}"
@@ -50,7 +51,9 @@ class FuturesThreads(Backend):
     def run(self, workload: Workload, tasks: Sequence[Task], data: Any) -> list[TaskResult]:
         bundle = self._brought(workload, data)
         context = prepare_once(bundle)
-        futures: list[Future[TaskResult]] = [self._pool.submit(work, bundle, context, task) for task in tasks]
+        futures: list[Future[TaskResult]] = [
+            self._pool.submit(work, bundle, context, task, self._session) for task in tasks
+        ]
         try:
             return [future.result() for future in futures]
         finally:

@@ -1,6 +1,7 @@
 """Stopping ASHA over joblib and loky: the workers share the losses of each rung through files in shared memory."""
 
 import fcntl
+import math
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,7 +32,8 @@ class RungFiles:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.seek(0)
             earlier = [float(line) for line in file]
-            file.write(f"{loss!r}\n")
+            if not math.isnan(loss):
+                file.write(f"{loss!r}\n")
         return survives(earlier, loss, reduction_factor=self.reduction_factor)
 
 

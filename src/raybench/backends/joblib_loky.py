@@ -1,5 +1,6 @@
 """joblib over loky: worker processes fed from one queue, data memory-mapped from shared memory."""
 
+import errno
 import functools
 import shutil
 import tempfile
@@ -19,6 +20,7 @@ from raybench.backends.worker_side import (
     Brought,
     Bundle,
     attempt,
+    full,
     prepare_once,
     present,
     roll_call,
@@ -99,7 +101,12 @@ class Loky:
     def write(self, bundle: Bundle) -> str:
         """Write the bundle once for all workers; returns the path they load it from."""
         path = str(Path(self.folder) / f"{bundle.token}.joblib")
-        joblib.dump(bundle, path)
+        try:
+            joblib.dump(bundle, path)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise BackendFailed(f"no room for the data in {full(shared_memory())}") from error
         return path
 
     def map(self, calls: Iterator[Any]) -> list[TaskResult]:

@@ -8,12 +8,12 @@ import joblib
 from joblib._parallel_backends import ThreadingBackend
 
 from raybench.backends.base import Backend, Resources
+from raybench.backends.worker_session import WorkerSession
 from raybench.backends.worker_side import (
     ROLL_CALL_S,
     Brought,
     Bundle,
     attempt,
-    of_thread,
     prepare_once,
     present_thread,
     roll_call,
@@ -37,9 +37,9 @@ class ThreadsPool(ThreadingBackend):
         return n_jobs
 
 
-def work(bundle: Bundle, context: Any, task: Task) -> TaskResult:
+def work(bundle: Bundle, context: Any, task: Task, session: WorkerSession) -> TaskResult:
     """Run one task in a thread of the pool."""
-    return of_thread(attempt(bundle.workload, task, context))
+    return attempt(bundle.workload, task, context, session=session)
 
 
 class JoblibThreads(Backend):
@@ -50,6 +50,7 @@ class JoblibThreads(Backend):
         self.batch_size = batch_size
         self._parallel: Any = None
         self._brought = Brought[Bundle](lambda bundle: bundle)
+        self._session = WorkerSession(by_thread=True)
 
     def version(self) -> str:
         return f"joblib {joblib.__version__} threading"
@@ -69,7 +70,8 @@ class JoblibThreads(Backend):
     def run(self, workload: Workload, tasks: Sequence[Task], data: Any) -> list[TaskResult]:
         bundle = self._brought(workload, data)
         context = prepare_once(bundle)
-        results: list[TaskResult] = self._parallel(joblib.delayed(work)(bundle, context, task) for task in tasks)
+        calls = (joblib.delayed(work)(bundle, context, task, self._session) for task in tasks)
+        results: list[TaskResult] = self._parallel(calls)
         return results
 
     def __exit__(

@@ -1,16 +1,17 @@
 """Optuna: one study over the given configurations, its own successive-halving pruner, threads as workers."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from typing import Any
 
 import optuna
 
 from raybench.backends.asha import rungs_of
-from raybench.backends.base import Backend, Resources, finish_task, in_order
-from raybench.backends.worker_side import Brought, Bundle, failed_result, of_thread, prepare_once
-from raybench.model.clock import now
+from raybench.backends.base import Backend, Resources, in_order
+from raybench.backends.worker_session import TaskRun, WorkerSession
+from raybench.backends.worker_side import Brought, Bundle, failed_result, prepare_once
 from raybench.model.errors import RaybenchError
-from raybench.model.measurement import Point, Progress, Task, TaskResult
+from raybench.model.measurement import Task, TaskResult
 from raybench.workloads.base import Workload
 
 
@@ -26,6 +27,7 @@ class OptunaParallel(Backend):
         super().__init__(resources)
         self.reduction_factor = reduction_factor
         self._brought = Brought[Bundle](lambda bundle: bundle)
+        self._session = WorkerSession(by_thread=True)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
 
     def version(self) -> str:
@@ -54,7 +56,7 @@ class OptunaParallel(Backend):
         def objective(trial: optuna.Trial) -> float:
             task = tasks[trial.suggest_int("place", 0, max(1, len(tasks) - 1))]
             try:
-                result = of_thread(run_until_pruned(workload, task, context, trial))
+                result = run_until_pruned(workload, TaskRun(task, self._session), context, trial)
             except RaybenchError as error:
                 failures.append(error)
                 study.stop()
@@ -70,18 +72,17 @@ class OptunaParallel(Backend):
         return in_order(tasks, results)
 
 
-def run_until_pruned(workload: Workload, task: Task, context: Any, trial: optuna.Trial) -> TaskResult:
+def run_until_pruned(workload: Workload, run: TaskRun, context: Any, trial: optuna.Trial) -> TaskResult:
     """Run a trial until the pruner stops it, or to its full budget; what it raises is named, or collected."""
-    started = now()
-    points: list[Point] = []
-    last = Progress()
+    budget = run.task.steps
     try:
-        for last in workload.run(task, context):
-            points.append(Point(steps=last.steps, loss=last.loss, at=now()))
-            if last.loss is not None:
-                trial.report(last.loss, last.steps)
-            if (task.steps is None or last.steps < task.steps) and trial.should_prune():
-                break
-    except Exception as error:  # noqa: BLE001  a task may raise anything, and that is data
-        return failed_result(workload, task, error, started=started)
-    return finish_task(task, last, points, started=started)
+        with closing(run.reports(workload, context)) as reports:
+            for last in reports:
+                if last.loss is not None:
+                    trial.report(last.loss, last.steps)
+                if (budget is None or last.steps < budget) and trial.should_prune():
+                    break
+            return run.result()
+    except BaseException as error:  # noqa: BLE001  a task may raise anything, and that is data
+        failure = error
+    return failed_result(workload, run, failure)

@@ -33,7 +33,7 @@ class Worker:
 
 
 class RayActors(Backend):
-    """Run the bag on P actors, each fed when it is free. A dead actor is started again by Ray, and its task too."""
+    """Run the tasks on P actors, each fed when it is free. A dead actor is started again by Ray, and its task too."""
 
     def __init__(self, resources: Resources) -> None:
         super().__init__(resources)

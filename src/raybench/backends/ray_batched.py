@@ -19,7 +19,7 @@ from raybench.model.measurement import Details, Task, TaskResult
 from raybench.workloads.base import Workload
 
 BATCH_S = 0.03  # some tens of milliseconds: dispatch of about 1 ms is then about 3 % of a batch
-GROWTH = 8  # at most, from one batch to the next: the first tasks of a bag may not be like the rest
+GROWTH = 8  # at most, from one batch to the next: the first tasks may not be like the rest
 
 
 def work(handle: Handle, batch: tuple[Task, ...], timeout_s: float | None) -> list[TaskResult]:
@@ -34,7 +34,7 @@ work_remotely = ray.remote(max_calls=0)(work)
 class Sizes:
     """Choose the next batch: as many tasks as fill BATCH_S, at most an even share of what is left.
 
-    At the end of a bag not less than an eighth of that: halving on to single tasks would cost more than it evens out.
+    At the end not less than an eighth of that: halving on to single tasks would cost more than it evens out.
     """
 
     def __init__(self, slots: int) -> None:
@@ -42,7 +42,7 @@ class Sizes:
         self.size = 1
 
     def batches(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, ...]]:
-        """Cut the bag lazily, by what is known when there is room for a batch."""
+        """Cut the tasks lazily, by what is known when there is room for a batch."""
         at = 0
         while at < len(tasks):
             share = math.ceil((len(tasks) - at) / (2 * self._slots))
@@ -58,7 +58,7 @@ class Sizes:
 
 
 class RayBatched(Backend):
-    """Run the bag as Ray tasks of several tasks each; `details` has the batch sizes."""
+    """Run the tasks as Ray tasks of several each; `details` has the batch sizes."""
 
     def __init__(self, resources: Resources) -> None:
         super().__init__(resources)

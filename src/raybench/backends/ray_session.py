@@ -2,16 +2,18 @@
 
 import functools
 import math
+import os
+import tempfile
 from dataclasses import dataclass, field
 from typing import Any
 
 import ray
-from ray.exceptions import RayError, RayTaskError
+from ray.exceptions import ObjectStoreFullError, OutOfDiskError, RayError, RayTaskError
 
 from raybench.backends.base import Resources
-from raybench.backends.worker_side import ROLL_CALL_S, Bundle, prepare_once, present, roll_call
+from raybench.backends.worker_side import ROLL_CALL_S, SHARED_MEMORY, Bundle, full, prepare_once, present, roll_call
 from raybench.model.clock import now
-from raybench.model.errors import BackendFailed, RaybenchError
+from raybench.model.errors import BackendFailed, RaybenchError, one_line
 
 WORKER_LOSSES = 3  # how often Ray starts a task again whose worker died
 
@@ -54,7 +56,15 @@ def begin(resources: Resources, parts: dict[str, float]) -> None:
         ray.init(address=address, log_to_driver=False)
         parts["join"] = now() - began
     else:
-        start_local_head(cpus=resources.cpus, gpus=math.ceil(resources.gpus))
+        try:
+            start_local_head(cpus=resources.cpus, gpus=math.ceil(resources.gpus))
+        except OSError as error:
+            if "AF_UNIX" not in str(error):
+                raise
+            folder = os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()
+            raise BackendFailed(
+                f"Ray's sockets lie in {folder}, and a path may have 107 bytes; set TMPDIR to a shorter one"
+            ) from error
         parts["head"] = now() - began
     there = ray.cluster_resources().get("CPU", 0.0)
     if there < resources.cpus:
@@ -125,7 +135,10 @@ def window(resources: Resources, workload: Any) -> int:
 
 def put_bundle(bundle: Bundle) -> Handle:
     """Put the bundle into the object store, once for all workers."""
-    return Handle(token=bundle.token, refs=(ray.put(bundle),))
+    try:
+        return Handle(token=bundle.token, refs=(ray.put(bundle),))
+    except RayError as error:
+        raise BackendFailed(f"ray: {_explain(error)}") from error
 
 
 @functools.lru_cache(maxsize=1)
@@ -148,10 +161,13 @@ def fetch(refs: Any) -> Any:
     except RayTaskError as error:
         if isinstance(error.cause, RaybenchError):
             raise error.cause from None
-        raise BackendFailed(f"ray: {type(error.cause).__name__}: {_line(error.cause)}") from error
+        raise BackendFailed(f"ray: {_explain(error.cause)}") from error
     except RayError as error:
-        raise BackendFailed(f"ray lost a result: {type(error).__name__}: {_line(error)}") from error
+        raise BackendFailed(f"ray lost a result: {_explain(error)}") from error
 
 
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:500]
+def _explain(error: BaseException) -> str:
+    """Return the error in one line; where Ray calls its store a disk, name the store."""
+    if isinstance(error, (ObjectStoreFullError, OutOfDiskError)):
+        return f"{type(error).__name__}: no room for an object in {full(SHARED_MEMORY)}, nor where Ray spills it"
+    return one_line(error)

@@ -1,4 +1,4 @@
-"""Plain Ray tasks, tuned: data put once, workers warm, a bounded window of tasks in flight; each can be withdrawn."""
+"""Plain Ray tasks, tuned: data put once, workers warm, a bounded window of tasks in flight; each can be ablated."""
 
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
@@ -13,9 +13,9 @@ from raybench.backends import ray_session
 from raybench.backends.base import Backend, Resources, in_order
 from raybench.backends.ray_session import Handle, fetch
 from raybench.backends.ray_window import in_flight
+from raybench.backends.worker_session import TaskRun
 from raybench.backends.worker_side import Brought, attempt, failed_result
-from raybench.model.clock import now
-from raybench.model.errors import BackendFailed, RaybenchError
+from raybench.model.errors import BackendFailed, RaybenchError, raised_by
 from raybench.model.measurement import Task, TaskResult
 from raybench.workloads.base import Workload
 
@@ -28,7 +28,9 @@ def work(handle: Handle, task: Task, timeout_s: float | None) -> TaskResult:
 
 def work_by_value(workload: Workload, data: Any, task: Task, timeout_s: float | None = None) -> TaskResult:
     """Prepare and run one task; nothing is kept for the next."""
-    return attempt(workload, task, workload.prepare(data), timeout_s=timeout_s)
+    with raised_by("`prepare`"):
+        context = workload.prepare(data)
+    return attempt(workload, task, context, timeout_s=timeout_s)
 
 
 work_remotely = ray.remote(max_calls=0)(work)  # 0: with GPUs Ray would start a new process for every task
@@ -36,7 +38,7 @@ work_by_value_remotely = ray.remote(max_calls=0)(work_by_value)
 
 
 class RayTasks(Backend):
-    """Run each task of the bag as a Ray task. A task whose worker dies is started again by Ray.
+    """Run each task as a Ray task. A task whose worker dies is started again by Ray.
 
     data : `reference`, put once and prepared once in each worker, or by `value` with every task.
     window : `bounded`, few tasks in flight, or `none`: all are submitted at once, and their results taken in order.
@@ -80,8 +82,8 @@ class RayTasks(Backend):
 
     def warm(self, workload: Workload, tasks: Sequence[Task], data: Any) -> list[TaskResult]:
         if ray_session.slots(self.resources, workload) < self.resources.workers:  # GPUs are short: some must wait
-            bag = [replace(tasks[i % len(tasks)], index=i) for i in range(4 * self.resources.workers)]
-            return self.run(workload, bag, data)
+            tiny = [replace(tasks[i % len(tasks)], index=i) for i in range(4 * self.resources.workers)]
+            return self.run(workload, tiny, data)
         return super().warm(workload, tasks, data)
 
     def __exit__(
@@ -110,7 +112,5 @@ def all_at_once(submit: Callable[[Task], Any], tasks: Sequence[Task]) -> Generat
 
 
 def receive(workload: Workload, task: Task, outcome: TaskResult | RaybenchError) -> TaskResult:
-    """Pass a result on; a lost one fails the bag, or is a failed result where the workload collects errors."""
-    if isinstance(outcome, TaskResult):
-        return outcome
-    return failed_result(workload, task, outcome, started=now())
+    """Pass a result on; a lost one fails all tasks, or is a failed result where the workload collects errors."""
+    return outcome if isinstance(outcome, TaskResult) else failed_result(workload, TaskRun(task), outcome)

@@ -1,6 +1,7 @@
-"""Ray Tune: one fit per bag. Tuned by default; each setting can be withdrawn."""
+"""Ray Tune: one fit for all tasks. Tuned by default; each setting can be ablated."""
 
 import logging
+import math
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, TrialSch
 from raybench.backends import ray_session
 from raybench.backends.asha import rungs_of
 from raybench.backends.base import Backend, Resources, in_order
-from raybench.backends.ray_tune_trial import Bag, Coming, by_reference, with_its_bag
+from raybench.backends.ray_tune_trial import Coming, TrialTasks, by_reference, with_its_tasks
 from raybench.backends.worker_side import Bundle, shared_memory
 from raybench.model.clock import now
 from raybench.model.errors import BackendFailed
@@ -37,7 +38,7 @@ CHOICES = MappingProxyType(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TuneSettings:
-    """What an arm chooses of Tune. The defaults are the tuned arm's; its flags stand in the YAML.
+    """What a variant chooses of Tune. The defaults are those of `ray_tune_*`; its flags stand in the YAML.
 
     trainable : `class`, which reports at rungs only and keeps its context, or `function`.
     reuse_actors : an actor takes the next trial when its own has ended.
@@ -63,7 +64,7 @@ class TuneSettings:
 
 
 class RayTune(Backend):
-    """Run the bag as one `Tuner.fit()`.
+    """Run the tasks as one `Tuner.fit()`.
 
     scheduler : `fifo` runs every trial in full; `asha` stops the worse ones at the workload's rungs.
     settings : fields of `TuneSettings`.
@@ -118,17 +119,17 @@ class RayTune(Backend):
         settings = self.settings
         at_once = min(len(tasks), ray_session.slots(self.resources, workload))
         gated = settings.gate and settings.reuse_actors and len(ray.nodes()) == 1
-        bag = Bag(
+        whole = TrialTasks(
             bundle=Bundle(workload=workload, data=data),
             tasks=tuple(tasks),
             every_rung=self.adaptive,
             gate=tempfile.mkdtemp(dir=self._folder) if gated else "",
             actors=at_once,
         )
-        build = by_reference if settings.data == "reference" else with_its_bag
+        build = by_reference if settings.data == "reference" else with_its_tasks
         asked = {"cpu": self.resources.cpus_per_task, "gpu": ray_session.gpus_per_task(self.resources, workload)}
         return tune.Tuner(
-            tune.with_resources(build(settings.trainable, bag), asked),
+            tune.with_resources(build(settings.trainable, whole), asked),
             param_space={"index": tune.grid_search(list(range(len(tasks))))},
             tune_config=tune.TuneConfig(
                 metric="loss" if self.adaptive else None,
@@ -140,7 +141,7 @@ class RayTune(Backend):
             run_config=tune.RunConfig(
                 verbose=0,  # else it prints to the wrong stream
                 storage_path=str(self._folder),
-                name=bag.bundle.token,
+                name=whole.bundle.token,
                 failure_config=tune.FailureConfig(fail_fast=settings.fail_fast),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             ),
@@ -162,7 +163,8 @@ def scheduler(
     rungs = rungs_of(workload, tasks, reduction_factor=reduction_factor)
     if not rungs:
         return FIFOScheduler()
-    return AsyncHyperBandScheduler(
+    return RungScheduler(
+        rungs=rungs,
         time_attr="steps",
         grace_period=rungs[0],
         reduction_factor=reduction_factor,
@@ -171,8 +173,31 @@ def scheduler(
     )
 
 
+class RungScheduler(AsyncHyperBandScheduler):
+    """Ray's ASHA, which also stops a trial whose loss at a rung is NaN: Ray's own lets it go on (tried with 2.60)."""
+
+    def __init__(self, *, rungs: Sequence[int], **options: Any) -> None:
+        super().__init__(**options)
+        self._losing = frozenset(rungs)
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        if self._is_nan(result) and result["steps"] in self._losing:
+            return str(TrialScheduler.STOP)
+        return str(super().on_trial_result(tune_controller, trial, result))
+
+    def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
+        if self._is_nan(result):
+            self.on_trial_remove(tune_controller, trial)  # else the NaN would be counted among the rung's losses
+        else:
+            super().on_trial_complete(tune_controller, trial, result)
+
+    @staticmethod
+    def _is_nan(result: dict[str, Any]) -> bool:
+        return result.get("loss") is not None and math.isnan(result["loss"])
+
+
 def outcomes(grid: Any, tasks: Sequence[Task]) -> list[TaskResult]:
-    """Take each trial's last report, exactly one per task; a trial that failed fails the bag."""
+    """Take each trial's last report, exactly one per task; a trial that failed fails them all."""
     if grid.errors:
         lines = [line for line in str(grid.errors[0]).splitlines() if line.strip()]
         raise BackendFailed(f"{len(grid.errors)} trials failed, the first: {lines[-1] if lines else grid.errors[0]!r}")
@@ -209,7 +234,7 @@ def start_parts(results: Sequence[TaskResult], grid: Any, *, began: float, enter
     process : placement, Ray's agents, the start of the process (to 10 ms); 0 where the kernel does not say when.
     interpreter : Python, `import ray`, the way to the raylet and the trainable's code.
     imports : the trial's modules: Ray Tune, of which most is pandas.
-    setup : until Tune calls us with the bag, for which the workload's libraries are loaded.
+    setup : until Tune calls us with the tasks, for which the workload's libraries are loaded.
     """
     coming = {r.metrics["outcome"].pid: r.metrics["coming"] for r in grid if "coming" in (r.metrics or {})}
     firsts: dict[int, float] = {}

@@ -19,7 +19,7 @@ DEFAULTS = MappingProxyType(  # Tune's own, and storage on disk as ~/ray_results
 
 
 class RayTuneDocumented(RayTune):
-    """Run the bag as one `Tuner.fit()` with Tune's defaults; ASHA's rungs are the workload's.
+    """Run the tasks as one `Tuner.fit()` with Tune's defaults; ASHA's rungs are the workload's.
 
     scheduler : `fifo` or `asha`.
     """

@@ -5,17 +5,17 @@ from raybench.backends.ray_tune_loading import LOADING  # the stamp comes first
 # isort: split
 import os
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ray import tune
 
-from raybench.backends.base import finish_task
-from raybench.backends.worker_side import Bundle, failed_result, prepare_once
+from raybench.backends.worker_session import TaskRun
+from raybench.backends.worker_side import Bundle, failed_result, prepare_once, refuse
 from raybench.model.clock import now, pause
-from raybench.model.errors import BackendFailed
-from raybench.model.measurement import Point, Progress, Task, TaskResult, WorkerSeen
+from raybench.model.errors import BackendFailed, raised_by
+from raybench.model.measurement import Progress, Task, TaskResult
 from raybench.system.kernel import THIS
 
 LOADED = now()
@@ -24,7 +24,7 @@ GATE_S = 5.0  # actors of one fit were up within 0.2 s of each other on two quie
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bag:
+class TrialTasks:
     """What a trial actor is given once, through the object store or with the trainable's code."""
 
     bundle: Bundle
@@ -52,32 +52,33 @@ class Trial(tune.Trainable):
     far, so that a trial stopped early leaves its points, and how the actor came up.
     """
 
-    _progress: Generator[Progress, None, None]
-    _began: float | None
-    _seen: WorkerSeen | None
+    _reports: Generator[Progress]
+    _run: TaskRun | None
 
-    def setup(self, config: dict[str, Any], bag: Bag) -> None:
+    def setup(self, config: dict[str, Any], tasks: TrialTasks) -> None:
         setup = now()
-        self._bag = bag
+        self._tasks = tasks
         self._begin(config)
-        if bag.gate:
-            wait_for_others(Path(bag.gate), bag.actors)
+        if tasks.gate:
+            wait_for_others(Path(tasks.gate), tasks.actors)
         self._coming = Coming(process=process_began(), loading=LOADING, loaded=LOADED, setup=setup, ready=now())
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        self._progress.close()
+        self._reports.close()
         self._begin(new_config)
         return True
 
     def step(self) -> dict[str, Any]:
-        began = self._began if self._began is not None else now()
-        self._began = began
+        run = self._run = self._run or TaskRun(self._task)
         try:
-            outcome = self._pull(began)
-        except Exception as error:  # noqa: BLE001  a task may raise anything; `failed` raises unless that is data
-            outcome = failed_result(self._workload, self._task, error, started=began)
-        self._seen = self._seen or outcome.seen
-        outcome = replace(outcome, seen=self._seen)
+            outcome = self._pull(run)
+        except BaseException as error:  # noqa: BLE001  a task may raise anything; only its line leaves the actor
+            failure = error
+        else:
+            return self._report(outcome)
+        return self._report(failed_result(self._workload, run, failure))
+
+    def _report(self, outcome: TaskResult) -> dict[str, Any]:
         whole = self._task.steps is None or outcome.steps >= self._task.steps or bool(outcome.error)
         return {
             "steps": outcome.steps,
@@ -88,55 +89,63 @@ class Trial(tune.Trainable):
         }
 
     def cleanup(self) -> None:
-        self._progress.close()
+        self._reports.close()
 
     def _begin(self, config: dict[str, Any]) -> None:
-        self._task = self._bag.tasks[config["index"]]
-        self._workload = self._bag.bundle.workload
-        self._progress = self._run()
-        self._points: list[Point] = []
-        self._began = None
-        self._seen = None
+        self._task = self._tasks.tasks[config["index"]]
+        self._workload = self._tasks.bundle.workload
+        self._run = None
+        self._reports = self._report_all()
 
-    def _run(self) -> Generator[Progress, None, None]:
-        yield from self._workload.run(self._task, prepare_once(self._bag.bundle))
+    def _report_all(self) -> Generator[Progress]:
+        assert self._run is not None
+        yield from self._run.reports(self._workload, prepare_once(self._tasks.bundle))
 
-    def _pull(self, began: float) -> TaskResult:
-        for progress in self._progress:
-            self._points.append(Point(steps=progress.steps, loss=progress.loss, at=now()))
-            if self._bag.every_rung:
+    def _pull(self, run: TaskRun) -> TaskResult:
+        for _ in self._reports:
+            if self._tasks.every_rung:
                 break
         else:
-            if not self._points or self._bag.every_rung:
+            if self._tasks.every_rung:
                 raise BackendFailed(f"task {self._task.index} ended before its full budget of {self._task.steps} steps")
-        return finish_task(self._task, progress, self._points, started=began)
+        return run.result()
 
 
-def train(config: dict[str, Any], bag: Bag) -> None:
+def train(config: dict[str, Any], tasks: TrialTasks) -> None:
     """Run one task as the tutorials do: prepare its data, report whenever there is something to report."""
-    started = now()
-    task, workload = bag.tasks[config["index"]], bag.bundle.workload
-    points: list[Point] = []
-    for progress in workload.run(task, workload.prepare(bag.bundle.data)):
-        points.append(Point(steps=progress.steps, loss=progress.loss, at=now()))
-        outcome = finish_task(task, progress, points, started=started)
+    task, workload = tasks.tasks[config["index"]], tasks.bundle.workload
+    run = TaskRun(task)
+    with raised_by("`prepare`"):
+        context = workload.prepare(tasks.bundle.data)
+    reports = run.reports(workload, context)
+    while goes_on(task, reports):  # apart from `report`, by which Tune itself ends a function
+        outcome = run.result()
         tune.report({"steps": outcome.steps, "loss": outcome.loss, "outcome": outcome})
 
 
-def by_reference(kind: str, bag: Bag) -> Any:
-    """Build the trainable, `class` or `function`, that fetches its bag from the object store."""
-    return tune.with_parameters(Trial if kind == "class" else train, bag=bag)
+def goes_on(task: Task, reports: Generator[Progress]) -> bool:
+    """Pull the next report and return whether there is one; what the task raises leaves the actor as a line."""
+    try:
+        return next(reports, None) is not None
+    except BaseException as error:  # noqa: BLE001  a task may raise anything
+        failure = error
+    refuse(task, failure)
 
 
-def with_its_bag(kind: str, bag: Bag) -> type[Trial] | Callable[[dict[str, Any]], None]:
-    """Build the trainable, `class` or `function`, that captures its bag: it travels with the code to each actor."""
+def by_reference(kind: str, tasks: TrialTasks) -> Any:
+    """Build the trainable, `class` or `function`, that fetches its tasks from the object store."""
+    return tune.with_parameters(Trial if kind == "class" else train, tasks=tasks)
+
+
+def with_its_tasks(kind: str, tasks: TrialTasks) -> type[Trial] | Callable[[dict[str, Any]], None]:
+    """Build the trainable, `class` or `function`, that captures its tasks: they travel with the code to each actor."""
 
     class Carrying(Trial):
         def setup(self, config: dict[str, Any]) -> None:  # type: ignore[override]
-            super().setup(config, bag=bag)
+            super().setup(config, tasks=tasks)
 
     def objective(config: dict[str, Any]) -> None:
-        train(config, bag)
+        train(config, tasks)
 
     return Carrying if kind == "class" else objective
 
@@ -144,7 +153,7 @@ def with_its_bag(kind: str, bag: Bag) -> type[Trial] | Callable[[dict[str, Any]]
 def wait_for_others(gate: Path, actors: int) -> None:
     """Hold this actor until all have started, at most GATE_S.
 
-    Else the first one up runs all of a short bag alone, while the fit waits for the others' start all the same.
+    Else the first one up runs all of a few short tasks alone, while the fit waits for the others' start all the same.
     """
     (gate / f"up-{os.getpid()}").touch()
     until = now() + GATE_S

@@ -20,7 +20,7 @@ def in_flight(
 ) -> Generator[tuple[I, Any]]:
     """Yield (item, result) in the order of completion; `items` is drawn only when there is room.
 
-    A result that is lost is the BackendFailed that says why. Close it where a bag may fail: left to the garbage
+    A result that is lost is the BackendFailed that says why. Close it where the tasks may fail: left to the garbage
     collector, it would cancel its tasks after Ray's end, and that call would start another cluster.
     timeout_s : the tasks' own time-out. They end themselves (Python code); a worker that has not by KILL_AFTER_S
         later is killed, and the result is a TaskTimedOut.

@@ -1,10 +1,11 @@
-"""The plain loop in the driver: one thread, or the library's own threads on all cores; the base of every speedup."""
+"""The plain loop in the driver: one thread, or the library's own threads on all cores; what speedups refer to."""
 
 import platform
 from collections.abc import Sequence
 from typing import Any
 
 from raybench.backends.base import Backend, Resources
+from raybench.backends.worker_session import WorkerSession
 from raybench.backends.worker_side import Brought, Bundle, attempt, prepare_once
 from raybench.model.errors import BackendFailed
 from raybench.model.measurement import Task, TaskResult
@@ -19,6 +20,7 @@ class Sequential(Backend):
         if resources.workers != 1:
             raise BackendFailed(f"a loop has 1 worker, asked for {resources.workers}: raise cpus_per_task instead")
         self._brought = Brought[Bundle](lambda bundle: bundle)
+        self._session = WorkerSession()
 
     def version(self) -> str:
         return f"python {platform.python_version()}"
@@ -26,4 +28,4 @@ class Sequential(Backend):
     def run(self, workload: Workload, tasks: Sequence[Task], data: Any) -> list[TaskResult]:
         context = prepare_once(self._brought(workload, data))
         timeout_s = self.resources.limits.task_timeout_s
-        return [attempt(workload, task, context, timeout_s=timeout_s) for task in tasks]
+        return [attempt(workload, task, context, timeout_s=timeout_s, session=self._session) for task in tasks]

@@ -2,6 +2,8 @@
 
 import functools
 import os
+import pickle
+import shutil
 import signal
 import tempfile
 import threading
@@ -13,25 +15,43 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Generic, NoReturn, TypeVar
 
-from raybench.backends.base import execute, finish_task, read_worker_facts
+from raybench.backends.worker_session import TaskRun, WorkerSession, execute
 from raybench.model.clock import now, pause
-from raybench.model.errors import BackendFailed, RaybenchError, TaskTimedOut
-from raybench.model.measurement import Progress, Task, TaskResult, WorkerSeen
+from raybench.model.errors import BackendFailed, RaybenchError, TaskTimedOut, one_line, raised_by
+from raybench.model.measurement import Task, TaskResult
 from raybench.workloads.base import Workload
 
 H = TypeVar("H")
 
+SHARED_MEMORY = "/dev/shm"
 ROLL_CALL_S = 0.05  # a worker that answers holds its slot this long, so that the others must come forward
 ROLL_CALLS = 200  # 10 s and more of asking, beyond what each answer itself takes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
-    """A workload with its data. Equal where the token is equal, so that a cache can be keyed by it."""
+    """A workload with its data, read-only. Equal where the token is equal, so that a cache can be keyed by it."""
 
     token: str = field(default_factory=lambda: uuid.uuid4().hex)
     workload: Workload = field(compare=False)
     data: Any = field(compare=False)
+
+    def __post_init__(self) -> None:
+        with raised_by(f"{type(self.workload).__name__} cannot be sent to a worker: pickling the workload"):
+            pickle.dumps(self.workload)
+        with raised_by(f"{type(self.workload).__name__} cannot be sent to a worker: pickling its data"):
+            object.__setattr__(self, "data", read_only(self.data))
+
+
+def read_only(data: Any) -> Any:
+    """Return the same data with arrays that cannot be written to, in place: no array is copied, all else is.
+
+    Ray and a memory map give workers such arrays in any case; with this, every backend judges a task alike.
+    An unpickled array stays read-only.
+    """
+    buffers: list[pickle.PickleBuffer] = []
+    rest = pickle.dumps(data, protocol=5, buffer_callback=buffers.append)
+    return pickle.loads(rest, buffers=[buffer.raw().toreadonly() for buffer in buffers])
 
 
 class Brought(Generic[H]):
@@ -51,49 +71,59 @@ class Brought(Generic[H]):
 @functools.lru_cache(maxsize=1)
 def prepare_once(bundle: Bundle) -> Any:
     """Prepare the data once in this process; a new bundle drops the old context."""
-    return bundle.workload.prepare(bundle.data)
+    with raised_by("`prepare`"):
+        return bundle.workload.prepare(bundle.data)
 
 
 # --- one task, in the worker ----------------------------------------------------------------------
 
 
-def attempt(workload: Workload, task: Task, context: Any, *, timeout_s: float | None = None) -> TaskResult:
+def attempt(
+    workload: Workload,
+    task: Task,
+    context: Any,
+    *,
+    timeout_s: float | None = None,
+    session: WorkerSession | None = None,
+) -> TaskResult:
     """Run one task, as often as the workload's `retries` allows; stamped in this process.
 
     Where the workload has `collect_errors`, a failure is a result that names the task; else it raises BackendFailed,
-    or TaskTimedOut. Each try has the whole time-out. `started` is the first try's.
+    or TaskTimedOut. Each try has the whole time-out. `started` is the first try's. SystemExit and its kin fail the
+    task too, and are not tried again: Ray ends a task by KeyboardInterrupt.
     """
     began = now()
     for tries in range(1, getattr(workload, "retries", 0) + 2):
         try:
             with ended_after(timeout_s, task):
-                return replace(execute(workload, task, context), started=began, tries=tries)
-        except Exception as error:  # noqa: BLE001  a task may raise anything, and that is data
+                return replace(execute(workload, task, context, session), started=began, tries=tries)
+        except BaseException as error:  # noqa: BLE001  a task may raise anything, and that is data
             last = error
-    return failed_result(workload, task, last, started=began, tries=tries)
+        if not isinstance(last, Exception):
+            break
+    return replace(failed_result(workload, TaskRun(task, session), last), started=began, tries=tries)
 
 
-def failed_result(workload: Workload, task: Task, error: Exception, *, started: float, tries: int = 1) -> TaskResult:
+def failed_result(workload: Workload, run: TaskRun, error: BaseException) -> TaskResult:
     """Build the result of a task that failed, or raise where the workload does not collect errors."""
     if not getattr(workload, "collect_errors", False):
-        refuse(task, error)
-    result = finish_task(task, Progress(), (), started=started)
-    return replace(result, error=describe_error(task, error), tries=tries)
+        refuse(run.task, error)
+    return run.result(error=describe_error(run.task, error))
 
 
-def refuse(task: Task, error: Exception) -> NoReturn:
-    """Raise what a failing task means for the whole bag."""
+def refuse(task: Task, error: BaseException) -> NoReturn:
+    """Raise what a failing task means for all of them; only its line travels, as pickle cannot rebuild every error."""
     if isinstance(error, TaskTimedOut):
         raise error
-    raise BackendFailed(describe_error(task, error)) from error
+    raise BackendFailed(describe_error(task, error)) from None
 
 
-def describe_error(task: Task, error: Exception) -> str:
+def describe_error(task: Task, error: BaseException) -> str:
     """Name the task and what it raised, in one line."""
-    text = " ".join(str(error).split())
     if isinstance(error, RaybenchError):
-        return text if text.startswith(f"task {task.index} ") else f"task {task.index}: {text}"
-    return f"task {task.index} raised {type(error).__name__}: {text}"
+        text = " ".join(str(error).split())
+        return text if text.startswith((f"task {task.index} ", f"task {task.index}:")) else f"task {task.index}: {text}"
+    return f"task {task.index} raised {one_line(error)}"
 
 
 @contextmanager
@@ -146,20 +176,15 @@ def roll_call(ask: Callable[[int], list[int]], workers: int) -> set[int]:
     raise BackendFailed(f"asked for {workers} workers, only {len(seen)} answered {ROLL_CALLS} roll calls")
 
 
-def of_thread(result: TaskResult) -> TaskResult:
-    """Name the thread as the worker: its native id stands for the process id, and its facts go with its first task."""
-    ident = threading.get_native_id()
-    first = read_thread_facts.cache_info().currsize
-    seen = read_thread_facts(ident)
-    return replace(result, pid=ident, seen=seen if read_thread_facts.cache_info().currsize > first else None)
-
-
-@functools.cache  # one entry per thread of a pool
-def read_thread_facts(ident: int) -> WorkerSeen:
-    """Read the facts of a worker thread: the process's, under the thread's own id."""
-    return replace(read_worker_facts(), pid=ident)
-
-
 def shared_memory() -> str:
     """Return the folder that lies in memory, or the ordinary temporary folder where there is none."""
-    return "/dev/shm" if Path("/dev/shm").is_dir() else tempfile.gettempdir()
+    return SHARED_MEMORY if Path(SHARED_MEMORY).is_dir() else tempfile.gettempdir()
+
+
+def full(folder: str) -> str:
+    """Say how much room a folder has left, and what gives it more; for a message that it is full."""
+    usage = shutil.disk_usage(folder if Path(folder).is_dir() else tempfile.gettempdir())
+    return (
+        f"{folder} ({usage.free / 2**20:.0f} MiB of {usage.total / 2**20:.0f} MiB left; a container gets more "
+        "by `--shm-size`)"
+    )

@@ -4,26 +4,33 @@ import importlib
 import os
 import random
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any, TypeVar
 
 from raybench.backends.base import Backend, Resources
-from raybench.model.clock import now
-from raybench.model.errors import BackendFailed, TaskTimedOut
-from raybench.model.measurement import (
-    Details,
-    LadderPoint,
-    Measurement,
-    Phases,
-    Task,
-    TaskResult,
-    TaskStamp,
-    WorkerSeen,
+from raybench.backends.worker_session import as_loss
+from raybench.execution.plausibility import check_stamps, check_workers, seen_workers
+from raybench.execution.task_set import (
+    ask,
+    draw_ladder,
+    draw_tasks,
+    draw_warm_up,
+    facts,
+    hash_answers,
+    hash_tasks,
+    plain,
+    plain_mapping,
+    scores,
 )
+from raybench.model.clock import now
+from raybench.model.errors import BackendFailed, RaybenchError, TaskTimedOut, one_line, raised_by
+from raybench.model.measurement import Details, LadderPoint, Measurement, Phases, Task, TaskResult, TaskStamp
 from raybench.model.plan import Job, Spec, Status
+from raybench.model.serialize import from_json
 from raybench.system import process_tree
-from raybench.workloads.base import Workload, answer_hash
+from raybench.workloads.base import BLOCK, Workload
 
 T = TypeVar("T")
 
@@ -37,7 +44,18 @@ class Draft:
     seconds: dict[str, float] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
     details: Details = field(default_factory=Details)
-    start_parts: dict[str, float] = field(default_factory=dict)
+    start_parts: dict[str, Any] = field(default_factory=dict)
+
+    def make_plain(self) -> str:
+        """Drop what is no JSON from what a workload or a backend told, and name the first such value ('': none)."""
+        self.start_parts, bad_part = plain_mapping(self.start_parts, "start_parts")
+        self.facts["facts"], bad_fact = plain_mapping(self.facts.get("facts", {}), "facts")
+        try:
+            self.details = from_json(Details, plain(self.details, "details"))
+        except (BackendFailed, TypeError) as error:
+            self.details = Details()
+            return f"details: {error}"
+        return bad_fact or bad_part
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -53,16 +71,20 @@ def measure(job: Job, *, interpreter_s: float = 0.0) -> Measurement:
     """Take the measurement that `job` describes, in this process.
 
     interpreter_s : seconds from the runner's spawn to this process's first line.
-    Never raises for a workload's or a backend's fault: those give a failed or timed-out Measurement.
+    Never raises for a workload's or a backend's fault, SystemExit and its kin included: those give a failed or
+    timed-out Measurement, with the phases and stamps known until then.
     """
     draft = Draft(seconds={"interpreter": interpreter_s})
     status, reason = Status.OK, ""
     try:
         _take(job, draft)
     except TaskTimedOut as error:
-        status, reason = Status.TIMED_OUT, _one_line(error)
-    except Exception as error:  # noqa: BLE001 - the one place where a failure becomes data
-        status, reason = Status.FAILED, _one_line(error)
+        status, reason = Status.TIMED_OUT, one_line(error)
+    except BaseException as error:  # noqa: BLE001 - the one place where a failure becomes data
+        status, reason = Status.FAILED, one_line(error)
+    fault = draft.make_plain()
+    if fault and status is Status.OK:
+        status, reason = Status.FAILED, fault
     return Measurement.of(
         job,
         status,
@@ -74,13 +96,17 @@ def measure(job: Job, *, interpreter_s: float = 0.0) -> Measurement:
 
 
 def load_workload(spec: Spec) -> Workload:
-    """Build a workload from its YAML; raises BackendFailed naming what cannot be imported."""
-    return _class(spec, Workload)(**_params(spec))  # type: ignore[type-abstract]
+    """Build a workload from its YAML; raises BackendFailed naming what cannot be imported or built."""
+    kind = _class(spec, Workload)  # type: ignore[type-abstract]
+    with raised_by(f"{spec.name}: {kind.__name__}()"):
+        return kind(**_params(spec))
 
 
 def load_backend(spec: Spec, resources: Resources) -> Backend:
     """Build a backend from its YAML and what the cell grants it."""
-    return _class(spec, Backend)(resources, **_params(spec))  # type: ignore[type-abstract]
+    kind = _class(spec, Backend)  # type: ignore[type-abstract]
+    with raised_by(f"{spec.name}: {kind.__name__}()"):
+        return kind(resources, **_params(spec))
 
 
 def _params(spec: Spec) -> dict[str, Any]:
@@ -94,6 +120,10 @@ def _class(spec: Spec, contract: type[T]) -> type[T]:
         found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
         raise BackendFailed(f"{spec.name}: cannot import {spec.target}: {error}") from error
+    except RaybenchError:
+        raise
+    except BaseException as error:  # of the user's module: it may even end the process
+        raise BackendFailed(f"{spec.name}: cannot import {spec.target}: {one_line(error)}") from error
     if not (isinstance(found, type) and issubclass(found, contract)):
         raise BackendFailed(
             f"{spec.name}: {spec.target} is no {contract.__name__}; derive it from {contract.__module__}"
@@ -113,26 +143,31 @@ def _take(job: Job, draft: Draft) -> None:
     with draft.phase("imports"):
         workload = load_workload(cell.workload)
         backend = load_backend(cell.backend, resources)
-    with workload.services():
+    os.environ[BLOCK] = str(job.block)
+    with ExitStack() as stack:
+        with raised_by("`services`"):
+            stack.enter_context(workload.services())
         with draft.phase("data"):
-            data = workload.data(job.seed)
-            tasks = workload.tasks(job.seed)
-            warm_up = workload.warm_up(job.seed)
-        draft.facts["tasks_hash"] = answer_hash([[t.index, dict(t.params), t.steps] for t in tasks])
-        results = _time_phases(job, draft, backend, _Bag(workload, tasks, warm_up, data))
+            tasks = draw_tasks(workload, job.seed)
+            warm_up = draw_warm_up(workload, job.seed)
+            ladder = draw_ladder(workload, job.seed)
+            draft.facts["tasks_hash"] = hash_tasks(tasks)
+            data = ask(workload, "data", job.seed)
+        results = _time_phases(job, draft, backend, _Work(workload, tasks, warm_up, ladder, data))
         with draft.phase("check"):
             _judge(job, draft, workload, tasks, results)
 
 
 @dataclass(frozen=True)
-class _Bag:
+class _Work:
     workload: Workload
     tasks: list[Task]
     warm_up: list[Task]
+    ladder: list[tuple[int, list[Task]]]
     data: Any
 
 
-def _time_phases(job: Job, draft: Draft, backend: Backend, bag: _Bag) -> list[TaskResult]:
+def _time_phases(job: Job, draft: Draft, backend: Backend, work: _Work) -> list[TaskResult]:
     """Start, warm up, run and shut down; each phase timed, the makespan's CPU seconds counted."""
     seen: list[TaskResult] = []
     results: list[TaskResult] = []
@@ -144,12 +179,11 @@ def _time_phases(job: Job, draft: Draft, backend: Backend, bag: _Bag) -> list[Ta
             draft.seconds["start_up"] = now() - began
             draft.facts["backend_version"] = backend.version()
             with draft.phase("warm_up"):
-                seen += backend.warm(bag.workload, bag.warm_up, bag.data)
-            ladder = bag.workload.ladder(job.seed)
-            if ladder:
-                draft.facts["ladder"], results = _ladder(job, draft, backend, bag, ladder)
+                seen += backend.warm(work.workload, work.warm_up, work.data)
+            if work.ladder:
+                draft.facts["ladder"], results = _sweep(job, draft, backend, work)
             else:
-                results = _makespan(draft, backend, bag)
+                results = _makespan(job, draft, backend, work)
             shutdown = now()
         draft.seconds["shutdown"] = now() - shutdown
     finally:
@@ -157,96 +191,102 @@ def _time_phases(job: Job, draft: Draft, backend: Backend, bag: _Bag) -> list[Ta
             draft.seconds["start_up"] = now() - began
         draft.start_parts |= backend.start_parts
         draft.details |= backend.details
-    _facts(job, draft, [*seen, *results])
+    _check_facts(job, draft, seen, results)
     return results
 
 
-def _makespan(draft: Draft, backend: Backend, bag: _Bag) -> list[TaskResult]:
+def _makespan(job: Job, draft: Draft, backend: Backend, work: _Work) -> list[TaskResult]:
     cpu_before = process_tree.counted_cpu_s(os.environ)
     began = now()  # of the makespan and of the stamps: between two readings the process may lose its core
     try:
-        results = backend.run(bag.workload, bag.tasks, bag.data)
+        results = backend.run(work.workload, work.tasks, work.data)
     finally:
-        draft.seconds["makespan"] = now() - began
+        ended = now()
+        draft.seconds["makespan"] = ended - began
     cpu_after = process_tree.counted_cpu_s(os.environ)
     if cpu_before is not None and cpu_after is not None:
         draft.facts["cpu_makespan_s"] = cpu_after - cpu_before
     draft.facts["tasks"] = tuple(_stamp(result, began) for result in results)
+    if _same_clock(job):
+        check_stamps(results, began=began, ended=ended)
     return results
 
 
-def _ladder(
-    job: Job, draft: Draft, backend: Backend, bag: _Bag, ladder: Sequence[tuple[int, list[Task]]]
-) -> tuple[tuple[LadderPoint, ...], list[TaskResult]]:
-    """Run every bag of the ladder in this warm process, in an order drawn from (seed, block)."""
-    order = list(range(len(ladder)))
+def _sweep(job: Job, draft: Draft, backend: Backend, work: _Work) -> tuple[tuple[LadderPoint, ...], list[TaskResult]]:
+    """Run every step of the granularity sweep in this warm process, in an order drawn from (seed, block)."""
+    order = list(range(len(work.ladder)))
     random.Random(f"{job.seed} {job.block}").shuffle(order)
     points: dict[int, LadderPoint] = {}
-    last: list[TaskResult] = []
+    every: list[TaskResult] = []
     for place in order:
-        work, tasks = ladder[place]
+        units, tasks = work.ladder[place]
         began = now()
-        results = backend.run(bag.workload, tasks, bag.data)
-        wall_s = now() - began
-        bag.workload.check(tasks, results, job.seed)
-        draft.seconds["makespan"] = draft.seconds.get("makespan", 0.0) + wall_s
+        results = backend.run(work.workload, tasks, work.data)
+        ended = now()
+        if _same_clock(job):
+            check_stamps(results, began=began, ended=ended)
+        check_order(tasks, results)
+        ask(work.workload, "check", tasks, results, job.seed)
+        draft.seconds["makespan"] = draft.seconds.get("makespan", 0.0) + ended - began
         points[place] = LadderPoint(
-            work=work,
+            work=units,
             tasks=len(tasks),
-            wall_s=round(wall_s, MICROSECOND),
+            wall_s=round(ended - began, MICROSECOND),
             busy_s=round(sum(r.ended - r.started for r in results), MICROSECOND),
             workers=len({r.pid for r in results}),
         )
-        last = results
-    return tuple(points[place] for place in sorted(points)), last
+        every += results
+    return tuple(points[place] for place in sorted(points)), every
+
+
+def _same_clock(job: Job) -> bool:
+    """Return whether the workers' stamps and ours are of one machine: of another's clock nothing can be demanded."""
+    return not job.cluster.address or job.cluster.name == "local"
+
+
+def check_order(tasks: Sequence[Task], results: Sequence[TaskResult]) -> None:
+    """Raise BackendFailed unless there is one result per task, in their order."""
+    given, asked = [r.index for r in results], [t.index for t in tasks]
+    if given != asked:
+        wrong = next((a for g, a in zip_longest(given, asked) if g != a), None)
+        raise BackendFailed(
+            f"results are not one per task in order: {len(given)} for {len(asked)} tasks, "
+            + ("so too many" if wrong is None else f"the first out of place is that of task {wrong}")
+        )
 
 
 def _judge(job: Job, draft: Draft, workload: Workload, tasks: Sequence[Task], results: Sequence[TaskResult]) -> None:
-    """Check every answer; score; note what the workload has to say. Ladders were checked bag by bag."""
-    if not draft.facts.get("ladder"):
-        if [r.index for r in results] != [t.index for t in tasks]:
-            raise BackendFailed(f"results are not one per task in order: {len(results)} for {len(tasks)} tasks")
-        workload.check(tasks, results, job.seed)
-        draft.facts["steps_asked"] = sum(t.steps or 0 for t in tasks)
-        draft.facts["steps_done"] = sum(r.steps for r in results)
-        draft.facts["answers_hash"] = answer_hash([r.answer for r in results])
-        draft.facts["scores"] = {k: float(v) for k, v in workload.score(tasks, results, job.seed).items()}
-    draft.details |= workload.details(tasks, results)
-    draft.facts["facts"] = workload.facts(tasks, results)
+    """Check every answer; score; note what the workload has to say. A sweep was checked step by step."""
+    if draft.facts.get("ladder"):
+        return
+    check_order(tasks, results)
+    ask(workload, "check", tasks, results, job.seed)
+    draft.facts["steps_asked"] = sum(t.steps or 0 for t in tasks)
+    draft.facts["steps_done"] = sum(r.steps for r in results)
+    draft.facts["answers_hash"] = hash_answers((r.index, r.answer) for r in results)
+    draft.facts["scores"] = scores(workload, ask(workload, "score", tasks, results, job.seed))
+    draft.details |= ask(workload, "details", tasks, results)
+    draft.facts["facts"] = facts(workload, ask(workload, "facts", tasks, results))
 
 
-def _facts(job: Job, draft: Draft, results: Sequence[TaskResult]) -> None:
-    """Keep what the workers said of themselves, and fail where that is not what was asked."""
-    seen: dict[int, WorkerSeen] = {r.seen.pid: r.seen for r in results if r.seen is not None}
-    draft.facts["workers_seen"] = tuple(seen[pid] for pid in sorted(seen))
-    draft.facts["nodes_seen"] = tuple(sorted({worker.node for worker in seen.values()}))
-    if job.cluster.address and job.cluster.name != "local":
-        return  # another machine's cores are not ours to pin
-    for worker in seen.values():
-        if worker.threads > job.cell.cpus_per_task:
-            raise BackendFailed(
-                f"worker {worker.pid} has a native pool of {worker.threads} threads, asked for {job.cell.cpus_per_task}"
-            )
-        if job.affinity and worker.affinity != len(job.affinity):
-            raise BackendFailed(
-                f"worker {worker.pid} may run on {worker.affinity} CPUs, the cell was granted {len(job.affinity)}"
-            )
+def _check_facts(job: Job, draft: Draft, warm: Sequence[TaskResult], results: Sequence[TaskResult]) -> None:
+    """Keep what the workers said of themselves last, and fail where that is not what was asked."""
+    seen = seen_workers([*warm, *results])
+    draft.facts["workers_seen"] = tuple(seen[pid][-1] for pid in sorted(seen))
+    draft.facts["nodes_seen"] = tuple(sorted({worker.node for of in seen.values() for worker in of}))
+    if _same_clock(job):  # another machine's cores are not ours to pin
+        check_workers(job, results, seen)
 
 
 def _stamp(result: TaskResult, origin: float) -> TaskStamp:
     return TaskStamp(
-        index=result.index,
-        started=round(result.started - origin, MICROSECOND),
-        ended=round(result.ended - origin, MICROSECOND),
-        worker=result.pid,
-        steps=result.steps,
-        loss=result.loss,
+        index=int(result.index),
+        started=round(float(result.started) - origin, MICROSECOND),
+        ended=round(float(result.ended) - origin, MICROSECOND),
+        worker=int(result.pid),
+        steps=int(result.steps),
+        loss=as_loss(result.loss, result.index),
         points=tuple((p.steps, p.loss, round(p.at - origin, MICROSECOND)) for p in result.points),
         error=result.error,
         tries=result.tries,
     )
-
-
-def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split())[:500]
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from raybench.backends.base import Resources
-from raybench.execution.measure import load_backend, load_workload
-from raybench.model.errors import WrongAnswer
+from raybench.execution.measure import check_order, load_backend, load_workload
+from raybench.execution.task_set import ask, draw_ladder, draw_tasks, hash_answers, scores
+from raybench.model.errors import one_line
 from raybench.model.plan import Spec, Status
-from raybench.workloads.base import answer_hash
 
 SCORE_BOUND = 1e-9  # between backends that run the same tasks in full
 
@@ -31,30 +31,30 @@ class Verified:
 def verify_backend(
     backend_spec: Spec, workloads: Sequence[Spec], resources: Resources, *, seed: int
 ) -> Iterator[Verified]:
-    """Start a backend once and run each workload's bag on it; a failure is a result, and the rest goes on."""
+    """Start a backend once and run each workload's tasks on it; a failure is a result, and the rest goes on."""
     backend = load_backend(backend_spec, resources)
     with backend:
         for spec in workloads:
             try:
-                yield _verify(spec, backend_spec, backend, seed)
-            except Exception as error:  # noqa: BLE001 - as in measure: a failure becomes data
-                reason = " ".join(f"{type(error).__name__}: {error}".split())[:400]
-                yield Verified(workload=spec.name, backend=backend_spec.name, status=Status.FAILED, reason=reason)
+                found = _verify(spec, backend_spec, backend, seed)
+            except BaseException as error:  # noqa: BLE001 - as in measure: a failure becomes data
+                found = Verified(
+                    workload=spec.name, backend=backend_spec.name, status=Status.FAILED, reason=one_line(error)
+                )
+            yield found
 
 
 def _verify(spec: Spec, backend_spec: Spec, backend, seed: int) -> Verified:  # type: ignore[no-untyped-def]
     workload = load_workload(spec)
     with workload.services():
-        data = workload.data(seed)
-        bags = workload.ladder(seed) or [(0, workload.tasks(seed))]
-        if len(bags) > 1:
-            bags = bags[-2:]  # the shortest tasks of a ladder show whether results get lost
-        for _, tasks in bags:
+        tasks = draw_tasks(workload, seed)
+        sets = draw_ladder(workload, seed)[-2:] or [(0, tasks)]  # the shortest tasks show whether results get lost
+        data = ask(workload, "data", seed)
+        for _, tasks in sets:
             results = backend.run(workload, tasks, data)
-            if [r.index for r in results] != [t.index for t in tasks]:
-                raise WrongAnswer(f"{spec.name}: results are not one per task, in order")
-            workload.check(tasks, results, seed)
-        scores = workload.score(tasks, results, seed)
+            check_order(tasks, results)
+            ask(workload, "check", tasks, results, seed)
+        scored = scores(workload, ask(workload, "score", tasks, results, seed))
     return Verified(
         workload=spec.name,
         backend=backend_spec.name,
@@ -62,8 +62,8 @@ def _verify(spec: Spec, backend_spec: Spec, backend, seed: int) -> Verified:  # 
         adaptive=backend.adaptive,
         tasks=len(tasks),
         workers=len({r.pid for r in results}),
-        answers_hash=answer_hash([r.answer for r in results]),
-        scores={name: float(value) for name, value in scores.items()},
+        answers_hash=hash_answers((r.index, r.answer) for r in results),
+        scores=scored,
     )
 
 

@@ -1,5 +1,8 @@
 """The errors a user can cause; each message is one line: what, where, expected, what to do."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class RaybenchError(Exception):
     """The user asked for something that cannot be done; `cli` prints the message and exits with 2."""
@@ -26,8 +29,39 @@ class WrongAnswer(RaybenchError):
 
 
 class BackendFailed(RaybenchError):
-    """A backend could not run the bag: not what was asked for, workers lost, results missing."""
+    """A backend could not run the tasks: not what was asked for, workers lost, results missing."""
 
 
 class TaskTimedOut(RaybenchError):
     """One task ran longer than its own time-out, and the backend ended it."""
+
+
+MOST_CHARACTERS = 500  # of a reason: it stands in a table
+
+
+def one_line(error: BaseException) -> str:
+    """Return what was raised as one printable line: `ValueError: the text`; a text too long is cut."""
+    try:
+        text = str(error)
+    except Exception as broken:  # noqa: BLE001 - an exception of the user's own may not even have a text
+        text = f"its text cannot be read ({type(broken).__name__})"
+    words = " ".join(text[: 8 * MOST_CHARACTERS].split())[:MOST_CHARACTERS]
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in words)
+    return f"{type(error).__name__}: {shown}" if shown else type(error).__name__
+
+
+@contextmanager
+def raised_by(what: str) -> Iterator[None]:
+    """Turn whatever the user's code raises in the block, SystemExit and its kin too, into one line that names `what`.
+
+    Only the line is kept: the exception itself may be one that pickle cannot rebuild in another process.
+    Errors of our own pass through.
+    """
+    try:
+        yield
+        return
+    except RaybenchError:
+        raise
+    except BaseException as error:  # noqa: BLE001 - user code may raise anything
+        line = one_line(error)
+    raise BackendFailed(f"{what} raised {line}")

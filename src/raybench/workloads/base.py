@@ -1,4 +1,4 @@
-"""The contract of a workload: a bag of independent tasks with a known right answer."""
+"""The contract of a workload: a set of independent tasks with a known right answer."""
 
 import hashlib
 import os
@@ -13,9 +13,11 @@ import numpy.typing as npt
 
 from raybench.model.measurement import Details, Progress, Task, TaskResult
 
+BLOCK = "RAYBENCH_BLOCK"  # the measurement's block, in the driver's environment
+
 
 class Workload(ABC):
-    """A bag of independent tasks. The constructor takes the YAML's `params`; instances are small and pickle.
+    """A set of independent tasks. The constructor takes the YAML's `params`; instances are small and pickle.
 
     An instance holds parameters only: no data, no results, no random state.
     `tasks` and `data` depend on nothing but the parameters and the seed.
@@ -29,7 +31,7 @@ class Workload(ABC):
         """Load, in the driver, what every worker needs. Test labels stay out of it."""
 
     def prepare(self, data: Any) -> Any:
-        """Turn the data into what `run` wants; called once per worker process."""
+        """Turn the data into what `run` wants; called once per worker process. The data's arrays are read-only."""
         return data
 
     @abstractmethod
@@ -38,7 +40,7 @@ class Workload(ABC):
 
         A task without steps yields once. Closing the iterator early ends the task.
         Native threads: exactly `threads()`. What to do stands in `task.params` and `task.steps`;
-        the index is a label (warm-up bags number their tasks anew).
+        the index is a label (warm-up tasks are numbered anew).
         """
 
     @abstractmethod
@@ -50,20 +52,20 @@ class Workload(ABC):
         """
 
     def score(self, tasks: Sequence[Task], results: Sequence[TaskResult], seed: int) -> dict[str, float]:
-        """Score the bag (rmse, r2, accuracy ...) in the driver, untimed. Without a score: {}."""
+        """Score the results (rmse, r2, accuracy ...) in the driver, untimed. Without a score: {}."""
         return {}
 
     def warm_up(self, seed: int) -> list[Task]:
-        """List tiny tasks that make a worker import, prepare and touch everything; need not be of the bag."""
+        """List tiny tasks that make a worker import, prepare and touch everything; need not be of the task set."""
         first = self.tasks(seed)[0]
         return [first]
 
     def ladder(self, seed: int) -> list[tuple[int, list[Task]]]:
-        """List (work per task, bag) where one warm process runs many bags; [] for an ordinary workload."""
+        """List (work per task, tasks) where one warm process runs many task sets; [] for an ordinary workload."""
         return []
 
     def services(self) -> AbstractContextManager[None]:
-        """Run what must stand beside the bag (a loopback server), from before `data` to after `check`."""
+        """Run what must stand beside the tasks (a loopback server), from before `data` to after `check`."""
         return nullcontext()
 
     def details(self, tasks: Sequence[Task], results: Sequence[TaskResult]) -> Details:
@@ -81,6 +83,14 @@ class Workload(ABC):
     def row_errors(self, answer: Any, seed: int) -> npt.NDArray[np.float64]:
         """Return squared error (or 0/1 loss) of each untouched test row; only with `baseline`."""
         raise NotImplementedError
+
+
+def drawn(seed: int, count: int) -> int:
+    """Draw which one of `count` results a check computes again, from the seed and the measurement's block.
+
+    So a backend that does the work of the cheapest task only is found out.
+    """
+    return int(np.random.default_rng([seed, int(os.environ.get(BLOCK, "0"))]).integers(count))
 
 
 def threads() -> int:
