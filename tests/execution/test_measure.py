@@ -41,7 +41,9 @@ def test_makespan_and_stamps_begin_with_the_same_reading_of_the_clock(monkeypatc
         monkeypatch.setattr(f"{module}.now", lambda: float(next(ticks)))
     found = measure(job())
     assert found.status is Status.OK, found.reason
-    assert max(stamp.ended for stamp in found.tasks) == found.phases.makespan - 2  # then the worker looks at itself, and the makespan ends
+    assert (
+        max(stamp.ended for stamp in found.tasks) == found.phases.makespan - 2
+    )  # then the worker looks at itself, and the makespan ends
 
 
 @pytest.mark.parametrize(
