@@ -17,7 +17,7 @@ sys.path.insert(0, str(HERE))
 
 # Before anything here imports ray: the token and the flags are read once in a process.
 os.environ["PYTHONPATH"] = os.pathsep.join(
-    [str(HERE), str(HERE.parents[1] / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    [str(HERE), str(HERE.parent), str(HERE.parents[1] / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]
 )
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("RAY_AUTH_MODE", "token")

@@ -17,6 +17,7 @@ from raybench.backends.base import Backend, Resources
 from raybench.model.errors import BackendFailed, RaybenchError
 from raybench.model.measurement import TaskResult
 from raybench.model.plan import Cluster
+from toys.quirks import Quirk
 
 ARMS = {path.stem: yaml.safe_load(path.read_text()) for path in sorted((CONF / "backend").glob("*.yaml"))}
 KEYS = {"_target_", "about", "tags", "stepped", "requires", "params", "flags"}
@@ -164,6 +165,50 @@ def test_failures_are_results_where_the_workload_collects_them_and_retries_are_c
     assert results[3].tries == 2
     recovers.check(recovers.tasks(0), recovered, 0)
     assert [r.tries for r in recovered] == [3 if i == 3 else 1 for i in range(8)]
+
+
+@pytest.mark.parametrize(
+    ("mode", "said"),
+    [
+        ("own error in prepare", "OwnError: 7: in prepare"),
+        ("exit", "task 3 raised SystemExit: 3"),
+        ("in place", "task . raised ValueError: output array is read-only"),
+        ("own error", "task 3 raised OwnError: 7: in run"),
+        ("interrupt", "task 3 raised KeyboardInterrupt"),
+        ("returns", r"task .: `run` returned . \(int\); it must yield Progress"),
+        ("relative path", "task . raised FileNotFoundError"),
+    ],
+)
+def test_what_user_code_does_wrong_is_named_alike_on_every_backend(
+    entered: tuple[str, Backend], mode: str, said: str
+) -> None:
+    name, backend = entered
+    if is_tune(ARMS[name]) and (backend.adaptive or mode not in ("own error in prepare", "exit", "in place")):
+        pytest.skip("a fit takes long, and its tasks run by the same code")
+    quirk, later = Quirk(mode=mode), tasks_for(name, n=4)
+    with pytest.raises(BackendFailed, match=said):
+        backend.run(quirk, quirk.tasks(0), quirk.data(0))
+    if not is_tune(ARMS[name]):
+        later.check(later.tasks(0), backend.run(later, later.tasks(0), later.data(0)), 0)
+
+
+def test_a_trial_whose_loss_is_nan_at_a_rung_is_stopped_there(entered: tuple[str, Backend]) -> None:
+    name, backend = entered
+    if not backend.adaptive or name == "sklearn_halving":
+        pytest.skip("runs every trial in full" if not backend.adaptive else "halves all trials at once")
+    quirk = Quirk(mode="loss is NaN")
+    results = backend.run(quirk, quirk.tasks(0), quirk.data(0))
+    assert results[0].steps == 9, "the best trial is never stopped"
+    assert [results[1].steps, results[3].steps] == [1, 1]
+
+
+def test_a_loss_of_numpy_is_a_float_on_every_backend(entered: tuple[str, Backend]) -> None:
+    name, backend = entered
+    if is_tune(ARMS[name]) and not backend.adaptive:
+        pytest.skip("a fit takes long, and its tasks run by the same code")
+    quirk = Quirk(mode="loss of numpy, 32")
+    results = backend.run(quirk, quirk.tasks(0), quirk.data(0))
+    assert {type(of) for r in results for of in (r.loss, *(p.loss for p in r.points))} == {float}
 
 
 @pytest.mark.parametrize("times", [1, 99], ids=["killed once", "killed always"])

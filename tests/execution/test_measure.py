@@ -41,9 +41,8 @@ def test_makespan_and_stamps_begin_with_the_same_reading_of_the_clock(monkeypatc
         monkeypatch.setattr(f"{module}.now", lambda: float(next(ticks)))
     found = measure(job())
     assert found.status is Status.OK, found.reason
-    assert (
-        max(stamp.ended for stamp in found.tasks) == found.phases.makespan - 2
-    )  # then the worker looks at itself, and the makespan ends
+    last = max(stamp.ended for stamp in found.tasks)
+    assert last == found.phases.makespan - 2  # between them the worker looks at itself
 
 
 @pytest.mark.parametrize(
@@ -54,6 +53,10 @@ def test_makespan_and_stamps_begin_with_the_same_reading_of_the_clock(monkeypatc
         ("threads", Status.FAILED, "native pool of 7 threads, asked for 1"),
         ("affinity", Status.FAILED, "may run on 99 CPUs"),
         ("late", Status.TIMED_OUT, "task 2 ran longer"),
+        ("early", Status.FAILED, "expected them in order, within a makespan of"),
+        ("unknown", Status.FAILED, "returned results and never told what it is"),
+        ("crowd", Status.FAILED, "2 workers ran tasks at the same time, the cell was granted 1"),
+        ("widens", Status.FAILED, "may run on 99 CPUs"),
     ],
 )
 def test_what_was_not_asked_for_is_a_failure_with_its_reason(lie: str, status: Status, said: str):

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -12,6 +12,36 @@ from raybench.backends.sequential import Sequential
 from raybench.model.errors import TaskTimedOut
 from raybench.model.measurement import Details, Task, TaskResult, WorkerSeen
 from raybench.workloads.base import Workload
+
+
+def facts(*, pid: int, threads: int = 1, affinity: int | None = None) -> WorkerSeen:
+    cpus = len(os.sched_getaffinity(0)) if affinity is None else affinity
+    return WorkerSeen(pid=pid, node="n", threads=threads, affinity=cpus, nice=0, omp="1")
+
+
+def early(results: list[TaskResult]) -> list[TaskResult]:
+    """Stamp the last task as begun before anything was."""
+    return [*results[:-1], replace(results[-1], started=0.0)]
+
+
+def crowd(results: list[TaskResult]) -> list[TaskResult]:
+    """Stamp two workers as working at the same time."""
+    return [
+        replace(r, started=results[0].started, pid=i % 2 + 1, seen=facts(pid=i % 2 + 1)) for i, r in enumerate(results)
+    ]
+
+
+def unknown(results: list[TaskResult]) -> list[TaskResult]:
+    """Name a worker that never told what it is."""
+    return [*results[:-1], replace(results[-1], pid=1, seen=None)]
+
+
+def widens(results: list[TaskResult]) -> list[TaskResult]:
+    """Change the affinity after the first result."""
+    return [*results[:-1], replace(results[-1], seen=facts(pid=results[-1].pid, affinity=99))]
+
+
+STAMPS = {"early": early, "crowd": crowd, "unknown": unknown, "widens": widens}
 
 
 class Loop(Backend):
@@ -29,6 +59,8 @@ class Loop(Backend):
     def run(self, workload: Workload, tasks: Sequence[Task], data: Any) -> list[TaskResult]:
         context = workload.prepare(data)
         results = [self._seen(execute(workload, task, context)) for task in tasks]
+        if self._lie in STAMPS:
+            return STAMPS[self._lie](results)
         if self._lie == "loses":
             return results[:-1]
         if self._lie == "doubles":
@@ -40,8 +72,7 @@ class Loop(Backend):
     def _seen(self, result: TaskResult) -> TaskResult:
         threads = 7 if self._lie == "threads" else 1
         affinity = 99 if self._lie == "affinity" else len(os.sched_getaffinity(0))
-        seen = WorkerSeen(pid=result.pid, node="n", threads=threads, affinity=affinity, nice=0, omp="1")
-        return replace(result, seen=seen)
+        return replace(result, seen=facts(pid=result.pid, threads=threads, affinity=affinity))
 
 
 class Liar(Sequential):
@@ -65,3 +96,10 @@ def changed(answer: Any) -> Any:
     if isinstance(answer, (str, bytes)):
         return answer[::-1] + answer[:1]
     return 1 if answer is None else answer + 1
+
+
+class NeverStarted(Sequential):
+    """The loop, which must not be started."""
+
+    def __enter__(self) -> Self:
+        raise AssertionError("the backend was started")

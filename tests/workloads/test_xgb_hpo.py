@@ -13,6 +13,7 @@ from raybench.backends.base import execute
 from raybench.model.errors import BadSettings, WrongAnswer
 from raybench.model.measurement import Task, TaskResult
 from raybench.workloads import tuning, xgb_hpo
+from raybench.workloads.base import drawn
 from raybench.workloads.xgb_hpo import XgbHpo
 
 SEED = 7
@@ -129,10 +130,26 @@ def shifted(part: str) -> Callable[[TaskResult], TaskResult]:
 def test_a_wrong_answer_names_its_task(
     ran: list[TaskResult], lie: Callable[[TaskResult], TaskResult], words: str
 ) -> None:
-    index = cheapest()
+    index = drawn(SEED, len(TASKS))
     results = [lie(r) if r.index == index else r for r in ran]
     with pytest.raises(WrongAnswer, match=rf"task {index}: .*{words}"):
         WORKLOAD.check(TASKS, results, SEED)
+
+
+def test_a_search_that_trains_only_its_cheapest_task_is_found_out_within_a_few_blocks(
+    ran: list[TaskResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    y = WORKLOAD.split(SEED).rows.y_validation
+    lied = [shifted("test")(shifted("validation")(r)) if r.index != cheapest() else r for r in ran]
+    lied = [replace(r, loss=tuning.rmse(y, r.answer["validation"])) for r in lied]
+    refused = 0
+    for block in range(4):
+        monkeypatch.setenv("RAYBENCH_BLOCK", str(block))
+        try:
+            WORKLOAD.check(TASKS, lied, SEED)
+        except WrongAnswer:
+            refused += 1
+    assert refused >= 2
 
 
 def stopped(result: TaskResult, rung: int) -> TaskResult:

@@ -10,7 +10,7 @@ from sklearn.metrics import r2_score, root_mean_squared_error
 
 from raybench.model.errors import WrongAnswer
 from raybench.model.measurement import Task, TaskResult
-from raybench.workloads.base import spawn_seeds
+from raybench.workloads.base import drawn, spawn_seeds
 
 TEST_SHARE = 0.2  # of all rows, never seen by a worker's labels
 VALIDATION_SHARE = 0.2  # of the other rows; the rest is trained on: 64 / 16 / 20 per cent in all
@@ -138,10 +138,10 @@ def complete(task: Task, result: TaskResult) -> bool:
 
 
 def check(search: Search, tasks: Sequence[Task], results: Sequence[TaskResult], seed: int) -> None:
-    """Judge every loss and answer, and train the cheapest model again in one call of the library.
+    """Judge every loss and answer, and train a model again in one call of the library.
 
-    A completed task's loss must follow from its predictions; a stopped one must have stopped at a rung. The
-    cheapest completed task must predict, and the cheapest stopped one lose, what the one-call model does.
+    A completed task's loss must follow from its predictions; a stopped one must have stopped at a rung. One completed
+    task must predict, and one stopped one lose, what the one-call model does; which ones, the measurement draws.
     """
     split = search.split(seed)
     for task, result in zip(tasks, results, strict=True):
@@ -157,7 +157,7 @@ def check(search: Search, tasks: Sequence[Task], results: Sequence[TaskResult], 
     for finished in (True, False):
         pairs = [(t, r) for t, r in zip(tasks, results, strict=True) if complete(t, r) is finished]
         if pairs:
-            _confirm(search, *min(pairs, key=_cost), split)
+            _confirm(search, *pairs[drawn(seed, len(pairs))], split)
 
 
 def _check_answer(task: Task, result: TaskResult, split: Split) -> None:
@@ -181,11 +181,6 @@ def _confirm(search: Search, task: Task, result: TaskResult, split: Split) -> No
         for part, predicted in again.items():
             if not np.allclose(result.answer[part], predicted, rtol=SAME_MODEL, atol=SAME_MODEL * np.std(predicted)):
                 raise WrongAnswer(f"task {task.index}: {part} predictions differ from those of the model trained again")
-
-
-def _cost(pair: tuple[Task, TaskResult]) -> tuple[float, int]:
-    task, result = pair
-    return (result.steps * 2.0 ** min(task.params.get("max_depth") or 0, 20), task.index)
 
 
 def choose(tasks: Sequence[Task], results: Sequence[TaskResult]) -> TaskResult | None:
