@@ -51,6 +51,7 @@ def measured(mode: str, backend: Spec = LOOP, *, count: int = 4) -> Measurement:
         ("loss is a text", "task 0: Progress.loss is '1.0' (str); expected a number or None"),
         ("score is a list", "Quirk.score returned a list; expected a mapping of names to numbers"),
         ("score is a text", "Quirk.score: rmse is 'abc', a str; expected a number"),
+        ("score is NaN", "Quirk.score: rmse is nan; expected a finite number"),
         ("object in facts", "facts['x']['y'] is of the type object, no JSON value"),
         ("facts are None", "Quirk.facts returned a NoneType; expected a mapping of names to values"),
         ("unpicklable", "Quirk cannot be sent to a worker: pickling the workload raised"),

@@ -123,7 +123,12 @@ class Quirk(Workload):
                 raise WrongAnswer(f"quirk: task {task.index} answered {result.answer!r}")
 
     def score(self, tasks: Sequence[Task], results: Sequence[TaskResult], seed: int) -> Any:
-        scores = {"score is a list": [1], "score is a text": {"rmse": "abc"}, "numpy in score": {"rmse": np.float32(2)}}
+        scores = {
+            "score is a list": [1],
+            "score is a text": {"rmse": "abc"},
+            "score is NaN": {"rmse": float("nan")},
+            "numpy in score": {"rmse": np.float32(2)},
+        }
         return scores.get(self.mode, {})
 
     def facts(self, tasks: Sequence[Task], results: Sequence[TaskResult]) -> Any:

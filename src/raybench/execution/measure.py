@@ -52,7 +52,7 @@ class Draft:
         self.facts["facts"], bad_fact = plain_mapping(self.facts.get("facts", {}), "facts")
         try:
             self.details = from_json(Details, plain(self.details, "details"))
-        except (BackendFailed, TypeError) as error:
+        except (BackendFailed, ValueError) as error:
             self.details = Details()
             return f"details: {error}"
         return bad_fact or bad_part

@@ -1,15 +1,15 @@
 """What a workload of the user's gives us, checked and brought to plain values before anything is started."""
 
+import math
 import pickle
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from raybench.model.errors import BackendFailed, one_line, raised_by
 from raybench.model.measurement import Task
-from raybench.model.serialize import to_json
 from raybench.workloads.base import Workload, answer_hash
 
 PLAIN = (bool, int, float, str, type(None))
@@ -69,7 +69,8 @@ def plain(value: Any, where: str) -> Any:
         return _plain_leaf(value.item(), where)
     if isinstance(value, np.ndarray):
         return plain(value.tolist(), where)
-    value = to_json(value)  # our own dataclasses, enums
+    if is_dataclass(value) and not isinstance(value, type):
+        value = {field.name: getattr(value, field.name) for field in fields(value)}
     if isinstance(value, Mapping):
         return {str(key): plain(item, f"{where}[{key!r}]") for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -109,7 +110,7 @@ def facts(workload: Workload, values: Any) -> dict[Any, Any]:
 
 
 def scores(workload: Workload, values: Any) -> dict[str, float]:
-    """Return the scores by name as floats; BackendFailed names the one that is no number."""
+    """Return the scores by name as floats; BackendFailed names the one that is no finite number."""
     name = type(workload).__name__
     if not isinstance(values, Mapping):
         raise BackendFailed(f"{name}.score returned a {type(values).__name__}; expected a mapping of names to numbers")
@@ -118,6 +119,8 @@ def scores(workload: Workload, values: Any) -> dict[str, float]:
         if isinstance(value, (str, bytes)) or not hasattr(value, "__float__"):
             raise BackendFailed(f"{name}.score: {key} is {value!r:.60}, a {type(value).__name__}; expected a number")
         numbers[str(key)] = float(value)
+        if not math.isfinite(numbers[str(key)]):
+            raise BackendFailed(f"{name}.score: {key} is {numbers[str(key)]}; expected a finite number")
     return numbers
 
 
