@@ -4,4 +4,5 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 CONF = ROOT / "conf"
+PEERS = ROOT / "benchmarks" / "peers" / "conf"
 TOYS = ROOT / "tests" / "toys"

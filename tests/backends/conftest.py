@@ -12,12 +12,13 @@ import pytest
 import yaml
 
 HERE = Path(__file__).resolve().parent
-CONF = HERE.parents[1] / "conf" / "backend"
+ROOT = HERE.parents[1]
+CONF = ROOT / "conf" / "backend"
 sys.path.insert(0, str(HERE))
 
 # Before anything here imports ray: the token and the flags are read once in a process.
 os.environ["PYTHONPATH"] = os.pathsep.join(
-    [str(HERE), str(HERE.parent), str(HERE.parents[1] / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    [*map(str, (HERE, HERE.parent, ROOT / "src", ROOT / "benchmarks")), *filter(None, [os.environ.get("PYTHONPATH")])]
 )
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("RAY_AUTH_MODE", "token")

@@ -8,8 +8,8 @@ import pytest
 import task_sets
 from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
 
+from peers.backends.joblib_asha import RungFiles
 from raybench.backends.asha import StoppingAsha, run_trial, rungs_of, survives
-from raybench.backends.joblib_asha import RungFiles
 from raybench.backends.ray_tune import scheduler
 from raybench.model.errors import BackendFailed
 from raybench.model.measurement import Task

@@ -1,4 +1,4 @@
-"""Every backend of conf/backend keeps the contract, on two workers and tiny task_sets."""
+"""Every backend of conf/backend, and every peer, keeps the contract, on two workers and tiny task_sets."""
 
 import importlib
 import importlib.util
@@ -12,14 +12,18 @@ import pytest
 import task_sets
 import yaml
 
-from checkout import CONF
+from checkout import CONF, PEERS
 from raybench.backends.base import Backend, Resources
 from raybench.model.errors import BackendFailed, RaybenchError
 from raybench.model.measurement import TaskResult
 from raybench.model.plan import Cluster
 from toys.quirks import Quirk
 
-ARMS = {path.stem: yaml.safe_load(path.read_text()) for path in sorted((CONF / "backend").glob("*.yaml"))}
+FILES = [
+    *sorted((CONF / "backend").glob("*.yaml")),
+    *(path for path in sorted((PEERS / "backend").glob("*.yaml")) if "_without_" not in path.stem),  # test_ablated.py
+]
+ARMS = {path.stem: yaml.safe_load(path.read_text()) for path in FILES}
 KEYS = {"_target_", "about", "tags", "stepped", "requires", "params", "flags"}
 TAGS = {
     "serial",

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import task_sets
 
+from peers.backends.sklearn_halving import SklearnHalving, iterations, join_fits
 from raybench.backends.base import Resources
-from raybench.backends.sklearn_halving import SklearnHalving, iterations, join_fits
 from raybench.model.measurement import Point, Task, TaskResult, WorkerSeen
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from checkout import TOYS
+from checkout import PEERS, TOYS
 from raybench.config import hydra_compose, settings
 from raybench.model import paths
 from raybench.model.errors import BadSettings
@@ -117,3 +117,15 @@ def test_every_study_names_workloads_and_backends_that_exist():
         study = settings.load([f"study={name}"]).study
         assert study.grid
         assert study.about
+
+
+@pytest.mark.parametrize("word", ["backends=[dask_distributed]", "backend.dask_distributed.x=1"])
+def test_a_backend_that_moved_to_the_peers_is_found_there(word: str):
+    with pytest.raises(
+        BadSettings, match=r"is one of the peers; add `--conf benchmarks/peers/conf`"
+    ):
+        settings.load(["study=smoke", word])
+
+    assert set(hydra_compose.PEERS) <= set(hydra_compose.names([PEERS], "backend"))
+    found = settings.load(["study=smoke", "backends=[dask_distributed]"], conf=[PEERS]).study.backends
+    assert found["dask_distributed"].target.startswith("peers.backends.")

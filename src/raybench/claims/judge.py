@@ -62,9 +62,9 @@ class Judged:
         return f"{units.by_unit(self.sample.estimate, self.unit)} ({about})"
 
 
-def judge(run: Run, findings: Findings, conf: Sequence[Path] = (), group: str = reading.GROUP) -> tuple[ClaimLine, ...]:
-    """Judge the project's own claims and those of further configuration folders. group : their folder below conf/."""
-    return verdicts(run, findings, reading.read(conf, group=group))
+def judge(run: Run, findings: Findings, conf: Sequence[Path] = ()) -> tuple[ClaimLine, ...]:
+    """Judge the project's own claims and those of further configuration folders."""
+    return verdicts(run, findings, reading.read(conf))
 
 
 def verdicts(run: Run, findings: Findings, claims: Sequence[Claim]) -> tuple[ClaimLine, ...]:

@@ -24,6 +24,10 @@ SPEC_KEYS = (
 )
 DEFAULTS = {"study": "quick", "cluster": "local"}
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C one is ten times faster, where it was built
+PEERS_CONF, PEERS_PATH = "benchmarks/peers/conf", "benchmarks"  # of the repository
+PEERS = frozenset(  # backends that lie there
+    ("dask_distributed", "futures_processes", "futures_threads", "joblib_asha", "optuna_parallel", "sklearn_halving")
+)
 HYDRA_ERRORS = (HydraException, OmegaConfBaseException, ValueError)
 
 
@@ -117,7 +121,7 @@ def _explain(message: str, override: str, folders: Sequence[Path]) -> str:
     if parts[0] in ("workload", "backend") and len(parts) > 1:
         known = names(folders, parts[0])
         if parts[1] not in known:
-            return f"{override}: {parts[0]} '{parts[1]}' does not exist; {nearest(parts[1], known)}"
+            return f"{override}: {explain_missing(parts[0], parts[1], known)}"
         params = _yaml(known[parts[1]]).get("params") or {}
         if parts[-1] not in params:
             there = nearest(parts[-1], params) if params else "it has none"
@@ -136,6 +140,13 @@ def choice(group: str, overrides: Sequence[str]) -> str:
     """Name the chosen file of a group; Hydra keeps it only in its own runtime configuration."""
     asked = [value for o in overrides for key, _, value in [o.lstrip("+").partition("=")] if key == group]
     return asked[-1] if asked else DEFAULTS[group]
+
+
+def explain_missing(kind: str, name: str, known: Iterable[str]) -> str:
+    """Say that a workload or backend does not exist, with the nearest that does, or where it has moved."""
+    if kind == "backend" and name in PEERS:
+        return f"backend '{name}' is one of the peers; add `--conf {PEERS_CONF}`, with PYTHONPATH={PEERS_PATH}"
+    return f"{kind} '{name}' does not exist; {nearest(name, known)}"
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -6,7 +6,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from raybench.config.hydra_compose import SPEC_KEYS, choice, compose_study, names, nearest, search_path, spelled_out
+from raybench.config.hydra_compose import (
+    SPEC_KEYS,
+    choice,
+    compose_study,
+    explain_missing,
+    names,
+    nearest,
+    search_path,
+    spelled_out,
+)
 from raybench.model.errors import BadSettings
 from raybench.model.plan import Cluster, GridRow, Limits, Requires, Role, Spec, Study, Tag
 
@@ -188,9 +197,7 @@ def _all(asked: tuple[str, ...], known: Mapping[str, Spec]) -> tuple[str, ...]:
 def _check_known(asked: Iterable[str], known: Mapping[str, Spec], what: str, study: str) -> None:
     for name in asked:
         if name not in known:
-            raise BadSettings(
-                f"{what}s=[{name}] (study {study}): {what} '{name}' does not exist; {nearest(name, known)}"
-            )
+            raise BadSettings(f"{what}s=[{name}] (study {study}): {explain_missing(what, name, known)}")
 
 
 def _positive(value: Any, name: str) -> int:

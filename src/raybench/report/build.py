@@ -10,7 +10,6 @@ from raybench.analysis.results import Findings, Run
 from raybench.claims.judge import judge
 from raybench.report.document import Document, decision_table, decisions, document
 from raybench.report.html_report import page
-from raybench.report.overheads import STUDY, Overheads, overheads
 from raybench.report.plots import PLOTS
 from raybench.report.plots.canvas import svg
 from raybench.report.results_md import results
@@ -21,7 +20,6 @@ from raybench.report.tables import Table, code_span, escape, markdown
 from raybench.store import store
 
 FIGURES, PAGE = "figures", "index.html"
-CLAIM, TARGET = "claim", "target"  # folders of conf/: documented sentences, and what tuned backends should reach
 SPLICED = ("README.md", "METHODOLOGY.md")
 HEADLINE = ("workload", "advice", "backend", "P", "gain, warm", "gain, cold")
 
@@ -49,7 +47,7 @@ def rebuild(reports: Path, folder: Path, root: Path, *, conf: Sequence[Path] = (
     """
     run, findings = analyse_and_judge(read(folder, reports), conf=conf)
     drawn = _drawn(findings)
-    whole = _whole(run, findings, drawn, _add_overheads(reports, run, conf))
+    whole = _whole(run, findings, drawn)
     pictures = {name: svg(plot, data) for name, (plot, data) in drawn.items()}
     files = {
         **_texts(whole, run, findings, reports, root),
@@ -66,43 +64,24 @@ def rebuild(reports: Path, folder: Path, root: Path, *, conf: Sequence[Path] = (
 def analyse_and_judge(run: Run, *, conf: Sequence[Path] = ()) -> tuple[Run, Findings]:
     """Analyse a run, the documented claims included."""
     findings = analyse(run)
-    return run, replace(findings, claims=judge(run, findings, conf, CLAIM))
+    return run, replace(findings, claims=judge(run, findings, conf))
 
 
-def newest_peers(reports: Path, machine: str) -> Path | None:
-    """Find the newest run of the benchmark of peers on a machine; None where there is none."""
-    here = reports / "raw" / machine / STUDY
-    return max((path for path in store.runs(reports) if path.parent == here), key=lambda p: p.name, default=None)
-
-
-def costs(folder: Path | None, reports: Path, *, conf: Sequence[Path] = ()) -> Overheads | None:
-    """Analyse a run of the benchmark of peers."""
-    if folder is None:
-        return None
-    peers = read(folder, reports)
-    findings = analyse(peers)
-    return overheads(peers, findings, judge(peers, findings, conf, TARGET))
-
-
-def texts(run: Run, findings: Findings, reports: Path, root: Path, *, conf: Sequence[Path] = ()) -> dict[Path, str]:
+def texts(run: Run, findings: Findings, reports: Path, root: Path) -> dict[Path, str]:
     """Return what RESULTS.md and the spliced documents must say; nothing is drawn or written."""
-    whole = _whole(run, findings, _drawn(findings), _add_overheads(reports, run, conf))
+    whole = _whole(run, findings, _drawn(findings))
     return _texts(whole, run, findings, reports, root)
-
-
-def _add_overheads(reports: Path, run: Run, conf: Sequence[Path]) -> Overheads | None:
-    return costs(newest_peers(reports, run.environment.machine), reports, conf=conf)
 
 
 def _drawn(findings: Findings) -> dict[str, tuple[Any, Any]]:
     return {plot.name: (plot, data) for plot in PLOTS if (data := plot.series(findings)) is not None}
 
 
-def _whole(run: Run, findings: Findings, drawn: Mapping[str, tuple[Any, Any]], beside: Overheads | None) -> Document:
+def _whole(run: Run, findings: Findings, drawn: Mapping[str, tuple[Any, Any]]) -> Document:
     captions: dict[str, list[Figure]] = {}
     for name, (plot, data) in drawn.items():
         captions.setdefault(plot.section, []).append(Figure(name=name, title=plot.title, caption=plot.caption(data)))
-    return document(run, findings, captions, beside)
+    return document(run, findings, captions)
 
 
 def _texts(whole: Document, run: Run, findings: Findings, reports: Path, root: Path) -> dict[Path, str]:

@@ -4,15 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from raybench.analysis.results import Findings, Run
+from raybench.analysis.speedup import BAND
 from raybench.model import units
 from raybench.model.estimate import Estimate
-from raybench.report import cells, evidence, overheads, search
+from raybench.report import cells, evidence, search
 from raybench.report.decision import Advice, Decision, decide
-from raybench.report.overheads import Overheads
 from raybench.report.pivot import pivot
 from raybench.report.section import Figure, Section
 from raybench.report.tables import Entry, Table, code, number, word
 from raybench.report.threats import threats
+
+KEPT = BAND[0]  # the efficiency down to which a task length is listed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,16 +30,13 @@ class Document:
     sections: tuple[Section, ...]
 
 
-def document(
-    run: Run, findings: Findings, figures: Mapping[str, Sequence[Figure]], costs: Overheads | None = None
-) -> Document:
-    """Lay out the report. figures : by the id of the section in which they stand; costs : from the same machine."""
+def document(run: Run, findings: Findings, figures: Mapping[str, Sequence[Figure]]) -> Document:
+    """Lay out the report. figures : by the id of the section in which they stand."""
     sections = (
         _decisions(findings),
         evidence.claims(findings),
         _cells(run, findings),
         evidence.metg(findings),
-        overheads.section(costs),
         evidence.losses(findings),
         search.deltas(findings),
         evidence.controls(run, findings),
@@ -119,7 +118,7 @@ def decisions(findings: Findings) -> list[Decision]:
     shortest: dict[tuple[str, int], tuple[Estimate, str]] = {}
     for curve in findings.curves:
         for found in curve.metg:
-            if found.level == overheads.KEPT:
+            if found.level == KEPT:
                 shortest.setdefault((curve.cell.backend.name, curve.cell.cpus), (found.work, found.mark))
     rows = [row for row in findings.rows if row.cell.workload.name not in findings.ladders]
     return decide(rows, floors=findings.controls.floor, shortest=shortest)
@@ -137,7 +136,7 @@ def decision_table(decided: Sequence[Decision]) -> Table:
             "One line per workload: the best cell of those with the same work as the loop. Gain: time of the loop / "
             "time of the cell, [95 % interval], n blocks; warm: against the better of the two loops, named beside it; "
             "cold: against the one-thread loop, start-up included. Not below: kernel time per task at which the "
-            f"backend keeps an efficiency of {overheads.KEPT} (METG)."
+            f"backend keeps an efficiency of {KEPT} (METG)."
         ),
     )
 

@@ -27,7 +27,7 @@ def check(reports: Path, folder: Path | None, root: Path, *, conf: Sequence[Path
     if folder is None:
         return Checked(claims=(), faults=())
     run, findings = build.analyse_and_judge(build.read(folder, reports), conf=conf)
-    given = build.texts(run, findings, reports, root, conf=conf)
+    given = build.texts(run, findings, reports, root)
     return Checked(claims=findings.claims, faults=tuple(differences(given)))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from made_study import CEILING, POOL, SHARED_HEAD, cell, measured, planned, series, stamps
-from raybench.analysis.ablation import fits, gains, sides, starts
+from peers.ablation import fits, gains, sides, starts
 from raybench.model.measurement import Details, FitStages, HeadUse, HeadUsed
 from raybench.model.plan import Spec
 

@@ -1,4 +1,4 @@
-"""Backends side by side on one workload, the arms of one backend against each other, and what fixed costs consist of.
+"""Backends side by side on one workload, variants of one backend against each other, parts of fixed costs.
 
 For the benchmark of peers: every figure is of one run, and the ideal, bare processes, was measured in its blocks.
 """
@@ -39,10 +39,10 @@ class Side:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gain:
-    """What a setting buys: time without it / time of the tuned arm, warm, same configurations.
+    """What a setting buys: time without it / time of the tuned variant, warm, same configurations.
 
-    setting : in words; '' where the other arm is the documented one, which differs in all of them.
-    base : seconds of the tuned arm in the blocks of the ratio.
+    setting : in words; '' where the other variant is the documented one, which differs in all of them.
+    base : seconds of the tuned variant in the blocks of the ratio.
     """
 
     cell: Cell
@@ -103,11 +103,11 @@ def _before(phases: Phases) -> float:
 
 
 def gains(plan: Plan, measurements: Sequence[Measurement], resampler: Resampler | None = None) -> list[Gain]:
-    """Compare each tuned arm with its documented one and with those that lack one setting, in reading order."""
+    """Compare each tuned variant with its documented one and with those that lack one setting, in reading order."""
     data, draws = ledger(plan, measurements), resampler or Resampler()
     found = []
     for key, cell in data.cells.items():
-        for other, setting in _arms_of(data, key):
+        for other, setting in _variants_of(data, key):
             top, bottom = data.paired(other, key, makespan)
             if len(top):
                 compared = ratio(top, bottom, draws).estimate()
@@ -116,8 +116,8 @@ def gains(plan: Plan, measurements: Sequence[Measurement], resampler: Resampler 
     return found
 
 
-def _arms_of(data: Ledger, key: str) -> Iterator[tuple[str, str]]:
-    """List the arms (keys) of a tuned cell on the same workload and cores, with the setting that each lacks."""
+def _variants_of(data: Ledger, key: str) -> Iterator[tuple[str, str]]:
+    """List the variants (keys) of a tuned cell on the same workload and cores, with the setting that each lacks."""
     cell = data.cells[key]
     for k in data.siblings(key):
         other = data.cells[k]
@@ -154,7 +154,7 @@ def _start(phases: Phases) -> dict[str, float]:
 def fits(plan: Plan, measurements: Sequence[Measurement]) -> list[Parts]:
     """Name the parts of each fit of Ray Tune: what an average worker's time went into, from its call to its return.
 
-    Of tuned arms only: where an actor runs one trial, no worker lives through the fit.
+    Of tuned variants only: where an actor runs one trial, no worker lives through the fit.
     """
     data = ledger(plan, measurements)
     return [

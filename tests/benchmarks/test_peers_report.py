@@ -1,4 +1,4 @@
-"""The benchmark of peers as a section of whatever run the report shows."""
+"""The report of the benchmark of peers, from made runs."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from made_study import CEILING, POOL, cell, planned, series, stamps
+from peers import report as peers_report
 from raybench.model.measurement import Details
 from raybench.model.plan import Role, Spec
-from raybench.report import build
 from raybench.store import store
 from report import made_run
-from report.read_back import results, table
+from report.read_back import table
 
 FOUR = stamps([(1, 0.0, 1.0), (1, 1.0, 2.0), (2, 0.0, 1.0), (2, 1.0, 2.0)])
 HALF = Spec(name="granularity_half_second", target="x:Work", tags=("compute",))
@@ -37,43 +37,39 @@ def peers(reports: Path, *, seconds: float, run: str, machine: str) -> Path:
     return folder
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    made_run.write(tmp_path / "reports")
-    return tmp_path
+def told(root: Path) -> str:
+    assert peers_report.main(root) == 0
+    return (root / "reports" / "PEERS.md").read_text(encoding="utf-8")
 
 
-def rebuilt(root: Path) -> str:
-    folder = next(path for path in store.runs(root / "reports") if path.parent.name != "peers")
-    build.rebuild(root / "reports", folder, root)
-    return results(root)
+def test_without_a_run_the_script_says_how_to_take_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert peers_report.main(tmp_path) == 2
+
+    assert "take one with `nox -s peers`" in capsys.readouterr().err
+    assert not (tmp_path / "reports").exists()
 
 
-def test_without_a_run_of_the_benchmark_the_report_says_how_to_take_one(root: Path):
-    assert "take one with `nox -s peers`" in rebuilt(root)
-
-
-def test_the_newest_run_on_the_same_machine_stands_in_the_report(root: Path):
+def test_the_newest_run_is_told_with_the_same_bytes_from_the_same_data(tmp_path: Path):
     machine = made_run.environment().machine
-    peers(root / "reports", seconds=4.0, run="20260101T000000Z-a", machine=machine)
-    peers(root / "reports", seconds=2.5, run="20260102T000000Z-b", machine=machine)
-    peers(root / "reports", seconds=9.0, run="20260103T000000Z-c", machine="another")
+    peers(tmp_path / "reports", seconds=4.0, run="20260101T000000Z-a", machine="another")
+    peers(tmp_path / "reports", seconds=2.5, run="20260102T000000Z-b", machine=machine)
 
-    text = rebuilt(root)
+    text = told(tmp_path)
 
-    sides = table(text, "What does each backend cost").set_index("backend")
+    sides = table(text, "Ideal: bare processes").set_index("backend")
     assert sides.loc["ray_tasks", "ideal / time"].startswith("0.8")
     assert sides.loc["ray_tasks_documented", "ideal / time"].startswith("0.08")
-    gains = table(text, "Each line withdraws one setting").set_index("tuned arm")
+    gains = table(text, "takes one setting away").set_index("tuned variant")
     assert gains.loc["ray_tasks", "without"] == "all of them: as documented"
     assert gains.loc["ray_tasks", "time without / with"].startswith("10.0")
-    assert "20260102T000000Z-b" in text[text.index("What does each backend cost") :]
+    assert "20260102T000000Z-b" in text and "20260101T000000Z-a" not in text
+    assert told(tmp_path) == text
 
 
-def test_targets_are_judged_like_claims(root: Path):
-    peers(root / "reports", seconds=2.5, run="20260101T000000Z-a", machine=made_run.environment().machine)
+def test_targets_are_judged_like_claims(tmp_path: Path):
+    peers(tmp_path / "reports", seconds=2.5, run="20260101T000000Z-a", machine=made_run.environment().machine)
 
-    targets = table(rebuilt(root), "What tuned backends should reach").set_index("id")
+    targets = table(told(tmp_path), "What tuned backends should reach").set_index("id")
 
     assert targets.loc["T1", "verdict"] == "REFUTED"
     assert targets.loc["T1", "measured"].startswith("0.8")

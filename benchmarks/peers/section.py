@@ -1,27 +1,27 @@
-"""What backends cost: the benchmark of peers as a section, whichever run the report is about."""
+"""What backends cost: the tables of the benchmark of peers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from raybench.analysis import ablation
-from raybench.analysis.ablation import Gain, Parts, Side
+from peers import ablation
+from peers.ablation import Gain, Parts, Side
 from raybench.analysis.results import ClaimLine, Findings, Run
-from raybench.analysis.speedup import FULL_WORK
+from raybench.analysis.speedup import BAND, FULL_WORK
 from raybench.model import units
 from raybench.model.estimate import Estimate
 from raybench.report.section import Section
 from raybench.report.tables import Entry, Table, code, number, word
 
-STUDY = "peers"
-KEPT = 0.7  # of the documented band: the efficiency down to which a task length is listed
+KEPT = BAND[0]  # the efficiency down to which a task length is listed
 ID, TITLE = "overheads", "What does each backend cost, and what does each setting buy?"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overheads:
-    """The benchmark of peers on the same machine. shortest : METG at an efficiency of 0.7, by backend, with its mark.
+    """What a run of the benchmark of peers tells about costs.
 
-    targets : what tuned arms should reach, judged like claims.
+    shortest : METG at the efficiency KEPT, by backend, with its mark.
+    targets : what tuned variants should reach, judged like claims.
     """
 
     run: Run
@@ -53,15 +53,8 @@ def overheads(run: Run, findings: Findings, targets: Sequence[ClaimLine] = ()) -
     )
 
 
-def section(found: Overheads | None) -> Section:
-    """Lay out the benchmark of peers; says how to take it where there is none."""
-    if found is None:
-        why = (
-            word("No run of the benchmark of peers on this machine; take one with "),
-            code("nox -s peers"),
-            word("."),
-        )
-        return Section(id=ID, title=TITLE, paragraphs=(why,))
+def section(found: Overheads) -> Section:
+    """Lay out the tables that have lines."""
     tables = (
         _sides(found),
         _gains(found.gains),
@@ -71,11 +64,7 @@ def section(found: Overheads | None) -> Section:
             "parts of a cold start", found.starts, "What a cold start of Ray consists of, to workers that ran a task"
         ),
     )
-    head = (
-        word("From a run of its own on the same machine, all arms interleaved in the same blocks: "),
-        code(found.run.folder),
-        word("."),
-    )
+    head = (word("One run, all variants interleaved in the same blocks; every table is of it."),)
     return Section(id=ID, title=TITLE, paragraphs=(head,), tables=tuple(table for table in tables if table.rows))
 
 
@@ -107,7 +96,8 @@ def _sides(found: Overheads) -> Table:
             "Warm, [95 % interval], n blocks. Ideal: bare processes on all cores that run the same tasks, measured in "
             "the same blocks. Tasks ran: share of the core-seconds, within each measurement, so that a machine whose "
             "speed changes cannot show in it. Lost per task: core-seconds beyond the ideal, where all steps were run. "
-            "METG: shortest task with which the backend keeps an efficiency of 0.7. First result: cold, from the "
+            "METG: shortest task with which the backend keeps an efficiency of "
+            f"{KEPT}. First result: cold, from the "
             "interpreter's start; not given where a Ray head was shared. Work: of the steps asked for; less is early "
             "stopping, and scikit-learn repeats steps."
         ),
@@ -124,7 +114,7 @@ def _shortest(found: tuple[Estimate, str] | None) -> Entry:
 def _gains(gains: Sequence[Gain]) -> Table:
     return Table(
         name="settings",
-        columns=("workload", "tuned arm", "P", "time with", "without", "time without / with"),
+        columns=("workload", "tuned variant", "P", "time with", "without", "time without / with"),
         rows=tuple(
             (
                 code(gain.cell.workload.name),
@@ -138,8 +128,9 @@ def _gains(gains: Sequence[Gain]) -> Table:
         ),
         numeric=frozenset({"P", "time with", "time without / with"}),
         caption=(
-            "Each line withdraws one setting from the tuned arm, the documented arm all of them; same configurations, "
-            "warm. Above 1x the setting pays; settings interact, so the lines do not multiply to the documented one."
+            "Each line takes one setting away from the tuned variant, the documented variant all of them; same "
+            "configurations, warm. Above 1x the setting pays; settings interact, so the lines do not multiply to the "
+            "documented one."
         ),
     )
 
