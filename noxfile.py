@@ -54,7 +54,7 @@ def peers(session: nox.Session) -> None:
     install(session, "peers")
     words = ("--no-report", "--conf", "benchmarks/peers/conf", "study=peers", *session.posargs)
     session.run("raybench", "run", *words, env=environment() | {"PYTHONPATH": "benchmarks"})
-    session.run("python", "benchmarks/peers/report.py", env=environment())
+    session.run("python", "benchmarks/peers", env=environment())
 
 
 @nox.session
@@ -88,7 +88,7 @@ def report(session: nox.Session) -> None:
     before = generated()
     session.run("raybench", "report", env=environment())
     if any((ROOT / "reports" / "raw").glob("*/peers")):
-        session.run("python", "benchmarks/peers/report.py", env=environment())
+        session.run("python", "benchmarks/peers", env=environment())
     changed = sorted({path for path, _ in before.items() ^ generated().items()})
     if changed:
         session.error(f"not what the raw data give, commit what was written now: {', '.join(changed)}")

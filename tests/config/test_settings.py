@@ -121,9 +121,7 @@ def test_every_study_names_workloads_and_backends_that_exist():
 
 @pytest.mark.parametrize("word", ["backends=[dask_distributed]", "backend.dask_distributed.x=1"])
 def test_a_backend_that_moved_to_the_peers_is_found_there(word: str):
-    with pytest.raises(
-        BadSettings, match=r"is one of the peers; add `--conf benchmarks/peers/conf`"
-    ):
+    with pytest.raises(BadSettings, match=r"is one of the peers; add `--conf benchmarks/peers/conf`"):
         settings.load(["study=smoke", word])
 
     assert set(hydra_compose.PEERS) <= set(hydra_compose.names([PEERS], "backend"))
