@@ -100,7 +100,7 @@ def arms(kind: type[Backend]) -> list[Any]:
 def test_an_arm_without_a_setting_differs_from_its_tuned_arm_in_exactly_that_one(name: str) -> None:
     withdrawn, tuned = settings(ARMS[name]), settings(TUNED[name.partition(WORD)[0]])
     assert len({key for key in withdrawn.keys() | tuned.keys() if withdrawn.get(key) != tuned.get(key)}) == 1
-    assert ARMS[name].keys() - TUNED[name.partition(WORD)[0]].keys() <= {"params"}
+    assert ARMS[name].keys() - TUNED[name.partition(WORD)[0]].keys() <= {"params", "variant_of", "disables"}
 
 
 def test_no_setting_is_withdrawn_twice() -> None:

@@ -16,7 +16,7 @@ from checkout import CONF, PEERS
 from raybench.backends.base import Backend, Resources
 from raybench.model.errors import BackendFailed, RaybenchError
 from raybench.model.measurement import TaskResult
-from raybench.model.plan import Cluster
+from raybench.model.plan import Cluster, Role, Tag
 from toys.quirks import Quirk
 
 FILES = [
@@ -24,23 +24,7 @@ FILES = [
     *(path for path in sorted((PEERS / "backend").glob("*.yaml")) if "_without_" not in path.stem),  # test_ablated.py
 ]
 ARMS = {path.stem: yaml.safe_load(path.read_text()) for path in FILES}
-KEYS = {"_target_", "about", "tags", "stepped", "requires", "params", "flags"}
-TAGS = {
-    "serial",
-    "threads",
-    "parallel",
-    "shared_head",
-    "cold",
-    "peer",
-    "adaptive",
-    "ends_tasks",
-    "survives_kills",
-    "gpu",
-    "documented",
-    "threads_pool",
-    "control",
-    "ceiling",
-}
+KEYS = {"_target_", "about", "role", "variant_of", "disables", "tags", "stepped", "requires", "params", "flags"}
 
 
 def tagged(arm: dict[str, Any], tag: str) -> bool:
@@ -60,9 +44,9 @@ def distinct() -> list[Any]:
     seen, arms = set(), []
     for name, arm in ARMS.items():
         code = (arm["_target_"], str(arm.get("params")), "serial" in arm["tags"])
-        if code not in seen and not tagged(arm, "threads") and not tagged(arm, "control"):
+        if code not in seen and arm.get("role") not in ("threaded_baseline", "control"):
             marks = [pytest.mark.ray] if is_ray(arm) else []
-            marks += [pytest.mark.slow] if is_tune(arm) and tagged(arm, "documented") else []
+            marks += [pytest.mark.slow] if is_tune(arm) and (arm.get("role") == "documented") else []
             arms.append(pytest.param(name, id=name, marks=marks))
         seen.add(code)
     return arms
@@ -136,7 +120,7 @@ def test_every_task_comes_back_once_in_order_from_all_workers_with_the_data_brou
     assert backend.adaptive == bool(arm.get("stepped"))
     if isinstance(workload, task_sets.Steps):
         assert_only_an_adaptive_backend_stopped_trials(backend, [task.steps for task in tasks], results)
-    if not tagged(arm, "documented"):
+    if arm.get("role") != "documented":
         answered = results if name == "optuna_parallel" else warm + results  # Optuna: new threads in each study
         assert len(workers_of(answered)) == wanted(name)
         assert len({r.pid for r in answered}) == wanted(name)
@@ -221,7 +205,7 @@ def test_a_killed_worker_costs_no_result_or_fails_the_run(
 ) -> None:
     name, backend = entered
     arm = ARMS[name]
-    if any(tagged(arm, tag) for tag in ("serial", "threads", "threads_pool")):
+    if any(tagged(arm, tag) for tag in ("serial", "threads_pool")):
         pytest.skip("its tasks run in the driver's own process")
     if is_tune(arm) and name != "ray_tune_fifo":
         pytest.skip("the same code as ray_tune_fifo")
@@ -245,7 +229,8 @@ def test_a_killed_worker_costs_no_result_or_fails_the_run(
 def test_a_backend_file_uses_the_known_keys_and_tags(name: str) -> None:
     arm = ARMS[name]
     assert set(arm) <= KEYS
-    assert set(arm["tags"]) <= TAGS
+    assert set(arm["tags"]) <= set(Tag)
+    assert arm.get("role", "candidate") in set(Role)
     assert arm["about"]
     assert "\n" not in arm["about"]
     assert all(isinstance(value, str) for value in (arm.get("flags") or {}).values())

@@ -1,4 +1,4 @@
-"""Backends beside the ideal, arms beside each other, parts of fixed costs: made runs with round numbers."""
+"""Backends beside the ideal, variants beside each other, parts of fixed costs: made runs with round numbers."""
 
 from dataclasses import replace
 from typing import Any
@@ -8,11 +8,12 @@ import pytest
 from made_study import CEILING, POOL, SHARED_HEAD, cell, measured, planned, series, stamps
 from peers.ablation import fits, gains, sides, starts
 from raybench.model.measurement import Details, FitStages, HeadUse, HeadUsed
-from raybench.model.plan import Spec
+from raybench.model.plan import Role, Spec
 
 TUNED = cell(POOL, 2)
-SLOW = cell(replace(POOL, name="pool_without_actor_reuse"), 2)
-DOCUMENTED = cell(replace(POOL, name="pool_documented"), 2)
+LESS = replace(POOL, name="pool_slow", variant_of=POOL.name, disables="actor reuse")
+SLOW = cell(LESS, 2)
+DOCUMENTED = cell(replace(POOL, name="pool_shown", variant_of=POOL.name, role=Role.DOCUMENTED), 2)
 BARE = cell(CEILING, 2)
 FOUR = stamps([(1, 0.0, 1.0), (1, 1.5, 2.5), (2, 0.5, 1.5), (2, 1.5, 2.5)])
 
@@ -41,8 +42,8 @@ def test_a_cell_that_joined_a_head_has_no_cold_time():
     assert sides(plan, lines)[0].before is None
 
 
-def test_each_arm_is_compared_with_the_tuned_one_on_as_many_cores():
-    other = cell(replace(POOL, name="pool_without_actor_reuse"), 4)
+def test_each_variant_is_compared_with_the_tuned_one_on_as_many_cores():
+    other = cell(LESS, 4)
     plan = planned([TUNED, SLOW, DOCUMENTED, other], blocks=6)
     lines = [
         line
@@ -56,8 +57,8 @@ def test_each_arm_is_compared_with_the_tuned_one_on_as_many_cores():
     assert all(gain.cell == TUNED for gain in found)
 
 
-def test_an_arm_of_another_backend_is_none_of_this_one():
-    alien = cell(Spec(name="pooled_without_x", target="x:P", tags=("parallel",)), 2)
+def test_a_variant_of_another_backend_is_none_of_this_one():
+    alien = cell(Spec(name="pooled", target="x:P", tags=("parallel",), variant_of="another", disables="x"), 2)
 
     assert gains(planned([TUNED, alien], blocks=6), series(TUNED, [1.0] * 6) + series(alien, [2.0] * 6)) == []
 
