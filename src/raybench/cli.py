@@ -24,6 +24,8 @@ INTERRUPTED = 130
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; 0 fine, 1 something failed or disagrees, 2 the user's mistake, 130 interrupted."""
     signal.signal(signal.SIGTERM, _interrupt)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # `nohup raybench run` goes on
+        signal.signal(signal.SIGHUP, _interrupt)
     arguments = parse(argv)
     try:
         return int(_DO[arguments.verb](arguments))
@@ -64,7 +66,7 @@ def _plan(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from raybench.execution import run_folder
+    from raybench.execution import adaptive, run_folder
     from raybench.store import store
 
     asked = _settings(arguments)
@@ -72,27 +74,36 @@ def _run(arguments: argparse.Namespace) -> int:
     made = run_folder.plan_study(asked)
     opened = run_folder.open_run(asked, made, command=f"raybench run {' '.join(arguments.overrides)}".strip())
     print(f"run {opened.folder}: {opened.note}")
-    failed = 0
-    if (why := run_folder.why_finished(opened, budget_min=asked.study.budget_min)) and not asked.study.retry_failed:
+    why = run_folder.why_finished(opened, budget_min=asked.study.budget_min)
+    if why and not asked.study.retry_failed and not adaptive.is_open(opened):
         print(f"nothing left to measure: {why}")
     else:
-        failed = _pursue(opened, asked)
+        _pursue(opened, asked)
     if not arguments.no_report and opened.plan.verdicts:
         store.set_current(asked.reports, opened.folder)
         _rebuild(asked.reports, opened.folder, arguments, always=False)
+    return _judge_failures(opened, asked)
+
+
+def _judge_failures(opened: "Run", asked: "Settings") -> int:
+    """Say what failed in the run, now or in an earlier pass, and return the exit code."""
+    from raybench.execution import adaptive
+
+    failed = adaptive.count_failures(opened)
+    if failed:
+        print(f"{failed} failed in this run; `retry=failed` measures them again", file=sys.stderr)
     return 1 if failed else 0
 
 
-def _pursue(opened: "Run", asked: "Settings") -> int:
+def _pursue(opened: "Run", asked: "Settings") -> None:
     from raybench import console
     from raybench.execution import adaptive, run_folder
     from raybench.store import store
 
     with store.lock(opened.folder), console.progress() as observe:
-        outcome = adaptive.pursue(opened, asked, observe)
-        run_folder.note_stop(opened, outcome.stopped, budget_min=asked.study.budget_min)
-    console.show_outcome(outcome, opened)
-    return outcome.failed
+        done = adaptive.pursue(opened, asked, observe)
+        run_folder.note_stop(opened, done.stopped, budget_min=asked.study.budget_min)
+    console.show_pass(done, opened)
 
 
 def _fetch(names: Sequence[str]) -> None:
@@ -224,9 +235,9 @@ def _cell(arguments: argparse.Namespace) -> int:
 
 def _prepare_this_process(job: Any) -> None:
     """Take on the cell's environment: this verb measures in the very process, for debugging."""
-    from raybench.execution.child import environment
+    from raybench.execution.environment import environment
 
-    wanted = environment(job.cell.backend, threads=job.cell.cpus_per_task, tag="raybench-cell", job=job)
+    wanted = environment(job.cell.backend, threads=job.cell.cpus_per_task, job=job) | {"RAYBENCH_TAG": "raybench-cell"}
     stale = (
         os.environ.get("OMP_NUM_THREADS") != wanted["OMP_NUM_THREADS"]
         or os.environ.get("RAYBENCH_TAG") != "raybench-cell"

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from raybench.execution.run_folder import Run
-from raybench.execution.runner import Event, Observer, Outcome
+from raybench.execution.runner import Event, EventKind, Observer, Pass
 from raybench.model.plan import Job, Plan, Status
 from raybench.model.units import by_unit
 from raybench.model.visible import visible
@@ -75,10 +75,10 @@ def show_plan(plan: Plan, seconds: float, budget_min: float) -> None:
     )
 
 
-def show_outcome(outcome: Outcome, run: Run) -> None:
+def show_pass(done: Pass, run: Run) -> None:
     """Print how a pass ended."""
     console().print(
-        f"{outcome.measured} measured, {outcome.failed} failed, stopped: {outcome.stopped}; raw data in {run.folder}"
+        f"{done.measured} measured, {done.failed} failed, stopped: {done.stopped}; raw data in {run.folder}"
     )
 
 
@@ -93,14 +93,14 @@ def progress() -> Iterator[Observer]:
         task = bar.add_task("starting", total=None, left="")
 
         def observe(event: Event) -> None:
-            if event.kind == "measured" and event.job is not None:
+            if event.kind is EventKind.MEASURED and event.job is not None:
                 bar.update(task, completed=event.done, total=event.total, left=f"{event.left_s / 60:.1f} min left")
                 if event.measurement is not None and event.measurement.status is not Status.OK:
                     bar.console.print(escape(_line(event)))
             elif event.job is not None:
                 bar.update(task, description=escape(_name(event.job)))
             elif event.text:
-                bar.console.print(escape(event.text if event.kind != "quality" else f"quality pass of {event.text}"))
+                bar.console.print(escape(_sentence(event)))
 
         yield observe
 
@@ -139,12 +139,14 @@ def show_findings(findings: Sequence["Finding"]) -> int:
 
 
 def _plain(event: Event) -> None:
-    if event.kind == "measured":
+    if event.kind is EventKind.MEASURED:
         say(_line(event))
-    elif event.kind == "quality":
-        say(f"quality pass of {event.text}")
-    elif event.kind == "stopped":
-        say(event.text)
+    elif event.text:
+        say(_sentence(event))
+
+
+def _sentence(event: Event) -> str:
+    return f"quality pass of {event.text}" if event.kind is EventKind.QUALITY else event.text
 
 
 def _line(event: Event) -> str:

@@ -22,7 +22,6 @@ WINDOW_S = 1.0
 MEMORY_GIB = 2.0  # the driver, two workers with XGBoost and scikit-learn, Ray's daemons
 SHM_GIB = 2.0  # below, joblib does not share arrays there and Ray shrinks its object store
 DISK_GIB = 2.0  # Ray's session folder, generated files
-TAGS = "raybench-"  # every run's tag begins so
 
 
 class Health(StrEnum):
@@ -60,7 +59,7 @@ def examine(*, start_ray: bool = True, address: str | None = None, host: Host = 
         space(tempfile.gettempdir(), DISK_GIB, "make room, or point TMPDIR at a larger disk", host=host),
         gpus(machine.gpus()),
         *(data(name) for name in files.KNOWN),
-        leftovers(process_tree.list_tagged(TAGS)),
+        leftovers(process_tree.list_tagged(process_tree.TAGS)),
     ]
     if start_ray or address:
         findings += ray_findings(ray_probe.ask(address), joined=bool(address))

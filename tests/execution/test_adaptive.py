@@ -9,9 +9,9 @@ from checkout import TOYS
 from raybench.config import settings
 from raybench.config.settings import Settings
 from raybench.execution.adaptive import pursue, wide_cells
-from raybench.execution.run_folder import PLANNED, Run, identity, note_stop, open_run, plan_study, why_finished
+from raybench.execution.run_folder import Run, identity, note_stop, open_run, plan_study, why_finished
 from raybench.model.measurement import Environment, Measurement, Phases
-from raybench.model.plan import Cell, Job, Plan, Role, Spec, Status, Tag
+from raybench.model.plan import Cell, Job, Plan, Role, Spec, Status, Stop, Tag
 from raybench.store import store
 
 WORK = Spec(name="w", target="x.W")
@@ -78,11 +78,11 @@ def test_mini_blocks_hold_the_cell_its_base_and_the_replica(tmp_path: Path, monk
     )  # fmt: skip
     run = opened(asked)
     plan = run.plan
-    outcome = pursue(run, asked, lambda event: None)
+    done = pursue(run, asked, lambda event: None)
 
     lines = store.Store(run.folder / store.MEASUREMENTS).load().measurements
     extra = [m for m in lines if m.extra]
-    assert outcome.stopped == "7 blocks"
+    assert done.stopped is Stop.MOST_BLOCKS
     assert {m.block for m in lines if not m.extra} == set(range(6))
     assert {m.block for m in extra} == {6}
     assert {(m.cell, m.replica) for m in extra} == {
@@ -98,10 +98,10 @@ def test_a_budget_that_ends_between_blocks_leaves_the_quality_pass_to_be_taken(t
         ]
     )  # fmt: skip
     run = opened(asked)
-    outcome = pursue(run, asked, lambda event: None)
+    done = pursue(run, asked, lambda event: None)
 
     loaded = store.Store(run.folder / store.MEASUREMENTS).load()
-    assert outcome.stopped == "budget"
+    assert done.stopped is Stop.BUDGET
     assert {m.block for m in loaded.measurements} == {0}
     assert {q.workload for q in loaded.qualities} == {"xgb_hpo_friedman"}
 
@@ -125,7 +125,7 @@ def test_planned_blocks_are_a_finished_study_unless_a_larger_budget_is_given(tmp
     plan, _ = made({LOOP.key: [1.0] * 6})
     run = Run(folder=tmp_path, plan=plan, resumed=True, note="")
 
-    note_stop(run, PLANNED, budget_min=10)
+    note_stop(run, Stop.PLANNED, budget_min=10)
 
     assert why_finished(run, budget_min=10).startswith("all planned blocks are there")
     assert why_finished(run, budget_min=10.5) == ""

@@ -3,17 +3,17 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
 
-from made_processes import DAEMON, NO_GROUPS, go, python
+from made_processes import DAEMON, go, python
 from raybench.model.errors import RaybenchError
 from raybench.system import process_tree
-from raybench.system.process_tree import TAG, Account
+from raybench.system.meter import Meter
+from raybench.system.process_tree import TAG
 
 
 def alive(pid: int) -> bool:
@@ -42,18 +42,18 @@ def test_a_descendant_that_lost_its_tag_is_ended_with_its_parent(tag: str) -> No
     assert not alive(bare)
 
 
-def test_an_orphan_that_lost_its_tag_is_ended_by_its_account(tag: str) -> None:
-    account = Account.open(tag)
-    if account.cpu_source.startswith("psutil"):
-        pytest.skip(f"no control groups to hold an untagged orphan: {account.cpu_source}")
+def test_an_orphan_that_lost_its_tag_is_ended_by_its_meter(tag: str) -> None:
+    meter = Meter.open(tag)
+    if meter.cpu_source.startswith("psutil"):
+        pytest.skip(f"no control groups to hold an untagged orphan: {meter.cpu_source}")
     code = DAEMON.replace("time.sleep(600)", "os.execve('/bin/sleep', ['sleep', '600'], {})")
     with python(code, tag) as child:
-        account.add(child.pid)
+        meter.add(child.pid)
         orphan = int(go(child))
         child.wait()
-        assert process_tree.end(tag, account=account) >= 1
+        assert process_tree.end(tag, members=meter.processes) >= 1
     assert not alive(orphan)
-    assert account.close() == ""
+    assert meter.close() == ""
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_orphans_come_back_to_a_subreaper_and_are_buried_but_kept_ones_are_not(t
     """In a process of its own, because a subreaper stays one."""
     code = f"""
 import os, signal, subprocess, sys, psutil
-from raybench import processes
+from raybench.system import process_tree as processes
 said = processes.become_subreaper()
 daemon = subprocess.Popen([sys.executable, "-c", {DAEMON!r}], stdout=subprocess.PIPE, text=True)
 orphan = int(daemon.stdout.readline())
@@ -130,15 +130,3 @@ print(repr(said), mine, processes.reap(keep=[kept.pid]), processes.reap(keep=[ke
         env={**os.environ, "PYTHONPATH": path, TAG: tag},
     )
     assert done.stdout.split() == ["''", "True", "1", "0", "7"]
-
-
-# --- accounts -------------------------------------------------------------------------------------
-
-
-@pytest.fixture(params=["best", "psutil"])
-def account(request: pytest.FixtureRequest, tag: str) -> Iterator[Account]:
-    """Open an account by the best means here, and one without control groups."""
-    opened = Account.open(tag) if request.param == "best" else Account(tag, NO_GROUPS)
-    yield opened
-    process_tree.end(tag, account=opened)
-    assert opened.close() == ""

@@ -1,11 +1,12 @@
 """A local Ray head in a process of its own: `python -m raybench.backends.ray_head`.
 
 One JSON line on standard input says what it has: {"num_cpus", "num_gpus", "object_store_memory", "temp_dir"}.
-One JSON line on standard output says where it is: {"address", "start_s", "parts"}.
+One JSON line on the pipe RAYBENCH_RESULT_FD says where it is: {"address", "start_s", "parts"}.
 It stops when its input closes.
 """
 
 import json
+import os
 import signal
 import sys
 
@@ -18,6 +19,8 @@ from raybench.model.clock import now
 def main() -> None:
     """Start the head, say so, wait for the end of the input, stop the head."""
     began = now()
+    pipe = int(os.environ["RAYBENCH_RESULT_FD"])
+    os.set_inheritable(pipe, False)  # daemons that held it would hide the end of this process
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     wish = json.loads(sys.stdin.readline())
     address = start_local_head(
@@ -27,8 +30,8 @@ def main() -> None:
         temp_dir=wish.get("temp_dir"),
     )
     start_s = now() - began
-    sys.stdout.write(json.dumps({"address": address, "start_s": start_s, "parts": {"head": start_s}}) + "\n")
-    sys.stdout.flush()
+    with os.fdopen(pipe, "w", encoding="utf-8") as out:
+        out.write(json.dumps({"address": address, "start_s": start_s, "parts": {"head": start_s}}) + "\n")
     try:
         sys.stdin.read()
     finally:

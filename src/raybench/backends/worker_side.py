@@ -177,8 +177,9 @@ def roll_call(ask: Callable[[int], list[int]], workers: int) -> set[int]:
 
 
 def shared_memory() -> str:
-    """Return the folder that lies in memory, or the ordinary temporary folder where there is none."""
-    return SHARED_MEMORY if Path(SHARED_MEMORY).is_dir() else tempfile.gettempdir()
+    """Return the measurement's private folder in memory, which the runner removes; without a runner the shared one."""
+    own = os.environ.get("RAYBENCH_SHARED_MEMORY")
+    return own or (SHARED_MEMORY if Path(SHARED_MEMORY).is_dir() else tempfile.gettempdir())
 
 
 def full(folder: str) -> str:

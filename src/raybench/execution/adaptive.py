@@ -10,57 +10,84 @@ from dataclasses import replace
 
 from raybench.analysis import speedup
 from raybench.config.settings import Settings
-from raybench.execution.run_folder import PLANNED, Run
-from raybench.execution.runner import Event, Observer, Outcome, Runner, jobs_in_order
+from raybench.execution.quality_processes import complete
+from raybench.execution.run_folder import Run
+from raybench.execution.runner import BAD, Event, EventKind, Observer, Pass, Runner, jobs_in_order
 from raybench.model import stats
 from raybench.model.clock import now
-from raybench.model.plan import Plan, Status, Tag
+from raybench.model.plan import Limits, Plan, Status, Stop, Tag
 from raybench.planning.planner import mini_block
 from raybench.store import store
 
+PAIR_CELLS = 3  # a pair of the quality pass runs the tasks, the baseline and further models, one by one
 MOST_BLOCKS = 30  # method: stop at 30 blocks however wide the interval
 
 
-def pursue(run: Run, settings: Settings, observe: Observer) -> Outcome:
+def pursue(run: Run, settings: Settings, observe: Observer) -> Pass:
     """Measure what is missing of a run within the budget; the caller holds the folder's lock.
 
-    Returns counts of this pass and why it stopped: `complete` (every planned block and every interval narrow
-    enough), `planned blocks` (all of them, but no budget left for wide intervals), `budget`, or `30 blocks`.
+    Returns counts of this pass and why it stopped.
     """
     retry_failed, quiet_only = settings.study.retry_failed, run.plan.controls
-    runner = Runner(run.folder, observe=observe, retry_failed=retry_failed, quiet_only=quiet_only)
-    if stale := runner.leftovers():
-        observe(Event(kind="stopped", text=f"ended {stale} processes that a killed runner had left behind"))
-    budget_s = settings.study.budget_min * 60
-    began = now()
-    outcome = runner.run(jobs_in_order(run.plan), budget_s=budget_s)
+    with Runner(run.folder, observe=observe, retry_failed=retry_failed, quiet_only=quiet_only) as runner:
+        if stale := str(runner.remove_leftovers()):
+            observe(Event(kind=EventKind.TOLD, text=f"removed what runners that were killed had left behind: {stale}"))
+        budget_s = settings.study.budget_min * 60
+        began = now()
+        done = runner.run(jobs_in_order(run.plan), budget_s=budget_s)
+        if run.plan.quality_pairs:
+            _quality(run, runner)
+        if done.stopped is not Stop.BUDGET:
+            done = _narrow(run, runner, done, left_s=lambda: budget_s - (now() - began))
+    observe(Event(kind=EventKind.TOLD, text=f"stopped: {done.stopped}"))
+    return done
+
+
+def _quality(run: Run, runner: Runner) -> None:
     specs = {cell.workload.name: cell.workload for cell in run.plan.cells}
-    if run.plan.quality_pairs:
-        runner.quality([specs[name] for name in run.plan.quality], pairs=run.plan.quality_pairs, seed=run.plan.seed)
-    if outcome.stopped == "budget":
-        return _tell(outcome, observe)
-    return _tell(_narrow(run, runner, outcome, left_s=lambda: budget_s - (now() - began)), observe)
+    cell_s = max((job.limits.cell_timeout_s for job in run.plan.jobs), default=Limits().cell_timeout_s)
+    wanted = [specs[name] for name in run.plan.quality]
+    runner.quality(wanted, pairs=run.plan.quality_pairs, seed=run.plan.seed, timeout_s=PAIR_CELLS * cell_s)
 
 
-def _narrow(run: Run, runner: Runner, outcome: Outcome, *, left_s: Callable[[], float]) -> Outcome:
+def count_failures(run: Run) -> int:
+    """Count what a run holds of failures: measurements by their last attempt, quality passes that are not whole."""
+    loaded = store.Store(run.folder / store.MEASUREMENTS).load()
+    last = {line.key[:3]: line.status for line in sorted(loaded.measurements, key=lambda m: m.attempt)}
+    return sum(status in BAD for status in last.values()) + len(missing_quality(run, loaded))
+
+
+def is_open(run: Run) -> bool:
+    """Return whether a quality pass failed: it is taken again, although all is measured."""
+    return bool(missing_quality(run, store.Store(run.folder / store.MEASUREMENTS).load()))
+
+
+def missing_quality(run: Run, loaded: store.Loaded) -> list[str]:
+    """List the workloads whose quality pass has not all its lines."""
+    keys = {line.key for line in loaded.qualities}
+    pairs = run.plan.quality_pairs
+    return [name for name in run.plan.quality if pairs and not complete(keys, name, pairs)]
+
+
+def _narrow(run: Run, runner: Runner, done: Pass, *, left_s: Callable[[], float]) -> Pass:
     """Add mini-blocks of the cells whose interval is wider than asked, with their bases, until the budget ends."""
     if not (run.plan.controls and run.plan.verdicts):
-        return outcome
+        return done
     loaded = store.Store(run.folder / "measurements.jsonl").load()
     block = max([run.plan.blocks, *(m.block + 1 for m in loaded.measurements)])
     while True:
         loaded = store.Store(run.folder / "measurements.jsonl").load()
         wide = wide_cells(run.plan, loaded)
         if not wide:
-            return replace(outcome, stopped="complete")
+            return replace(done, stopped=Stop.COMPLETE)
         if block >= MOST_BLOCKS:
-            return replace(outcome, stopped=f"{MOST_BLOCKS} blocks")
+            return replace(done, stopped=Stop.MOST_BLOCKS)
         jobs = mini_block(run.plan, wide, block=block)
         took = _seconds(loaded, {job.cell.key for job in jobs}) * 1.2
         if took > left_s():
-            return replace(outcome, stopped=PLANNED)
+            return replace(done, stopped=Stop.PLANNED)
         more = runner.run(jobs, budget_s=left_s())
-        outcome = replace(outcome, measured=outcome.measured + more.measured, failed=outcome.failed + more.failed)
+        done = replace(done, measured=done.measured + more.measured, failed=done.failed + more.failed)
         block += 1
 
 
@@ -90,8 +117,3 @@ def _seconds(loaded: store.Loaded, keys: set[str]) -> float:
             phases = line.phases
             total.setdefault(line.cell, []).append(phases.cold + phases.data + phases.check + 1.0)
     return 10.0 + sum(2 * max(values) for values in total.values())
-
-
-def _tell(outcome: Outcome, observe: Observer) -> Outcome:
-    observe(Event(kind="stopped", text=f"stopped: {outcome.stopped}"))
-    return outcome

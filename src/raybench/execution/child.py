@@ -1,42 +1,49 @@
-"""One child process of the runner: its environment, its pipe, its limits, and the end of its whole tree."""
+"""One child process of the runner: its pipe, its limits, and how it ended. Its environment: `environment`."""
 
+import fcntl
 import json
 import os
 import selectors
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import IO, Any
+from types import TracebackType
+from typing import IO, Any, Self
 
 from raybench.model.clock import now
-from raybench.model.plan import Job, Spec
-from raybench.system import process_tree
 
-THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "BLIS_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "NUMBA_NUM_THREADS",
-)
-# The same for every backend, so that no arm is measured with another arm's defaults (METHODOLOGY, threads).
-COMMON = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_USAGE_STATS_PROMPT_ENABLED": "0",
-    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # else Ray starts every worker through uv
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "DO_NOT_TRACK": "true",
-    "PYTHONUNBUFFERED": "1",
-    "SPT_NOENV": "1",  # else setproctitle, which Ray uses, overwrites the environment in which we look for the tag
-}
-PROXIES = ("http_proxy", "https_proxy", "all_proxy", "grpc_proxy")  # they break gRPC between Ray's own processes
+RESULT_FD = "RAYBENCH_RESULT_FD"  # names the pipe for raw lines; standard output is for whatever libraries print
 WATCH_S = 0.25  # between looks at the memory of the tree; one file read where there are control groups
+PIPE_BYTES = 2**16
+LAST_WAIT_S = 10.0  # for the exit status of a child that has closed its pipe
+MOST_BYTES = 2**26  # of answers: the largest line of the full study has 0.3 MB
+
+
+class Cut(StrEnum):
+    """Why a child was not waited for to its end."""
+
+    TIME = "time"
+    MEMORY = "memory"
+    LENGTH = "length"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What a child may take.
+
+    timeout_s : seconds for the whole answer, or for each line of it.
+    held_bytes : memory of the tree now, a shared head included; looked at every `WATCH_S`.
+    """
+
+    timeout_s: float
+    memory_bytes: int | None = None
+    held_bytes: Callable[[], int] = lambda: 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,33 +51,21 @@ class Ending:
     """How a child ended: its lines, and why it was ended, if it was."""
 
     lines: tuple[str, ...]
-    timed_out: bool = False
-    over_memory: int | None = None  # bytes seen when the limit was passed
-    most_memory: int = 0  # bytes seen at most, shared head included
+    cut: Cut | None = None
+    most_bytes: int = 0  # memory of the tree at most, as far as it was looked at
     returncode: int | None = None
     last_words: str = ""  # end of standard error
 
-
-def environment(spec: Spec, *, threads: int, tag: str, job: Job | None = None) -> dict[str, str]:
-    """Build a child's environment: this process's own, thread variables, flags of the arm, the tag.
-
-    Nothing that Ray or a thread library reads is taken over from the user's shell.
-    """
-    foreign = ("RAY_", "TUNE_", "OMP_", "MKL_", "OPENBLAS_", "LOKY_", "JOBLIB_", "BLIS_", "GOTO_", "KMP_")
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(foreign) and k.lower() not in PROXIES}
-    kept.pop("PYTHONDONTWRITEBYTECODE", None)  # without bytecode caches each child would compile what it imports
-    kept |= COMMON
-    kept |= {name: str(threads) for name in THREAD_VARIABLES}
-    kept |= {str(k): str(v) for k, v in spec.params.get("flags", {}).items()}
-    kept["no_proxy"] = kept["NO_PROXY"] = "*"
-    kept["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(os.path.abspath(path) for path in sys.path if path))
-    kept[process_tree.TAG] = tag
-    if job is not None:
-        kept["PYTHONHASHSEED"] = str(job.hash_seed)
-        kept["RAYBENCH_PADDING"] = "x" * job.padding
-        if job.cell.gpus == 0:
-            kept["CUDA_VISIBLE_DEVICES"] = ""
-    return kept
+    @property
+    def how(self) -> str:
+        """Say how the process ended, for a reason."""
+        if self.returncode is None:
+            return "closed its pipe"
+        if self.returncode >= 0:
+            return f"ended with exit code {self.returncode}"
+        number = -self.returncode
+        names = {int(known): known.name for known in signal.Signals}
+        return f"ended with signal {number} ({names.get(number, 'unknown')})"
 
 
 class Child:
@@ -80,53 +75,70 @@ class Child:
         read_end, write_end = os.pipe()
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
         self.spawned = now()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", module],
-            stdin=subprocess.PIPE,
-            stdout=self._log,
-            stderr=self._log,
-            pass_fds=(write_end,),
-            env={**env, "RAYBENCH_RESULT_FD": str(write_end)},
-            cwd=cwd,
-            start_new_session=True,  # Ctrl-C reaches the runner only, which ends the child in order
-        )
-        os.close(write_end)
+        try:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", module],
+                stdin=subprocess.PIPE,
+                stdout=self._log,
+                stderr=self._log,
+                pass_fds=(write_end,),
+                env={**env, RESULT_FD: str(write_end)},
+                cwd=cwd,
+                start_new_session=True,  # Ctrl-C reaches the runner only, which ends the child in order
+            )
+        finally:
+            os.close(write_end)
         self._pipe = read_end
+        self._cut: Cut | None = None
+        self._most_bytes = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def send(self, request: Mapping[str, Any]) -> None:
-        """Return the child its request; a child that died before is noticed by `wait`."""
+        """Give the child its request; a child that died before is noticed by `wait`."""
         assert self.process.stdin is not None
+        data = (json.dumps(request) + "\n").encode()
+        with suppress(OSError):  # a child that never reads must not stop the runner: all of it fits into the pipe
+            fcntl.fcntl(self.process.stdin, fcntl.F_SETPIPE_SZ, max(PIPE_BYTES, len(data)))
         with suppress(BrokenPipeError):
-            self.process.stdin.write((json.dumps(request) + "\n").encode())
+            self.process.stdin.write(data)
             self.process.stdin.flush()
 
-    def wait(self, *, timeout_s: float, held_bytes: Callable[[], int], memory_bytes: int | None) -> Ending:
-        """Read until the child closes its pipe, runs out of time, or its tree outgrows its memory.
+    def wait(self, bounds: Bounds) -> Ending:
+        """Read until the child closes its pipe or has ended, or passes a bound; the time-out is for all of it."""
+        lines = tuple(self._read(bounds, deadline=self.spawned + bounds.timeout_s))
+        return self.end(lines)
 
-        held_bytes : memory of the tree now, a shared head included; looked at every `WATCH_S`.
-        """
-        chunks: list[bytes] = []
-        most = 0
-        deadline = self.spawned + timeout_s
-        for chunk in self._read():
-            if chunk is not None:
-                if not chunk:
-                    break
-                chunks.append(chunk)
-                continue
-            most = max(most, used := held_bytes())
-            if now() > deadline:
-                return self._ending(chunks, timed_out=True, most_memory=most)
-            if memory_bytes is not None and used > memory_bytes:
-                return self._ending(chunks, over_memory=used, most_memory=most)
+    def lines(self, bounds: Bounds) -> Iterator[str]:
+        """Read line by line; the time-out is for each line. How it ended: `end`."""
+        yield from self._read(bounds, deadline=None)
+
+    def end(self, lines: tuple[str, ...] = ()) -> Ending:
+        """Wait for the end of a child that has closed its pipe, and say how it ended."""
+        if self._cut is None:
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(timeout=LAST_WAIT_S)
+        return Ending(
+            lines=lines,
+            cut=self._cut,
+            most_bytes=self._most_bytes,
+            returncode=self.process.poll(),
+            last_words=self.last_words(),
+        )
+
+    def leave(self) -> None:
+        """Close the child's input, which tells it to end in order, and give it a moment."""
+        assert self.process.stdin is not None
+        with suppress(BrokenPipeError):
+            self.process.stdin.close()
         with suppress(subprocess.TimeoutExpired):
-            self.process.wait(timeout=10)
-        return self._ending(chunks, most_memory=most)
-
-    def lines(self) -> Iterator[str]:
-        """Read line by line until the child closes its pipe; for children that talk for long."""
-        with os.fdopen(os.dup(self._pipe), encoding="utf-8") as stream:
-            yield from stream
+            self.process.wait(timeout=LAST_WAIT_S)
 
     def close(self) -> None:
         """End the child if it still runs, and let go of its pipes."""
@@ -140,35 +152,59 @@ class Child:
         self._log.close()
 
     def last_words(self) -> str:
-        """Return the end of what the child and its libraries printed, in one line."""
+        """Return the end of what the child and its libraries printed, in one line; of a traceback its last line."""
         self._log.seek(0, os.SEEK_END)
         self._log.seek(max(0, self._log.tell() - 2000))
         text = self._log.read().decode(errors="replace")
-        tail = [line.strip() for line in text.splitlines() if line.strip()][-3:]
-        return " / ".join(tail)[-500:]
+        said = [line.strip() for line in text.splitlines() if line.strip()]
+        trace = any(line.startswith(("Traceback (most recent call last)", 'File "')) for line in said)
+        return " / ".join(said[-1:] if trace else said[-3:])[-500:]
 
-    def _read(self) -> Iterator[bytes | None]:
-        """Yield what arrives; None at each look at the limits; b'' at the end."""
+    def _read(self, bounds: Bounds, *, deadline: float | None) -> Iterator[str]:
+        """Yield whole lines, and at the end what is left without an end of line."""
+        size, parts = 0, list[bytes]()
+        for chunk in self._chunks(bounds, deadline):
+            size += len(chunk)
+            parts.append(chunk)
+            if b"\n" in chunk:
+                *whole, rest = b"".join(parts).split(b"\n")
+                parts = [rest]
+                yield from (line.decode(errors="replace") for line in whole)
+            if size > MOST_BYTES:
+                self._cut = Cut.LENGTH
+                return
+        if self._cut is None and (rest := b"".join(parts)):
+            yield rest.decode(errors="replace")
+
+    def _chunks(self, bounds: Bounds, deadline: float | None) -> Iterator[bytes]:
+        """Yield what arrives until the pipe is closed, or its child has ended, or a bound is passed.
+
+        A process that the child forked may hold the pipe for ever: the child's own end is what counts.
+        """
+        look = now()
+        line_by = now() + bounds.timeout_s
         with selectors.DefaultSelector() as selector:
             selector.register(self._pipe, selectors.EVENT_READ)
             while True:
-                if selector.select(timeout=WATCH_S):
-                    chunk = os.read(self._pipe, 1 << 16)
-                    yield chunk
+                ended = self.process.poll() is not None  # asked before the pipe, so that its last words are read
+                if selector.select(timeout=0 if ended else WATCH_S):
+                    chunk = os.read(self._pipe, 1 << 20)
                     if not chunk:
                         return
-                else:
-                    yield None
+                    yield chunk
+                    line_by = now() + bounds.timeout_s if b"\n" in chunk else line_by
+                elif ended:
+                    return
+                if now() >= look:
+                    look = now() + WATCH_S
+                    if self._passes(bounds, deadline if deadline is not None else line_by):
+                        return
 
-    def _ending(
-        self, chunks: list[bytes], *, timed_out: bool = False, over_memory: int | None = None, most_memory: int = 0
-    ) -> Ending:
-        text = b"".join(chunks).decode(errors="replace")
-        return Ending(
-            lines=tuple(text.splitlines()),
-            timed_out=timed_out,
-            over_memory=over_memory,
-            most_memory=most_memory,
-            returncode=self.process.poll(),
-            last_words=self.last_words(),
-        )
+    def _passes(self, bounds: Bounds, deadline: float) -> bool:
+        held = bounds.held_bytes()
+        self._most_bytes = max(self._most_bytes, held)
+        if now() > deadline:
+            self._cut = Cut.TIME
+        elif bounds.memory_bytes is not None and held > bounds.memory_bytes:
+            self._cut = Cut.MEMORY
+        return self._cut is not None

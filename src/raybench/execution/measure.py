@@ -29,7 +29,7 @@ from raybench.model.errors import BackendFailed, RaybenchError, TaskTimedOut, on
 from raybench.model.measurement import Details, LadderPoint, Measurement, Phases, Task, TaskResult, TaskStamp
 from raybench.model.plan import Job, Spec, Status
 from raybench.model.serialize import from_json
-from raybench.system import process_tree
+from raybench.system.meter import counted_cpu_s
 from raybench.workloads.base import BLOCK, Workload
 
 T = TypeVar("T")
@@ -196,14 +196,14 @@ def _time_phases(job: Job, draft: Draft, backend: Backend, work: _Work) -> list[
 
 
 def _makespan(job: Job, draft: Draft, backend: Backend, work: _Work) -> list[TaskResult]:
-    cpu_before = process_tree.counted_cpu_s(os.environ)
+    cpu_before = counted_cpu_s(os.environ)
     began = now()  # of the makespan and of the stamps: between two readings the process may lose its core
     try:
         results = backend.run(work.workload, work.tasks, work.data)
     finally:
         ended = now()
         draft.seconds["makespan"] = ended - began
-    cpu_after = process_tree.counted_cpu_s(os.environ)
+    cpu_after = counted_cpu_s(os.environ)
     if cpu_before is not None and cpu_after is not None:
         draft.facts["cpu_makespan_s"] = cpu_after - cpu_before
     draft.facts["tasks"] = tuple(_stamp(result, began) for result in results)

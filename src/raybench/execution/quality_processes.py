@@ -2,17 +2,17 @@
 
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Set
+from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
-from raybench.execution.child import Child, environment
+from raybench.execution.child import Bounds, Child, Cut
+from raybench.execution.environment import environment
+from raybench.execution.sandbox import Home, Sandbox
+from raybench.execution.take import UNREADABLE, memory_limit
 from raybench.model.measurement import Quality
 from raybench.model.plan import Spec
 from raybench.model.serialize import from_json, to_json
-from raybench.system import process_tree
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,26 +29,44 @@ def complete(keys: Set[tuple[str, str, int]], workload: str, pairs: int) -> bool
     return bool(arms) and bool(arms[0]) and all(found == arms[0] for found in arms)
 
 
-def take(spec: Spec, *, pairs: int, seed: int, tag: str) -> Taken:
-    """Take all pairs of a workload; whatever happens, no process with `tag` is left."""
-    folder = Path(tempfile.mkdtemp(prefix="rb"))
-    env = environment(spec, threads=1, tag=tag)
+def take(spec: Spec, home: Home, *, pairs: int, seed: int, timeout_s: float) -> Taken:
+    """Take all pairs of a workload; whatever happens, no process and no file is left.
+
+    timeout_s : for each pair. A child that takes longer, and a tree that holds more than the memory allowed, is ended.
+    """
     cores = min(pairs, len(os.sched_getaffinity(0)))
     shares = [list(range(pairs))[core::cores] for core in range(cores)]
-    children = [Child("raybench.execution.quality_worker", env=env, cwd=folder) for _ in shares]
     lines: list[Quality] = []
-    words = ""
-    try:
-        for child, share in zip(children, shares, strict=True):
+    why = ""
+    with Sandbox(home, "q") as box, ExitStack() as stack:
+        env = environment(spec, threads=1) | box.variables
+        bounds = Bounds(timeout_s=timeout_s, memory_bytes=memory_limit(None), held_bytes=box.held_bytes)
+        children = []
+        for share in shares:
+            child = stack.enter_context(Child("raybench.execution.quality_worker", env=env, cwd=box.scratch))
+            box.add(child.process.pid)
             child.send({"quality": to_json(spec), "pairs": share, "seed": seed})
+            children.append(child)
         for child in children:
-            lines += [from_json(Quality, json.loads(text)) for text in child.lines()]
-            words = child.last_words()
-    finally:
-        for child in children:
-            child.close()
-        process_tree.end(tag)
-        shutil.rmtree(folder, ignore_errors=True)
+            found, fault = _read(child, bounds)
+            lines += found
+            why = why or fault
     came = len({line.pair for line in lines})
-    fault = f"quality pass of {spec.name}: {came} of {pairs} pairs came: {words}" if came < pairs else ""
+    fault = f"quality pass of {spec.name}: {came} of {pairs} pairs came: {why}" if came < pairs or why else ""
     return Taken(lines=tuple(sorted(lines, key=lambda line: line.pair)), fault=fault)
+
+
+def _read(child: Child, bounds: Bounds) -> tuple[list[Quality], str]:
+    """Read one child's lines, and why there are no more, or ''."""
+    lines = []
+    for text in child.lines(bounds):
+        try:
+            lines.append(from_json(Quality, json.loads(text)))
+        except UNREADABLE as error:
+            return lines, f"an answer cannot be read: {type(error).__name__}: {error}"
+    ending = child.end()
+    if ending.cut is Cut.TIME:
+        return lines, f"no pair within {bounds.timeout_s:g} s; raise limits.cell_timeout_s if it needs longer"
+    if ending.cut is Cut.MEMORY:
+        return lines, f"out of memory: the process tree held {ending.most_bytes / 2**30:.2f} GiB"
+    return lines, "" if ending.returncode == 0 else f"a process {ending.how}: {ending.last_words}"

@@ -8,7 +8,7 @@ from pathlib import Path
 from raybench.config.settings import Settings
 from raybench.model.errors import BadStore
 from raybench.model.measurement import Environment
-from raybench.model.plan import Plan
+from raybench.model.plan import Plan, Stop
 from raybench.model.serialize import digest
 from raybench.planning.planner import Machine, plan
 from raybench.store import store
@@ -16,7 +16,6 @@ from raybench.system import fingerprint, machine
 from raybench.workloads import files
 
 STOPPED = "stopped.json"
-PLANNED = "planned blocks"  # all there; some intervals are wider than asked, and the budget was spent
 PARTS = {
     "source": "the code that measures",
     "lock": "the lock file",
@@ -61,9 +60,9 @@ def why_finished(run: Run, *, budget_min: float) -> str:
     if not path.is_file():
         return ""
     stopped = json.loads(path.read_text(encoding="utf-8"))
-    if stopped["lines"] != _lines(run.folder) or stopped["reason"] in ("budget", ""):
+    if stopped["lines"] != _lines(run.folder) or stopped["reason"] in (Stop.BUDGET, ""):
         return ""
-    if stopped["reason"] == PLANNED:
+    if stopped["reason"] == Stop.PLANNED:
         if budget_min > stopped["budget_min"]:
             return ""
         return f"all planned blocks are there; a budget_min above {stopped['budget_min']:g} narrows wide intervals"

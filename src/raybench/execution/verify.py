@@ -1,20 +1,21 @@
 """Verify every pair: one child process per backend, so that each arm has its own environment and its own head."""
 
 import json
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from typing import Any
 
 from raybench.config.settings import Settings
-from raybench.execution.child import Child
-from raybench.execution.child import environment as child_environment
+from raybench.execution.child import Bounds, Child, Cut, Ending
+from raybench.execution.environment import environment
 from raybench.execution.run_folder import read_machine
+from raybench.execution.sandbox import Home, Sandbox
+from raybench.execution.take import UNREADABLE, memory_limit
 from raybench.execution.verify_backend import Verified, disagreements
 from raybench.model.plan import Limits, Role, Spec, Status, Tag
 from raybench.model.serialize import from_json, to_json
 from raybench.planning.planner import unsuitable
-from raybench.system import machine, process_tree
+from raybench.system import machine
 
 WORKERS = 2
 TASK_TIMEOUT_S = 5.0  # for workloads whose tasks hang on purpose
@@ -40,15 +41,23 @@ def verify_all(settings: Settings) -> Iterator[Verified]:
     study = settings.study
     workloads = _choose(study.workloads, {name for row in study.grid for name in row.workloads})
     backends = _choose(study.backends, {name for row in study.grid for name in row.backends})
-    for backend in backends:
-        suited = []
-        for workload in workloads:
-            if reason := _reason(workload, backend):
-                yield Verified(workload=workload.name, backend=backend.name, status=Status.SKIPPED, reason=reason)
-            else:
-                suited.append(workload)
-        for gpus in sorted({_gpus(spec) for spec in suited}):
-            yield from _on_backend(backend, [s for s in suited if _gpus(s) == gpus], gpus=gpus, seed=study.seed)
+    with Home() as home:
+        for backend in backends:
+            suited = []
+            for workload in workloads:
+                if reason := _reason(workload, backend):
+                    yield Verified(workload=workload.name, backend=backend.name, status=Status.SKIPPED, reason=reason)
+                else:
+                    suited.append(workload)
+            for gpus in sorted({_gpus(spec) for spec in suited}):
+                batch = _Batch(
+                    backend=backend,
+                    workloads=[spec for spec in suited if _gpus(spec) == gpus],
+                    gpus=gpus,
+                    seed=study.seed,
+                    timeout_s=study.limits.cell_timeout_s,
+                )
+                yield from _verify(batch, home)
 
 
 def summary(verified: Sequence[Verified]) -> Summary:
@@ -88,40 +97,73 @@ def _gpus(workload: Spec) -> float:
     return float(workload.params.get("gpus", 0)) if Tag.GPU in workload.tags else 0.0
 
 
-def _on_backend(backend: Spec, workloads: Sequence[Spec], *, gpus: float, seed: int) -> Iterator[Verified]:
-    serial = Tag.SERIAL in backend.tags
-    threads = backend.role is Role.THREADED_BASELINE
-    cpus = min(WORKERS, machine.usable_cpus())
-    workers, each = (1, 1) if serial else (1, cpus) if threads else (cpus, 1)
-    hangs = any(Tag.HANGS in spec.tags for spec in workloads)
-    tag = f"raybench-verify-{backend.name}:"
-    limits = Limits(task_timeout_s=TASK_TIMEOUT_S if hangs else None)
-    missing = {spec.name for spec in workloads}
-    with tempfile.TemporaryDirectory(prefix="rb") as folder:
-        child = Child(
-            "raybench.execution.worker", env=child_environment(backend, threads=each, tag=tag), cwd=Path(folder)
-        )
-        try:
-            child.send(
-                {
-                    "verify": to_json(backend),
-                    "workloads": to_json(list(workloads)),
-                    "workers": workers,
-                    "cpus_per_task": each,
-                    "gpus": gpus,
-                    "limits": to_json(limits),
-                    "seed": seed,
-                    "affinity": list(machine.cpus_for(workers * each)),
-                }
-            )
-            for text in child.lines():
-                one = from_json(Verified, json.loads(text))
-                missing.discard(one.workload)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Batch:
+    """What one child verifies: workloads on one backend that is started once."""
+
+    backend: Spec
+    workloads: Sequence[Spec]
+    gpus: float
+    seed: int
+    timeout_s: float  # for each workload
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Workers, and cores of each."""
+        cpus = min(WORKERS, machine.usable_cpus())
+        if Tag.SERIAL in self.backend.tags:
+            return 1, 1
+        return (1, cpus) if self.backend.role is Role.THREADED_BASELINE else (cpus, 1)
+
+    def request(self) -> dict[str, Any]:
+        """Build what the child reads on its standard input."""
+        workers, each = self.shape
+        hangs = any(Tag.HANGS in spec.tags for spec in self.workloads)
+        return {
+            "verify": to_json(self.backend),
+            "workloads": to_json(list(self.workloads)),
+            "workers": workers,
+            "cpus_per_task": each,
+            "gpus": self.gpus,
+            "limits": to_json(Limits(task_timeout_s=TASK_TIMEOUT_S if hangs else None)),
+            "seed": self.seed,
+            "affinity": list(machine.cpus_for(workers * each)),
+        }
+
+
+def _verify(batch: _Batch, home: Home) -> Iterator[Verified]:
+    """Verify a batch; a workload that ends its child is failed, and another child takes those after it."""
+    left = list(batch.workloads)
+    while left:
+        for one in _in_child(replace(batch, workloads=left), home):
+            left = [spec for spec in left if spec.name != one.workload]
+            yield one
+
+
+def _in_child(batch: _Batch, home: Home) -> Iterator[Verified]:
+    """Yield what one child answers; where it ends too early, the workload that it was at is failed."""
+    names = [spec.name for spec in batch.workloads]
+    with Sandbox(home, "v") as box:
+        env = environment(batch.backend, threads=batch.shape[1]) | box.variables
+        bounds = Bounds(timeout_s=batch.timeout_s, memory_bytes=memory_limit(None), held_bytes=box.held_bytes)
+        with Child("raybench.execution.worker", env=env, cwd=box.scratch) as child:
+            box.add(child.process.pid)
+            child.send(batch.request())
+            for text in child.lines(bounds):
+                try:
+                    one = from_json(Verified, json.loads(text))
+                    names.remove(one.workload)
+                except UNREADABLE:
+                    break
                 yield one
-            words = child.last_words()
-        finally:
-            child.close()
-            process_tree.end(tag)
-    for name in sorted(missing):
-        reason = f"the process ended before its answer: {words}"
-        yield Verified(workload=name, backend=backend.name, status=Status.FAILED, reason=reason)
+            ending = child.end()
+    if names:
+        yield Verified(workload=names[0], backend=batch.backend.name, status=Status.FAILED, reason=_why(ending, batch))
+
+
+def _why(ending: Ending, batch: _Batch) -> str:
+    if ending.cut is Cut.TIME:
+        return f"no answer within {batch.timeout_s:g} s; raise limits.cell_timeout_s if it needs longer"
+    if ending.cut is Cut.MEMORY:
+        return f"out of memory: the process tree held {ending.most_bytes / 2**30:.2f} GiB"
+    return f"the process {ending.how} and no answer: {ending.last_words}"

@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 
 from raybench.backends.base import Resources
+from raybench.execution.child import RESULT_FD
 from raybench.execution.measure import measure
 from raybench.execution.verify_backend import Verified, verify_backend
 from raybench.model.clock import now
@@ -22,8 +23,6 @@ from raybench.model.measurement import Measurement
 from raybench.model.plan import Job, Limits, Spec
 from raybench.model.serialize import from_json, to_json
 from raybench.system import process_tree
-
-RESULT_FD = "RAYBENCH_RESULT_FD"
 
 
 def main() -> int:

@@ -279,6 +279,7 @@ class Measurement:
     workers_seen: tuple[WorkerSeen, ...] = ()
     nodes_seen: tuple[str, ...] = ()
     scores: Mapping[str, float] = field(default_factory=dict)
+    strays: tuple[str, ...] = ()  # names of processes that outlived the measurement under the runner, and were ended
     head: HeadUsed | None = None  # None where no Ray head is needed
     details: Details = field(default_factory=Details)
     facts: Mapping[str, Any] = field(default_factory=dict)  # what a workload adds by names of its own; JSON values

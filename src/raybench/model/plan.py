@@ -64,6 +64,15 @@ class Role(StrEnum):
     DOCUMENTED = "documented"  # `variant_of` another, as its library's tutorials show it
 
 
+class Stop(StrEnum):
+    """Why a pass through a plan measured no more."""
+
+    COMPLETE = "complete"  # every planned block is there and every interval is narrow enough
+    PLANNED = "planned blocks"  # all there; some intervals are wider than asked, and the budget was spent
+    BUDGET = "budget"
+    MOST_BLOCKS = "30 blocks"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requires:
     """What must be there before a workload or a backend can run."""

@@ -33,6 +33,7 @@ class Host:
 
 
 THIS = Host()
+GROUPS = "raybench-"  # of the control groups that we make
 
 
 def numbers(text: str) -> tuple[int, ...]:
@@ -140,14 +141,60 @@ def remove_group(folder: Path) -> bool:
     return True
 
 
-def sweep(prefix: str, host: Host = THIS) -> int:
-    """Remove empty groups that a killed run left behind, by the prefix of their names; return how many."""
+def list_groups(prefix: str, host: Host = THIS) -> list[Path]:
+    """List the groups of that prefix below this process's own, empty or not."""
     groups = {group.folder for name in ("cpuacct", "memory") if (group := own_group(name, host)) is not None}
-    return sum(remove_group(old) for folder in groups for old in folder.glob(f"{_group_name(prefix)}*"))
+    return [old for folder in groups for old in folder.glob(f"{_group_name(prefix)}*")]
 
 
 def _group_name(name: str) -> str:
-    return "raybench-" + re.sub(r"[^A-Za-z0-9_.-]", "_", name)
+    return GROUPS + re.sub(r"[^A-Za-z0-9_.-]", "_", name)
+
+
+def memory_allowed(host: Host = THIS) -> int | None:
+    """Return the smallest memory limit of this process's control group and those above it, in bytes; None without one.
+
+    A limit that the machine cannot reach is none: version 1 writes "no limit" as a very large number.
+    """
+    found = [int(text) for text in _of_memory_groups(("memory.max", "memory.limit_in_bytes"), host) if text.isdigit()]
+    total = re.search(r"^MemTotal:\s+(\d+) kB", host.text("/proc/meminfo") or "", re.M)
+    smallest = min(found, default=None)
+    return None if smallest is None or (total and smallest >= int(total[1]) * 1024) else smallest
+
+
+def memory_used(host: Host = THIS) -> int | None:
+    """Return what this process's control group holds, without reclaimable file cache, in bytes; None without one."""
+    group = own_group("memory", host)
+    if group is None:
+        return None
+    usage = next((t for n in ("memory.current", "memory.usage_in_bytes") if (t := _text(group.folder / n))), "")
+    stat = parse_keyed(_text(group.folder / "memory.stat"))
+    cache = stat.get("total_inactive_file", stat.get("inactive_file", 0))
+    return int(usage) - cache if usage.isdigit() else None
+
+
+def count_oom_kills(folders: Iterable[Path] = (), host: Host = THIS) -> int:
+    """Count the processes that the kernel killed for memory in these groups, in our own and in those above it.
+
+    Where no group counts them, the machine's own count is returned. Only its growth means anything.
+    """
+    group = own_group("memory", host)
+    places = [*folders, *(group.upwards() if group else [])]
+    texts = [_text(folder / name) for folder in places for name in ("memory.events", "memory.oom_control")]
+    counts = [count for text in texts if (count := parse_keyed(text).get("oom_kill")) is not None]
+    return sum(counts) if counts else parse_keyed(host.text("/proc/vmstat")).get("oom_kill", 0)
+
+
+def _of_memory_groups(names: tuple[str, ...], host: Host) -> list[str]:
+    group = own_group("memory", host)
+    return [_text(folder / name) for folder in group.upwards() for name in names] if group else []
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace").strip()
+    except OSError:
+        return ""
 
 
 def core_of(cpu: int, host: Host = THIS) -> tuple[int, ...]:

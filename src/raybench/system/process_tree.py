@@ -1,4 +1,4 @@
-"""A process tree found by a tag in its environment: who is in it, how it ends, what it used.
+"""A process tree found by a tag in its environment: who is in it, how it ends. What it used: `meter`.
 
 Ray's daemons leave their parent and their session, so that neither a parent id nor a process group finds them all.
 A process that renames itself may overwrite its environment: SPT_NOENV=1 keeps setproctitle from doing so.
@@ -7,58 +7,76 @@ A process that renames itself may overwrite its environment: SPT_NOENV=1 keeps s
 import ctypes
 import os
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple, Self
 
 import psutil
 
 from raybench.model.clock import now, pause
 from raybench.model.errors import RaybenchError
-from raybench.system.kernel import THIS, Host, new_group, parse_keyed, remove_group
 
 TAG = "RAYBENCH_TAG"
-COUNTER = "RAYBENCH_CPU_COUNTER"  # files that count the tree's CPU time, joined by os.pathsep
+TAGS = "raybench-"  # every tag begins so
 END_WAIT_S = 10.0  # a killed process is gone within milliseconds; one that waits for a disk may take seconds
 LOOK_S = 0.01
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 GONE = (psutil.NoSuchProcess, psutil.AccessDenied, ProcessLookupError, FileNotFoundError)
+RUNNER = re.compile(rf"{TAGS}(\d+)-(\d+)\W")
 
 
-# --- finding and ending ---------------------------------------------------------------------------
+# --- finding --------------------------------------------------------------------------------------
+
+
+def runner_tag() -> str:
+    """Return what the tags of this process's children begin with; no other process of this machine has it."""
+    pid, started = _identity("self")
+    return f"{TAGS}{pid}-{started}:"
 
 
 def list_tagged(prefix: str) -> list[psutil.Process]:
     """List the processes whose tag is `prefix` or goes on from it behind a sign (`a-1` finds `a-1-x`, not `a-10`)."""
     found = []
     open_end = not prefix[-1:].isalnum()
-    for pid in psutil.pids():
-        if pid == os.getpid():
-            continue
-        with suppress(OSError, psutil.Error):
-            tag = _tag(Path(f"/proc/{pid}/environ").read_bytes())
-            if tag is not None and tag.startswith(prefix):
-                rest = tag[len(prefix) :]
-                if open_end or not rest[:1].isalnum():
-                    found.append(psutil.Process(pid))
+    for pid, tag in _tags():
+        if tag.startswith(prefix) and (open_end or not tag[len(prefix) : len(prefix) + 1].isalnum()):
+            with suppress(psutil.Error):
+                found.append(psutil.Process(pid))
     return found
 
 
-def _tag(environ: bytes) -> str | None:
-    wanted = f"{TAG}=".encode()
-    values = (entry[len(wanted) :] for entry in environ.split(b"\0") if entry.startswith(wanted))
-    return next((value.decode(errors="replace") for value in values), None)
+def list_orphans() -> list[psutil.Process]:
+    """List the tagged processes whose runner no longer lives; those of a living one, in any container, are left out."""
+    tags = dict(_tags())
+    dead = set(dead_runners(tags.values()))
+    found = []
+    for pid, tag in tags.items():
+        if tag in dead:
+            with suppress(psutil.Error):
+                found.append(psutil.Process(pid))
+    return found
+
+
+def dead_runners(tags: Iterable[str]) -> list[str]:
+    """List the tags whose runner no longer lives. A tag that names none, such as the doctor's, is left out."""
+    named = [(tag, match) for tag in tags if (match := RUNNER.match(tag))]
+    alive = set(_identities()) if named else set()
+    return [tag for tag, match in named if (int(match[1]), int(match[2])) not in alive]
 
 
 def tree(prefix: str, pids: Iterable[int] = ()) -> list[psutil.Process]:
     """List the living processes that carry the tag or are in `pids`, and all their descendants; never this one."""
+    return descend([*(process.pid for process in list_tagged(prefix)), *pids])
+
+
+def descend(pids: Iterable[int]) -> list[psutil.Process]:
+    """List the living ones of `pids` and all their descendants; never this process."""
     everyone = [p for p in psutil.process_iter(["ppid", "status"]) if p.info["status"] != psutil.STATUS_ZOMBIE]
     children: dict[int, list[int]] = {}
     for process in everyone:
         children.setdefault(process.info["ppid"], []).append(process.pid)
     wanted: set[int] = set()
-    stack = [*(process.pid for process in list_tagged(prefix)), *pids]
+    stack = list(pids)
     while stack:
         pid = stack.pop()
         if pid not in wanted and pid != os.getpid():
@@ -67,20 +85,88 @@ def tree(prefix: str, pids: Iterable[int] = ()) -> list[psutil.Process]:
     return [process for process in everyone if process.pid in wanted]
 
 
-def end(prefix: str, grace_s: float = 0.0, *, account: "Account | None" = None) -> int:
-    """End every process of the tree and return how many there were; those of `account` too, tag or not.
+def list_children() -> set[int]:
+    """List the pids of this process's children, adopted orphans included."""
+    return {child.pid for child in psutil.Process().children()}
+
+
+def _tags() -> Iterable[tuple[int, str]]:
+    wanted = f"{TAG}=".encode()
+    for pid in psutil.pids():
+        if pid == os.getpid():
+            continue
+        with suppress(OSError):
+            for entry in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+                if entry.startswith(wanted):
+                    yield pid, entry[len(wanted) :].decode(errors="replace")
+                    break
+
+
+def _identities() -> Iterable[tuple[int, int]]:
+    for pid in psutil.pids():
+        with suppress(OSError, ValueError):
+            yield _identity(str(pid))
+
+
+def _identity(pid: str) -> tuple[int, int]:
+    """Read a process's number as it sees it itself, in a container too, and the tick at which it started."""
+    status = Path(f"/proc/{pid}/status").read_text(errors="replace")
+    numbers = re.search(r"^NSpid:\s+(.+)$", status, re.M) or re.search(r"^Pid:\s+(\d+)$", status, re.M)
+    if numbers is None:
+        raise ValueError(f"/proc/{pid}/status names no pid")
+    after_name = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    return int(numbers[1].split()[-1]), int(after_name[19])  # field 22 of stat(5)
+
+
+# --- ending ---------------------------------------------------------------------------------------
+
+
+def end(prefix: str, grace_s: float = 0.0, *, members: Callable[[], Iterable[int]] = tuple) -> int:
+    """End every process of the tree and return how many there were; those of `members` too, tag or not.
 
     grace_s : seconds between SIGTERM and SIGKILL; 0 kills at once.
     Raises RaybenchError naming what outlives SIGKILL for END_WAIT_S.
     """
+    return len(_end(lambda: tree(prefix, members()), f"tagged {prefix}", grace_s))
+
+
+def end_orphans() -> int:
+    """End what dead runners left behind; return how many there were."""
+    return len(_end(lambda: descend(p.pid for p in list_orphans()), "of an earlier runner"))
+
+
+def end_strays(known: Collection[int], belongs: Callable[[], Collection[int]]) -> list[str]:
+    """End the children that came to this process since `known` was listed, with their descendants; return their names.
+
+    Such a process left the tree that started it, and its environment with the tag; this process, a subreaper,
+    inherited it.
+    belongs : pids that are left alone although they came later.
+    """
+
+    def strays() -> list[psutil.Process]:
+        new = list_children() - set(known)
+        return descend(new - set(belongs())) if new else []
+
+    names = {process.pid: _name(process) for process in strays()}
+    _end(strays, "that left their measurement")
+    return sorted(names.values())
+
+
+def _name(process: psutil.Process) -> str:
+    with suppress(psutil.Error):
+        return process.name()
+    return "?"
+
+
+def _end(find: Callable[[], Sequence[psutil.Process]], which: str, grace_s: float = 0.0) -> set[tuple[int, float]]:
     ended: set[tuple[int, float]] = set()
     mild_until = now() + grace_s
     deadline = mild_until + END_WAIT_S
-    while alive := tree(prefix, account.processes() if account else ()):
+    while alive := find():
         mild = now() < mild_until
         if now() > deadline:
             left = ", ".join(f"{p.pid} ({p.info['status']})" for p in alive[:5])
-            raise RaybenchError(f"processes tagged {prefix} outlive SIGKILL: {left}; see `raybench doctor`")
+            raise RaybenchError(f"processes {which} outlive SIGKILL: {left}; see `raybench doctor`")
         for process in alive:
             with suppress(*GONE):
                 known = (process.pid, process.create_time()) in ended
@@ -90,7 +176,7 @@ def end(prefix: str, grace_s: float = 0.0, *, account: "Account | None" = None) 
                 elif not known:
                     process.terminate()
         pause(LOOK_S)
-    return len(ended)
+    return ended
 
 
 def become_subreaper() -> str:
@@ -115,181 +201,3 @@ def reap(keep: Collection[int] = ()) -> int:
             if child.pid not in keep and child.status() == psutil.STATUS_ZOMBIE:
                 buried += os.waitpid(child.pid, os.WNOHANG)[0] == child.pid
     return buried
-
-
-# --- what a tree used -----------------------------------------------------------------------------
-
-
-class Seen(NamedTuple):
-    """A process at its last look: parent, CPU seconds with those of its buried children, number of the look."""
-
-    parent: int
-    cpu_s: float
-    look: int
-
-
-class Sampler:
-    """CPU and memory of a tree without control groups: looked at, so that what ends between two looks is cut short."""
-
-    def __init__(self, name: str) -> None:
-        self.roots: set[int] = set()
-        self._name = name
-        self._last: dict[tuple[int, float], Seen] = {}
-        self._looks = 0
-        self._most_s = 0.0
-
-    def cpu_s(self) -> float:
-        """Sum user and system seconds of all processes ever seen, each once; never falls."""
-        self._look()
-        looked = {pid: seen.look for (pid, _), seen in self._last.items()}
-        # A process that went before its parent's last look is in the parent's times of buried children.
-        total = sum(seen.cpu_s for seen in self._last.values() if looked.get(seen.parent, 0) <= seen.look)
-        self._most_s = max(self._most_s, total)
-        return self._most_s
-
-    def now_bytes(self) -> int:
-        """Sum private memory, and add the largest shared memory once: every process maps the same."""
-        private, shared = 0, 0
-        for process in self._look():
-            with suppress(OSError):
-                status = Path(f"/proc/{process.pid}/status").read_text(errors="replace")
-                rss = {name: int(kib) * 1024 for name, kib in re.findall(r"^Rss(\w+):\s+(\d+) kB", status, re.M)}
-                private += rss.get("Anon", 0)
-                shared = max(shared, rss.get("Shmem", 0))
-        return private + shared
-
-    def _look(self) -> list[psutil.Process]:
-        self._looks += 1
-        alive = tree(self._name, self.roots)
-        for process in alive:
-            with suppress(*GONE), process.oneshot():
-                used = process.cpu_times()
-                total = used.user + used.system + used.children_user + used.children_system
-                seen = Seen(parent=process.ppid(), cpu_s=total, look=self._looks)
-                self._last[process.pid, process.create_time()] = seen
-        return alive
-
-
-class Account:
-    """CPU seconds and memory of one process tree: by control groups, version 1 or 2, else by looking.
-
-    A child belongs to it from `add` on, and so does all that it starts later. `close` after the tree has ended.
-    """
-
-    def __init__(self, name: str, folders: Mapping[str, Path | str]) -> None:
-        """Take a group's folder, or the reason for none, under `cpuacct` and `memory`."""
-        self._sampler = Sampler(name)
-        self._name = name
-        self._cpu = folders["cpuacct"] if isinstance(folders["cpuacct"], Path) else None
-        self._memory = folders["memory"] if isinstance(folders["memory"], Path) else None
-        self._highest = 0
-        self.cpu_source = f"psutil, sampled ({folders['cpuacct']})"
-        if self._cpu:
-            self.cpu_source = "cgroup v1 cpuacct" if (self._cpu / "cpuacct.usage").exists() else "cgroup v2 cpu.stat"
-        self.memory_source = f"/proc, sampled: private plus largest shared ({folders['memory']})"
-        if self._memory:
-            version = 2 if (self._memory / "memory.peak").exists() else 1
-            self.memory_source = f"cgroup v{version} high-water mark less file cache, at least the samples"
-
-    @classmethod
-    def open(cls, name: str, host: Host = THIS) -> Self:
-        """Open an account for the tree tagged `name`, by the best means that this machine has."""
-        folders = {"cpuacct": new_group("cpuacct", name, host), "memory": new_group("memory", name, host)}
-        memory = folders["memory"]
-        if isinstance(memory, Path) and not _high_water(memory).exists():
-            if memory != folders["cpuacct"]:
-                remove_group(memory)
-            folders["memory"] = "the memory controller is not delegated to this group"
-        return cls(name, folders)
-
-    @property
-    def cpu_reader_path(self) -> str:
-        """Return the file for COUNTER, '' without one; a child that joins a shared head gets both files."""
-        if self._cpu is None:
-            return ""
-        return str(next(f for f in (self._cpu / "cpuacct.usage", self._cpu / "cpu.stat") if f.exists()))
-
-    def add(self, pid: int) -> None:
-        """Count a process that has just been started, before it gets its work; a dead one is no error."""
-        self._sampler.roots.add(pid)
-        for folder in self._folders():
-            try:
-                (folder / "cgroup.procs").write_text(str(pid))
-            except ProcessLookupError:
-                continue
-            except OSError as error:
-                raise RaybenchError(f"{folder}: cannot take process {pid} in: {error.strerror}") from error
-
-    def cpu_s(self) -> float:
-        """Read user and system seconds of the tree so far, daemons included."""
-        return _counter(Path(self.cpu_reader_path)) if self._cpu else self._sampler.cpu_s()
-
-    def now_bytes(self) -> int:
-        """Read anonymous and shared memory held now; file cache is not counted. Call it often: it feeds the peak."""
-        if self._memory:
-            stat = parse_keyed((self._memory / "memory.stat").read_text())
-            held = stat.get("total_rss", stat.get("anon", 0)) + stat.get("total_shmem", stat.get("shmem", 0))
-        else:
-            held = self._sampler.now_bytes()
-        self._highest = max(self._highest, held)
-        return held
-
-    def peak_bytes(self) -> int:
-        """Return the most memory ever held.
-
-        The kernel's mark misses no spike but includes file cache, which depends on what ran before. Cache comes
-        with the imports and stays, so that taking it off leaves a good lower bound, as the samples are another.
-        What the bare interpreter held before `add`, some megabytes, stays with its parent's group.
-        """
-        self.now_bytes()
-        if self._memory is None:
-            return self._highest
-        stat = parse_keyed((self._memory / "memory.stat").read_text())
-        cache = stat.get("total_cache", stat.get("file", 0)) - stat.get("total_shmem", stat.get("shmem", 0))
-        return max(self._highest, int(_high_water(self._memory).read_text()) - cache)
-
-    def processes(self) -> list[int]:
-        """List the pids of the tree that are alive, tagged or not."""
-        inside: set[int] = set()
-        for folder in self._folders():
-            with suppress(OSError):
-                inside.update(int(pid) for pid in (folder / "cgroup.procs").read_text().split())
-        return sorted(inside or (process.pid for process in tree(self._name, self._sampler.roots)))
-
-    def close(self) -> str:
-        """Remove the groups; '' or why one is left. The processes must be gone: see `end`."""
-        deadline = now() + 1.0  # a killed process leaves its group a moment after it has left the process table
-        while left := [folder for folder in self._folders() if not remove_group(folder)]:
-            if now() > deadline:
-                return f"{left[0].name}: still holds {len(self.processes())} processes"
-            pause(LOOK_S)
-        return ""
-
-    def _folders(self) -> list[Path]:
-        return [folder for folder in {self._cpu, self._memory} if folder is not None and folder.is_dir()]
-
-
-def counted_cpu_s(environ: Mapping[str, str]) -> float | None:
-    """Read, in the child, the CPU seconds of its tree so far: cheap where COUNTER names files.
-
-    Without files: this process and its descendants, which misses daemons that others started. None if unreadable.
-    """
-    files = [Path(name) for name in environ.get(COUNTER, "").split(os.pathsep) if name]
-    try:
-        if files:
-            return sum(_counter(file) for file in files)
-        me = psutil.Process()
-        return sum(sum(process.cpu_times()[:4]) for process in [me, *me.children(recursive=True)])
-    except (OSError, KeyError, psutil.Error):
-        return None
-
-
-def _high_water(folder: Path) -> Path:
-    v2 = folder / "memory.peak"
-    return v2 if v2.exists() else folder / "memory.max_usage_in_bytes"
-
-
-def _counter(file: Path) -> float:
-    """Read CPU seconds from either version's file: nanoseconds alone, or `usage_usec` among others."""
-    text = file.read_text()
-    return int(text) / 1e9 if text.strip().isdigit() else parse_keyed(text)["usage_usec"] / 1e6
