@@ -44,7 +44,7 @@ def distinct() -> list[Any]:
     seen, arms = set(), []
     for name, arm in ARMS.items():
         code = (arm["_target_"], str(arm.get("params")), "serial" in arm["tags"])
-        if code not in seen and arm.get("role") not in ("threaded_baseline", "control"):
+        if code not in seen and arm.get("role") not in ("threaded_baseline", "control", "ceiling"):
             marks = [pytest.mark.ray] if is_ray(arm) else []
             marks += [pytest.mark.slow] if is_tune(arm) and (arm.get("role") == "documented") else []
             arms.append(pytest.param(name, id=name, marks=marks))
