@@ -212,6 +212,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
 def _cell(arguments: argparse.Namespace) -> int:
     from raybench.execution import run_folder
     from raybench.execution.measure import measure
+    from raybench.execution.worker import prints_to_stderr
     from raybench.model.errors import BadSettings
     from raybench.model.plan import Status
     from raybench.model.serialize import to_json
@@ -228,7 +229,8 @@ def _cell(arguments: argparse.Namespace) -> int:
         )
     job = next(iter(cells.values()))
     _prepare_this_process(job)
-    measured = measure(job)
+    with prints_to_stderr():
+        measured = measure(job)
     print(json.dumps(to_json(measured), indent=1))
     return 0 if measured.status is Status.OK else 1
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 
 import pytest
 
@@ -9,6 +10,7 @@ from raybench.backends.bare_processes import BareProcesses
 from raybench.backends.base import Resources
 from raybench.execution.measure import measure
 from raybench.execution.verify_backend import verify_backend
+from raybench.execution.worker import prints_to_stderr
 from raybench.model.measurement import Measurement
 from raybench.model.plan import Cell, Job, Spec, Status
 from raybench.model.serialize import to_json
@@ -122,6 +124,17 @@ def test_the_hardware_ceiling_names_what_its_copies_raise_and_serves_on(mode: st
             backend.run(wrong, wrong.tasks(0), wrong.data(0))
         results = backend.run(right, right.tasks(0), right.data(0))
     right.check(right.tasks(0), results, 0)  # a task may have a pool of its own: the copies are no daemons
+
+
+def test_what_a_workload_prints_goes_to_standard_error(capfd: pytest.CaptureFixture[str]):
+    with prints_to_stderr():
+        assert measured("prints").status is Status.OK
+    sys.stdout.write("{}\n")
+    said = capfd.readouterr()
+
+    assert said.out == "{}\n"
+    assert "noise below Python" in said.err
+    assert "noise\n" in said.err
 
 
 def test_a_check_draws_another_task_from_block_to_block(monkeypatch: pytest.MonkeyPatch):

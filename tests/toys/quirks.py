@@ -4,6 +4,7 @@ It imports what a user's own workload would.
 """
 
 import multiprocessing
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -102,6 +103,9 @@ class Quirk(Workload):
         if self.mode == "pool":
             with multiprocessing.get_context("spawn").Pool(1) as pool:
                 pool.map(abs, [1])
+        if self.mode == "prints":
+            sys.stdout.write("noise\n")
+            os.write(1, b"noise below Python\n")
         if self.mode == "yields a text":
             yield "not progress"
 

@@ -24,6 +24,8 @@ from raybench.model.plan import Job, Limits, Spec
 from raybench.model.serialize import from_json, to_json
 from raybench.system import process_tree
 
+STDOUT_FD, STDERR_FD = 1, 2
+
 
 def main() -> int:
     """Serve one request of the runner: a job to measure, or pairs to verify."""
@@ -47,6 +49,21 @@ def serve(answers: Callable[[Mapping[str, Any], float], Iterator[Any]]) -> int:
             out.write(json.dumps(to_json(line)) + "\n")
             out.flush()
     return 0
+
+
+@contextlib.contextmanager
+def prints_to_stderr() -> Iterator[None]:
+    """Send whatever is printed in the block, by Python, by a library or by a child process, to standard error."""
+    sys.stdout.flush()
+    kept = os.dup(STDOUT_FD)
+    os.dup2(STDERR_FD, STDOUT_FD)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, STDOUT_FD)
+        os.close(kept)
 
 
 def _answers(request: Mapping[str, Any], began: float) -> Iterator[Measurement | Verified]:
