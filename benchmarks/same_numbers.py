@@ -75,7 +75,8 @@ def dump(folder: Path) -> dict[str, Any]:
 
     run = build.read(folder, folder.parent)
     _, findings = build.analyse_and_judge(run)
-    return {field.name: _plain(getattr(findings, field.name)) for field in dataclasses.fields(findings)}
+    names = [field.name for field in dataclasses.fields(findings) if field.name != "data"]  # what they are made from
+    return {name: _plain(getattr(findings, name)) for name in names}
 
 
 def _plain(value: Any) -> Any:

@@ -5,13 +5,11 @@ from typing import Any
 
 from made_study import WORKLOAD, cell, planned, series, stamps
 from raybench.analysis.analyze import analyse
-from raybench.analysis.dataset import ledger
-from raybench.analysis.results import Run
+from raybench.analysis.dataset import RunData
 from raybench.claims.claim import Part, Select
 from raybench.claims.quantities import QUANTITIES, Material, Sample, samples
 from raybench.model.measurement import Environment, Measurement, Quality
 from raybench.model.plan import Cell, Plan, Spec
-from raybench.model.stats import Resampler
 
 RAY = Spec(name="ray_tasks", target="x:Ray", tags=("parallel",))
 COLD = Spec(name="ray_tasks_cold", target="x:Ray", tags=("parallel",))
@@ -20,14 +18,14 @@ TUNED = Spec(name="search", target="x:Search", tags=("compute", "hpo"))
 FOUR = ((1, 0.0, 4.0), (1, 4.0, 6.0), (1, 6.0, 7.0), (1, 7.0, 8.0))  # tasks of the loop: 4, 2, 1 and 1 s
 
 
-def run(plan: Plan, lines: Sequence[Measurement], qualities: Sequence[Quality] = ()) -> Run:
+def run(plan: Plan, lines: Sequence[Measurement], qualities: Sequence[Quality] = ()) -> RunData:
     environment = Environment(machine="made", identity={}, began="", facts={})
-    return Run(
+    return RunData(
         folder="r", data="d", plan=plan, environment=environment, measurements=tuple(lines), qualities=tuple(qualities)
     )
 
 
-def loop_and(*others: tuple[Cell, float], blocks: int = 10, **changes: Any) -> Run:
+def loop_and(*others: tuple[Cell, float], blocks: int = 10, **changes: Any) -> RunData:
     """Make a run of the one-thread loop, 8 s in four tasks, and of other cells with their seconds."""
     base = cell()
     lines = series(base, [8.0] * blocks, tasks=stamps(FOUR))
@@ -36,19 +34,13 @@ def loop_and(*others: tuple[Cell, float], blocks: int = 10, **changes: Any) -> R
     return run(planned([base, *(where for where, _ in others)], blocks=blocks), lines)
 
 
-def material(made: Run) -> Material:
-    findings = analyse(made)
-    rows = {row.cell.key: row for row in findings.rows}
-    return Material(
-        run=made,
-        findings=findings,
-        data=ledger(made.plan, made.measurements),
-        draws=Resampler(),
-        rows={where.key: rows[where.key] for where in made.plan.cells},
-    )
+def material(made: RunData) -> Material:
+    return Material.of(made, analyse(made))
 
 
-def found(made: Run, quantity: str, *, cold: bool = False, select: Select | None = None, **given: Any) -> list[Sample]:
+def found(
+    made: RunData, quantity: str, *, cold: bool = False, select: Select | None = None, **given: Any
+) -> list[Sample]:
     """Return what a quantity finds in a run."""
     assert set(given) == set(QUANTITIES[quantity].wanted)
     part = Part(quantity=quantity, cold=cold, given=given, select=select or Select())

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import pytest
 
 from checkout import ROOT
-from raybench.analysis.results import Run
+from raybench.analysis.dataset import RunData
 from raybench.model.measurement import Measurement
 from raybench.model.plan import Cell, Job, Status
 from raybench.report import build
@@ -15,7 +15,7 @@ from raybench.store import store
 REPORTS = ROOT / "reports"
 
 
-def committed() -> Run:
+def committed() -> RunData:
     """Read the committed run; without one there is nothing that these rules could be held against."""
     folder = store.current(REPORTS)
     if folder is None:
@@ -23,7 +23,7 @@ def committed() -> Run:
     return build.read(folder, REPORTS)
 
 
-def good(run: Run) -> list[tuple[Cell, Measurement]]:
+def good(run: RunData) -> list[tuple[Cell, Measurement]]:
     """Return the measurements that count, each with its cell."""
     by_key = {cell.key: cell for cell in run.plan.cells}
     return [(by_key[m.cell], m) for m in run.measurements if m.status is Status.OK]

@@ -12,6 +12,7 @@ from made_study import ASHA, POOL, WORKLOAD, cell, measured, planned, series, st
 from raybench.analysis import metg
 from raybench.analysis.analyze import analyse
 from raybench.analysis.anytime import Axis, curves, times_to_target, trajectory
+from raybench.analysis.dataset import Dataset
 from raybench.analysis.losses import accounts
 from raybench.analysis.speedup import rows
 from raybench.analysis.tuning import deltas
@@ -30,7 +31,7 @@ LOOP_SEARCH, ARM = cell(workload=SEARCH), cell(ASHA, 2, workload=SEARCH)
 
 def row_of(where, lines, cells=(BASE, POOL2), blocks=10):
     """Return the row of a cell in a made study."""
-    return next(r for r in rows(planned(cells, blocks=blocks), lines, DRAWS) if r.cell == where)
+    return next(r for r in rows(Dataset(planned(cells, blocks=blocks), lines), DRAWS) if r.cell == where)
 
 
 def pairs(count: int, arm: str = "tuned") -> list[Quality]:
@@ -119,7 +120,7 @@ def test_rule_28_pop_metrics_are_computed_from_the_stamps() -> None:
     loop = stamps([(1, 0.0, 1.0), (1, 1.0, 2.0), (1, 2.0, 3.0)])
     shared = stamps([(1, 0.0, 1.0), (2, 0.0, 1.0), (1, 1.0, 2.0)])
     lines = series(BASE, [3.0] * 6, tasks=loop) + series(POOL2, [2.5] * 6, tasks=shared)
-    pop = accounts(planned([BASE, POOL2], blocks=6), lines, DRAWS)[1].pop
+    pop = accounts(Dataset(planned([BASE, POOL2], blocks=6), lines), DRAWS)[1].pop
     assert pop.balance == pytest.approx(0.75)
     assert pop.communication == pytest.approx(0.8)
     assert pop.parallel == pytest.approx(0.6)
@@ -148,7 +149,7 @@ def test_rule_33_metg_follows_from_known_costs_and_is_marked_where_it_is_not_rea
     def found(overhead_s: float) -> list[metg.Metg]:
         lines = [measured(BASE, b, 1.0, ladder=ladder(1, 0.0)) for b in range(6)]
         lines += [measured(POOL2, b, 1.0, ladder=ladder(2, overhead_s)) for b in range(6)]
-        (curve,) = metg.curves(planned([BASE, POOL2], blocks=6), lines, DRAWS)
+        (curve,) = metg.curves(Dataset(planned([BASE, POOL2], blocks=6), lines), DRAWS)
         assert curve.tasks == tasks
         return list(curve.metg)
 
@@ -175,7 +176,7 @@ def test_rule_41_anytime_curves_begin_before_the_backend_and_are_filled_forward(
     path = trajectory(lines[0], Axis.WALL)
     assert list(path.spent) == [1.75, 3.75]
     assert list(path.loss) == [9.0, 6.0]
-    (curve,) = curves(planned([ARM], blocks=6), lines)
+    (curve,) = curves(Dataset(planned([ARM], blocks=6), lines))
     assert curve.spent == pytest.approx((1.75, 3.75, 3.95))
     assert [e.point for e in curve.loss] == pytest.approx([9.0, 6.25, 6.25])
     assert (curve.loss[-1].low, curve.loss[-1].high, curve.n) == (6.0, 6.5, 6)
@@ -185,7 +186,7 @@ def test_rule_42_time_to_target_is_censored_and_failures_cost_their_whole_time()
     """Four of six reach 6.0 at 3.75 s, two give up after 3.95 s: (4 x 3.75 + 2 x 3.95) / 4 = 5.725."""
     lines = [searched(LOOP_SEARCH, block, loss=6.0) for block in range(6)]
     lines += [searched(ARM, block, loss=6.0 if block < 4 else 7.0) for block in range(6)]
-    found = times_to_target(planned([LOOP_SEARCH, ARM], blocks=6), lines, DRAWS, factors=(1.0,))
+    found = times_to_target(Dataset(planned([LOOP_SEARCH, ARM], blocks=6), lines), DRAWS, factors=(1.0,))
     (arm,) = [t for t in found if t.cell == ARM]
     assert (arm.n, arm.successes) == (6, 4)
     assert arm.ert.point == pytest.approx(5.725)

@@ -10,15 +10,16 @@ import pickle
 from made_claims import RAY, loop_and, named
 from made_study import POOL, WORKLOAD, cell, series
 from raybench.analysis.analyze import analyse
+from raybench.analysis.dataset import Dataset
 from raybench.analysis.speedup import rows
 from raybench.backends.base import execute
 from raybench.backends.joblib_loky import JoblibLoky
 from raybench.claims.judge import judge
 from raybench.config import settings
 from raybench.execution.measure import load_workload
-from raybench.model.estimate import Estimate, VerdictKind
+from raybench.model.estimate import VerdictKind
 from raybench.model.plan import GridRow, Study
-from raybench.model.stats import Resampler, band_verdict
+from raybench.model.stats import Resampler
 from raybench.planning.planner import Machine, plan
 from raybench.workloads.monte_carlo import MonteCarlo
 
@@ -74,15 +75,12 @@ def test_rule_36_more_workers_than_cores_are_tagged() -> None:
     )  # fmt: skip
     made = plan(study, machine(2))
     lines = [m for where in made.cells for m in series(where, [1.0] * 6)]
-    tagged = {row.cell.workers: "OVERSUBSCRIBED" in row.flags for row in rows(made, lines, DRAWS)}
+    tagged = {row.cell.workers: "OVERSUBSCRIBED" in row.flags for row in rows(Dataset(made, lines), DRAWS)}
     assert tagged == {2: False, 8: True}
 
 
 def test_rule_38_more_cores_than_were_measured_are_never_supported() -> None:
-    """An interval in the middle of its band, but extrapolated; and sentences about 25 cores, put to two."""
-    inside = Estimate(point=18.0, low=17.5, high=18.5, n=10)
-    assert band_verdict(inside, 17, 20) is VerdictKind.SUPPORTED
-    assert band_verdict(inside, 17, 20, extrapolated=True) is VerdictKind.PREDICTED
+    """Sentences about 25 cores, put to two."""
     made = loop_and((cell(RAY, 2, workload=named("primes", "compute")), 4.0))
     verdicts = {line.id: line.verdict for line in judge(made, analyse(made))}
     assert {verdicts[f"C{number}"] for number in range(21, 26)} <= {VerdictKind.PREDICTED, VerdictKind.UNTESTABLE}

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import raybench
+from raybench.analysis.dataset import Dataset
 from raybench.model.clock import now
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def analysis() -> dict[str, float]:
             f"planning of {SIZE} measurements": least(lambda: made_run.made_plan(SIZE), 5),
             f"store: {SIZE} appended": least(write, 3),
             f"store: {SIZE} loaded": least(lambda: Store(path).load(), 5),
-            f"rows of {SIZE} measurements": least(lambda: speedup.rows(made, lines), 3),
+            f"rows of {SIZE} measurements": least(lambda: speedup.rows(Dataset(made, lines)), 3),
         }
 
 

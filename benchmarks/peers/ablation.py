@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from raybench.analysis.dataset import Ledger, copy_s, is_ceiling, joined_shared_head, ledger, makespan
+from raybench.analysis.dataset import CellData, Dataset, copy_s, is_ceiling, joined_shared_head, makespan, pair
 from raybench.analysis.tuning import busy_seconds
 from raybench.model.estimate import Estimate
 from raybench.model.measurement import FitStages, HeadUse, Measurement, Phases
-from raybench.model.plan import Cell, Plan, Role
+from raybench.model.plan import Cell, Role
 from raybench.model.stats import Resampler, median_rank_ci, ratio
 
 STAMP_S = 1e-4  # what is left of a sum of stamps by rounding
@@ -61,15 +61,15 @@ class Parts:
     parts: Mapping[str, Estimate]
 
 
-def sides(plan: Plan, measurements: Sequence[Measurement], resampler: Resampler | None = None) -> list[Side]:
+def sides(data: Dataset, resampler: Resampler | None = None) -> list[Side]:
     """Put the backends of each workload that has a hardware ceiling side by side, in reading order."""
-    data, draws = ledger(plan, measurements), resampler or Resampler()
+    draws = resampler or Resampler()
     found = []
-    for key, cell in data.cells.items():
-        bare = data.ceiling(key)
-        if bare is None or cell.cpus == 1 or cell.backend.is_control or data.is_ladder(key):
+    for of in data.cells:
+        cell, bare = of.cell, of.ceiling
+        if bare is None or cell.cpus == 1 or cell.backend.is_control or of.is_sweep:
             continue
-        mine, copies = data.ok(key), {b: seconds for b, m in data.ok(bare).items() if (seconds := copy_s(m))}
+        mine, copies = of.good, {b: seconds for b, m in bare.good.items() if (seconds := copy_s(m))}
         blocks = [b for b in sorted(mine.keys() & copies.keys()) if makespan(mine[b])]
         if not blocks:
             continue
@@ -102,41 +102,40 @@ def _before(phases: Phases) -> float:
     return phases.interpreter + phases.imports + phases.start_up + phases.warm_up
 
 
-def gains(plan: Plan, measurements: Sequence[Measurement], resampler: Resampler | None = None) -> list[Gain]:
+def gains(data: Dataset, resampler: Resampler | None = None) -> list[Gain]:
     """Compare each tuned variant with its documented one and with those that lack one setting, in reading order."""
-    data, draws = ledger(plan, measurements), resampler or Resampler()
+    draws = resampler or Resampler()
     found = []
-    for key, cell in data.cells.items():
-        for other, setting in _variants_of(data, key):
-            top, bottom = data.paired(other, key, makespan)
+    for of in data.cells:
+        for other, setting in _variants_of(of):
+            top, bottom = pair(other.good, of.good, makespan)
             if len(top):
                 compared = ratio(top, bottom, draws).estimate()
                 base = median_rank_ci(bottom)
-                found.append(Gain(cell=cell, other=data.cells[other], setting=setting, base=base, ratio=compared))
+                found.append(Gain(cell=of.cell, other=other.cell, setting=setting, base=base, ratio=compared))
     return found
 
 
-def _variants_of(data: Ledger, key: str) -> Iterator[tuple[str, str]]:
-    """List the variants (keys) of a tuned cell on the same workload and cores, with the setting that each lacks."""
-    cell = data.cells[key]
-    for k in data.siblings(key):
-        other = data.cells[k]
+def _variants_of(of: CellData) -> Iterator[tuple[CellData, str]]:
+    """List the variants of a tuned cell on the same workload and cores, with the setting that each lacks."""
+    cell = of.cell
+    for sibling in of.siblings:
+        other = sibling.cell
         if (other.cpus, other.workers) != (cell.cpus, cell.workers):
             continue
         if other.backend.variant_of == cell.backend.name and (
             other.backend.disables or other.backend.role is Role.DOCUMENTED
         ):
-            yield k, other.backend.disables
+            yield sibling, other.backend.disables
 
 
-def starts(plan: Plan, measurements: Sequence[Measurement]) -> list[Parts]:
+def starts(data: Dataset) -> list[Parts]:
     """Name the parts of each cold start of a Ray head, from the interpreter's start to workers that have run a task."""
-    data = ledger(plan, measurements)
     return [
         of
-        for key, cell in data.cells.items()
+        for cell, good in _good(data)
         if not is_ceiling(cell)
-        for of in _parts(cell, [_start(m.phases) for m in _good(data, key) if m.head and m.head.use is HeadUse.OWN])
+        for of in _parts(cell, [_start(m.phases) for m in good if m.head and m.head.use is HeadUse.OWN])
     ]
 
 
@@ -151,19 +150,16 @@ def _start(phases: Phases) -> dict[str, float]:
     }
 
 
-def fits(plan: Plan, measurements: Sequence[Measurement]) -> list[Parts]:
+def fits(data: Dataset) -> list[Parts]:
     """Name the parts of each fit of Ray Tune: what an average worker's time went into, from its call to its return.
 
     Of tuned variants only: where an actor runs one trial, no worker lives through the fit.
     """
-    data = ledger(plan, measurements)
     return [
         of
-        for key, cell in data.cells.items()
+        for cell, good in _good(data)
         if not cell.backend.disables
-        for of in _parts(
-            cell, [_fit(m, m.details.fit) for m in _good(data, key) if m.details.fit and _kept_share(m, cell)]
-        )
+        for of in _parts(cell, [_fit(m, m.details.fit) for m in good if m.details.fit and _kept_share(m, cell)])
     ]
 
 
@@ -187,8 +183,9 @@ def _fit(m: Measurement, told: FitStages) -> dict[str, float]:
     }
 
 
-def _good(data: Ledger, key: str) -> list[Measurement]:
-    return [m for _, m in sorted(data.ok(key).items()) if makespan(m)]
+def _good(data: Dataset) -> Iterator[tuple[Cell, list[Measurement]]]:
+    for of in data.cells:
+        yield of.cell, [m for m in of.in_order if makespan(m)]
 
 
 def _parts(cell: Cell, found: Sequence[Mapping[str, float]]) -> Iterator[Parts]:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from peers import ablation
 from peers.ablation import Gain, Parts, Side
-from raybench.analysis.results import ClaimLine, Findings, Run
+from raybench.analysis.dataset import RunData
+from raybench.analysis.results import ClaimLine, Findings
 from raybench.analysis.speedup import BAND, FULL_WORK
 from raybench.model import units
 from raybench.model.estimate import Estimate
@@ -24,7 +25,7 @@ class Overheads:
     targets : what tuned variants should reach, judged like claims.
     """
 
-    run: Run
+    run: RunData
     sides: Sequence[Side] = ()
     shortest: Mapping[str, tuple[Estimate, str]]
     gains: Sequence[Gain] = ()
@@ -33,7 +34,7 @@ class Overheads:
     targets: Sequence[ClaimLine] = ()
 
 
-def overheads(run: Run, findings: Findings, targets: Sequence[ClaimLine] = ()) -> Overheads:
+def overheads(run: RunData, findings: Findings, targets: Sequence[ClaimLine] = ()) -> Overheads:
     """Gather what a run of the benchmark of peers tells about costs."""
     shortest = {
         curve.cell.backend.name: (found.work, found.mark)
@@ -41,14 +42,13 @@ def overheads(run: Run, findings: Findings, targets: Sequence[ClaimLine] = ()) -
         for found in curve.metg
         if found.level == KEPT
     }
-    plan, lines = run.plan, run.measurements
     return Overheads(
         run=run,
-        sides=ablation.sides(plan, lines),
+        sides=ablation.sides(findings.data),
         shortest=shortest,
-        gains=ablation.gains(plan, lines),
-        starts=ablation.starts(plan, lines),
-        fits=ablation.fits(plan, lines),
+        gains=ablation.gains(findings.data),
+        starts=ablation.starts(findings.data),
+        fits=ablation.fits(findings.data),
         targets=targets,
     )
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from raybench.analysis import speedup
+from raybench.analysis.dataset import Dataset
 from raybench.report import build
 from raybench.store import store
 from suites import made_run
@@ -35,11 +36,11 @@ class Analysis:
         store.Store(self.folder / store.MEASUREMENTS).load()
 
     def time_rows(self, reports: str) -> None:
-        speedup.rows(self.plan, self.lines)
+        speedup.rows(Dataset(self.plan, self.lines))
 
     def time_report(self, reports: str) -> None:
         """Time the whole report. What is aimed at are 20 s; the history shows how far it is."""
         build.rebuild(Path(reports), self.folder, Path(reports).parent)
 
     def peakmem_rows(self, reports: str) -> None:
-        speedup.rows(self.plan, self.lines)
+        speedup.rows(Dataset(self.plan, self.lines))

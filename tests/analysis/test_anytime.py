@@ -9,6 +9,7 @@ from msgspec import structs
 
 from made_study import POOL, WORKLOAD, cell, measured, planned
 from raybench.analysis.anytime import Axis, curves, times_to_target, trajectory
+from raybench.analysis.dataset import Dataset
 from raybench.model.measurement import HeadUse, HeadUsed, Measurement, TaskStamp
 from raybench.model.stats import Resampler
 
@@ -72,7 +73,7 @@ def test_a_task_without_reports_reports_at_its_end() -> None:
 def test_curve_is_filled_forward_onto_the_union_grid() -> None:
     later = tuple(structs.replace(t, points=tuple((s, x, at + 0.1) for s, x, at in t.points)) for t in TASKS)
     data = [arm(b) for b in range(3)] + [replace(arm(b), tasks=later) for b in range(3, 7)]
-    (curve,) = curves(planned([ARM], blocks=7), data)
+    (curve,) = curves(Dataset(planned([ARM], blocks=7), data))
     at = dict(zip(np.round(curve.spent, 6), curve.loss, strict=True))
     assert at[1.75].point == math.inf  # four of seven have nothing yet
     assert at[1.85].point == 9.0
@@ -82,19 +83,19 @@ def test_curve_is_filled_forward_onto_the_union_grid() -> None:
 
 
 def test_scores_on_untouched_rows_stand_at_the_end_of_the_curve() -> None:
-    (curve,) = curves(planned([ARM], blocks=6), [arm(b, scores={"rmse": 5.5}) for b in range(6)])
+    (curve,) = curves(Dataset(planned([ARM], blocks=6), [arm(b, scores={"rmse": 5.5}) for b in range(6)]))
     assert curve.test["rmse"].point == 5.5
 
 
 def test_only_searches_have_curves() -> None:
     plain = cell(POOL, 2)
-    assert curves(planned([plain]), [measured(plain, 0, 1.0, tasks=TASKS)]) == []
+    assert curves(Dataset(planned([plain]), [measured(plain, 0, 1.0, tasks=TASKS)])) == []
 
 
 def test_long_curves_are_thinned_but_keep_their_ends() -> None:
     points = tuple((i, 1000.0 - i, 0.001 * (i + 1)) for i in range(900))
     m = measured(ARM, 0, 1.0, tasks=(TaskStamp(index=0, started=0, ended=1, worker=1, steps=900, points=points),))
-    (curve,) = curves(planned([ARM], blocks=1), [m])
+    (curve,) = curves(Dataset(planned([ARM], blocks=1), [m]))
     assert len(curve.spent) == 200
     assert (curve.spent[0], curve.spent[-1]) == (pytest.approx(0.001), pytest.approx(1.0))
 
@@ -102,7 +103,10 @@ def test_long_curves_are_thinned_but_keep_their_ends() -> None:
 def test_time_to_the_loss_of_the_full_search() -> None:
     """The loop ends at 6.0, reached by the arm at 3.75 s; 1 % more, 6.06, no earlier."""
     data = [m for b in range(6) for m in (loop(b), arm(b))]
-    found = {(t.cell.backend.name, t.factor): t for t in times_to_target(planned([BASE, ARM], blocks=6), data, DRAWS)}
+    found = {
+        (t.cell.backend.name, t.factor): t
+        for t in times_to_target(Dataset(planned([BASE, ARM], blocks=6), data), DRAWS)
+    }
     assert found["pool", 1.0].median.point == pytest.approx(3.75)
     assert found["pool", 1.01].median.point == pytest.approx(3.75)
     assert found["pool", 1.0].successes == 6
@@ -113,14 +117,14 @@ def test_time_to_the_loss_of_the_full_search() -> None:
 def test_a_looser_target_is_reached_sooner() -> None:
     data = [m for b in range(6) for m in (loop(b, loss=6.95), arm(b))]
     plan = planned([BASE, ARM], blocks=6)
-    tight, loose = (t for t in times_to_target(plan, data, DRAWS) if t.cell == ARM)
+    tight, loose = (t for t in times_to_target(Dataset(plan, data), DRAWS) if t.cell == ARM)
     assert (tight.median.point, loose.median.point) == (pytest.approx(3.75), pytest.approx(2.75))
 
 
 def test_searches_that_never_arrive_are_censored_and_cost_their_whole_time() -> None:
     """Two of six arrive after 3.75 s, four give up after 3.95 s: (2 x 3.75 + 4 x 3.95) / 2 = 11.65."""
     data = [loop(b, loss=6.0 if b < 2 else 5.0) for b in range(6)] + [arm(b) for b in range(6)]
-    found = next(t for t in times_to_target(planned([BASE, ARM], blocks=6), data, DRAWS) if t.cell == ARM)
+    found = next(t for t in times_to_target(Dataset(planned([BASE, ARM], blocks=6), data), DRAWS) if t.cell == ARM)
     assert (found.successes, found.n) == (2, 6)
     assert found.ert.point == pytest.approx(11.65)
     assert found.median.point == math.inf
@@ -129,5 +133,5 @@ def test_searches_that_never_arrive_are_censored_and_cost_their_whole_time() -> 
 
 def test_a_target_that_nobody_reaches_takes_for_ever() -> None:
     data = [m for b in range(6) for m in (loop(b, loss=1.0), arm(b))]
-    found = next(t for t in times_to_target(planned([BASE, ARM], blocks=6), data, DRAWS) if t.cell == ARM)
+    found = next(t for t in times_to_target(Dataset(planned([BASE, ARM], blocks=6), data), DRAWS) if t.cell == ARM)
     assert (found.successes, found.ert.point) == (0, math.inf)

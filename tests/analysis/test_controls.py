@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from made_study import CEILING, INJECTED, POOL, WORKLOAD, cell, measured, noisy, planned, series, stamps
-from raybench.analysis.controls import ControlReport, judge_controls, residuals
+from raybench.analysis.controls import ControlReport, ControlVerdict, judge_controls, residuals
+from raybench.analysis.dataset import Dataset
 from raybench.model.measurement import Details, Measurement
 from raybench.model.plan import Tag
 from raybench.model.stats import Resampler
@@ -34,7 +35,7 @@ def study(n: int = 10, **seconds: float) -> list[Measurement]:
 
 
 def judged(data: list[Measurement], **changes: object) -> ControlReport:
-    return judge_controls(planned(CELLS, **changes), data, DRAWS)
+    return judge_controls(Dataset(planned(CELLS, **changes), data), DRAWS)
 
 
 def test_a_good_study_is_trusted_and_has_a_noise_floor() -> None:
@@ -47,7 +48,7 @@ def test_a_good_study_is_trusted_and_has_a_noise_floor() -> None:
         "sleep ideal",
         "sleep ideal",
     ]
-    assert {row.verdict for row in found.rows} == {"found"}
+    assert {row.verdict for row in found.rows} == {ControlVerdict.PASSED}
     assert set(found.floor) == {"work"}
     assert 0 < found.floor["work"] < 0.05
 
@@ -57,10 +58,10 @@ def test_the_injected_overhead_is_recovered_within_its_interval() -> None:
     level = np.linspace(7.84, 8.16, 10)
     wobble = 0.01 * np.array([1, -1, 1, -1, 1, -1, 1, -1, 1, -1])
     data = series(BASE, level, tasks=EIGHT) + series(SLOWED, level + 0.4 + wobble, tasks=EIGHT)
-    (row,) = judge_controls(planned([BASE, SLOWED]), data, DRAWS).rows
+    (row,) = judge_controls(Dataset(planned([BASE, SLOWED]), data), DRAWS).rows
     assert row.estimate.low < 0.05 < row.estimate.high
     assert row.estimate.point == pytest.approx(0.05, abs=2e-3)
-    assert (row.expected, row.unit, row.verdict) == (0.05, "s per task", "found")
+    assert (row.expected, row.unit, row.verdict) == (0.05, "s per task", "passed")
 
 
 @pytest.mark.parametrize(
@@ -116,7 +117,7 @@ def test_the_family_is_adjusted_as_one() -> None:
 
 def test_a_study_without_its_controls_is_not_trusted() -> None:
     assert judged(study(), controls=False).reasons == ("this study has no controls",)
-    bare = judge_controls(planned([POOL2]), series(POOL2, noisy(4, 10, seed=0)), DRAWS)
+    bare = judge_controls(Dataset(planned([POOL2]), series(POOL2, noisy(4, 10, seed=0))), DRAWS)
     assert bare.reasons == ("A/A: not measured", "injected overhead: not measured")
 
 
@@ -144,7 +145,7 @@ def test_chance_alone_condemns_few_good_studies() -> None:
         data = series(BASE, 8 * np.exp(0.05 * rng.normal(size=10)), tasks=EIGHT)
         data += [replace(m, replica=2) for m in series(BASE, 8 * np.exp(0.05 * rng.normal(size=10)), tasks=EIGHT)]
         data += series(SLOWED, (8 + 8 * 0.05) * np.exp(0.01 * rng.normal(size=10)), tasks=EIGHT)
-        report = judge_controls(planned([BASE, SLOWED]), data, small)
+        report = judge_controls(Dataset(planned([BASE, SLOWED]), data), small)
         condemned += any(row.verdict == "missed" for row in report.rows)
     assert condemned <= 8  # 60 x 0.05 = 3 expected; 9 or more has a chance below 0.5 %
 
@@ -161,5 +162,5 @@ def test_drift_over_the_study_is_told() -> None:
 
 def test_residuals_stand_in_the_order_of_the_run() -> None:
     data = [measured(POOL2, b, s, index=5 - b) for b, s in enumerate([1.0, 2.0, 4.0])]
-    found = residuals(planned([POOL2]), data)
+    found = residuals(Dataset(planned([POOL2]), data))
     assert [(r.index, round(r.value, 4)) for r in found] == [(3, 0.6931), (4, 0.0), (5, -0.6931)]

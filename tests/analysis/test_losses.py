@@ -5,6 +5,7 @@ import pytest
 from msgspec import structs
 
 from made_study import ASHA, POOL, SHARED_HEAD, cell, measured, noisy, planned, series, stamps
+from raybench.analysis.dataset import Dataset
 from raybench.analysis.losses import PARTS, accounts, graham_low, lost, useful_seconds
 from raybench.model.measurement import Phases
 from raybench.model.stats import Resampler
@@ -85,7 +86,7 @@ def test_shares_of_a_cell_add_up_to_one_and_efficiency_is_the_useful_share() -> 
     rng = np.random.default_rng(0)
     data = series(BASE, np.full(10, 4.0), tasks=LOOP)
     data += [measured(POOL2, b, 2.75 + 0.1 * rng.random(), tasks=SHARED) for b in range(10)]
-    (loop, pool) = accounts(planned([BASE, POOL2]), data, DRAWS)
+    (loop, pool) = accounts(Dataset(planned([BASE, POOL2]), data), DRAWS)
     assert sum(e.point for e in pool.warm.values()) == pytest.approx(1.0)
     assert loop.warm["useful"].point == pytest.approx(1.0)
     assert pool.warm["useful"].low < pool.warm["useful"].point < pool.warm["useful"].high
@@ -97,13 +98,13 @@ def test_more_than_5_percent_unexplained_is_flagged() -> None:
     tasks = stamps([(1, 0.0, 2.0), (1, 0.0, 2.0), (2, 0.0, 2.0)])
     data = series(BASE, np.full(6, 6.0), tasks=stamps([(1, 2.0 * i, 2.0 * i + 2) for i in range(3)]))
     data += series(POOL2, np.full(6, 2.0), tasks=tasks)
-    assert accounts(planned([BASE, POOL2], blocks=6), data, DRAWS)[1].flags == ("other above 5 %",)
+    assert accounts(Dataset(planned([BASE, POOL2], blocks=6), data), DRAWS)[1].flags == ("other above 5 %",)
 
 
 def test_pop_metrics_multiply_to_the_useful_share() -> None:
     """Busy 2.2 and 1.75 s in 2.75 s: LB = 1.975 / 2.2, CommE = 2.2 / 2.75, CompScal = 4 / 3.95, GE = 4 / 5.5."""
     data = series(BASE, np.full(6, 4.0), tasks=LOOP) + series(POOL2, np.full(6, 2.75), tasks=SHARED)
-    pop = accounts(planned([BASE, POOL2], blocks=6), data, DRAWS)[1].pop
+    pop = accounts(Dataset(planned([BASE, POOL2], blocks=6), data), DRAWS)[1].pop
     assert pop.balance == pytest.approx(1.975 / 2.2)
     assert pop.communication == pytest.approx(0.8)
     assert pop.computation == pytest.approx(4 / 3.95)
@@ -119,16 +120,16 @@ def test_no_schedule_is_shorter_than_its_share_or_its_longest_task() -> None:
 def test_a_shared_head_leaves_the_cold_identity_out() -> None:
     data = series(BASE, np.full(6, 4.0), tasks=LOOP)
     data += series(POOL2, np.full(6, 2.75), tasks=SHARED, head=SHARED_HEAD)
-    loop, pool = accounts(planned([BASE, POOL2], blocks=6), data, DRAWS)
+    loop, pool = accounts(Dataset(planned([BASE, POOL2], blocks=6), data), DRAWS)
     assert pool.cold == {}
     assert sum(e.point for e in loop.cold.values()) == pytest.approx(1.0)
 
 
 def test_cells_without_stamps_or_loop_have_no_account() -> None:
     data = series(POOL2, noisy(2.0, 6, seed=0), tasks=SHARED)
-    assert accounts(planned([POOL2], blocks=6), data, DRAWS) == []
+    assert accounts(Dataset(planned([POOL2], blocks=6), data), DRAWS) == []
     data += series(BASE, np.full(6, 4.0))
-    assert accounts(planned([BASE, POOL2, cell(ASHA, 4)], blocks=6), data, DRAWS) == []
+    assert accounts(Dataset(planned([BASE, POOL2, cell(ASHA, 4)], blocks=6), data), DRAWS) == []
 
 
 def test_phases_are_those_of_the_model() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from made_study import POOL, cell, measured, planned
+from raybench.analysis.dataset import Dataset
 from raybench.analysis.metg import Curve, curves, find_crossing
 from raybench.model.measurement import LadderPoint, Measurement
 from raybench.model.plan import Status
@@ -36,7 +37,7 @@ def study(cpus: int, *, blocks: int = 6, **law: float) -> Curve:
     where = cell(POOL, cpus)
     data = [measured(BASE, b, 1.0, ladder=ladder(1, overhead_s=0, dispatch_s=0)) for b in range(blocks)]
     data += [measured(where, b, 1.0, ladder=ladder(cpus, **law)) for b in range(blocks)]
-    (found,) = curves(planned([BASE, where], blocks=blocks), data, DRAWS)
+    (found,) = curves(Dataset(planned([BASE, where], blocks=blocks), data), DRAWS)
     return found
 
 
@@ -93,7 +94,7 @@ def test_a_bound_is_open_where_too_many_resamples_are_censored() -> None:
         measured(where, b, 1.0, ladder=ladder(2, overhead_s=0.25 / 4, dispatch_s=0, noise=float(k)))
         for b, k in enumerate(np.exp(0.02 * rng.normal(size=10)))
     ]
-    (curve,) = curves(planned([BASE, where]), data, DRAWS)
+    (curve,) = curves(Dataset(planned([BASE, where]), data), DRAWS)
     assert np.isfinite(curve.metg[2].granularity.low)
     assert curve.metg[2].granularity.high == np.inf
 
@@ -123,7 +124,7 @@ def test_only_task_lengths_that_every_block_has_are_used() -> None:
     whole = ladder(2, overhead_s=1e-3, dispatch_s=0)
     data = [measured(BASE, b, 1.0, ladder=ladder(1, overhead_s=0, dispatch_s=0)) for b in range(6)]
     data += [measured(where, b, 1.0, ladder=whole if b else whole[:-3]) for b in range(6)]
-    (curve,) = curves(planned([BASE, where], blocks=6), data, DRAWS)
+    (curve,) = curves(Dataset(planned([BASE, where], blocks=6), data), DRAWS)
     assert len(curve.rungs) == len(whole) - 3
 
 
@@ -132,7 +133,7 @@ def test_an_unequal_number_of_tasks_is_flagged() -> None:
     rungs = ladder(2, overhead_s=1e-3, dispatch_s=0)
     data = [measured(BASE, b, 1.0, ladder=ladder(1, overhead_s=0, dispatch_s=0)) for b in range(6)]
     data += [measured(where, b, 1.0, ladder=(*rungs[:-1], replace(rungs[-1], tasks=50))) for b in range(6)]
-    (curve,) = curves(planned([BASE, where], blocks=6), data, DRAWS)
+    (curve,) = curves(Dataset(planned([BASE, where], blocks=6), data), DRAWS)
     assert curve.flags == ("unequal numbers of tasks",)
 
 
@@ -146,5 +147,5 @@ def test_a_backend_without_a_ladder_says_why() -> None:
         replace(measured(where, b, 0.0), status=Status.FAILED, reason="worker died") for b in range(6)
     ]
     data = [measured(BASE, b, 1.0, ladder=ladder(1, overhead_s=0, dispatch_s=0)) for b in range(6)]
-    (curve,) = curves(planned([BASE, where], blocks=6), data + failed, DRAWS)
+    (curve,) = curves(Dataset(planned([BASE, where], blocks=6), data + failed), DRAWS)
     assert (curve.reason, curve.metg) == ("6 x worker died", ())

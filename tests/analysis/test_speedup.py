@@ -22,8 +22,8 @@ from made_study import (
     series,
     stamps,
 )
-from raybench.analysis.dataset import cold, ledger
-from raybench.analysis.speedup import cap, karp_flatt, noise_floors, rows
+from raybench.analysis.dataset import Dataset, cold
+from raybench.analysis.speedup import cap, compare_replicas, karp_flatt, rows
 from raybench.model.estimate import Row, VerdictKind
 from raybench.model.measurement import Details, LadderPoint, Measurement
 from raybench.model.plan import Role, Skip, Spec, Status, Tag
@@ -36,7 +36,7 @@ DRAWS = Resampler(resamples=999)
 
 
 def by_cell(plan_cells: list, measurements: list[Measurement], **changes: object) -> dict[tuple[str, int], Row]:
-    found = rows(planned(plan_cells, **changes), measurements, DRAWS)
+    found = rows(Dataset(planned(plan_cells, **changes), measurements), DRAWS)
     return {(row.cell.backend.name, row.cell.cpus): row for row in found}
 
 
@@ -44,7 +44,7 @@ def test_every_planned_cell_has_its_row_whatever_became_of_it() -> None:
     failing, gone, late = cell(POOL, 8), cell(POOL, 16), cell(POOL, 3)
     failed = [replace(measured(failing, b, 0.0), status=Status.FAILED, reason="out of memory") for b in range(10)]
     plan = planned([BASE, failing, late], skipped=[Skip(cell=gone, reason="only 8 cores here")])
-    found = {row.cell.key: row for row in rows(plan, series(BASE, LEVEL) + failed, DRAWS)}
+    found = {row.cell.key: row for row in rows(Dataset(plan, series(BASE, LEVEL) + failed), DRAWS)}
     assert set(found) == {c.key for c in plan.cells}
     assert found[failing.key].counts == {"failed": 10}
     assert found[failing.key].reason == "10 x out of memory"
@@ -216,8 +216,8 @@ def test_superlinear_within_the_noise_floor_is_not_flagged() -> None:
 
 def test_noise_floor_compares_the_two_replicas_block_by_block() -> None:
     data = series(BASE, 8 * LEVEL) + [replace(m, replica=2) for m in series(BASE, 8.08 * LEVEL)]
-    floors = noise_floors(ledger(planned([BASE]), data), DRAWS)
-    assert floors[BASE.key].point == pytest.approx(1 / 1.01)
+    (base,) = Dataset(planned([BASE]), data).cells
+    assert compare_replicas(base, DRAWS).point == pytest.approx(1 / 1.01)
 
 
 def test_answers_tasks_and_scores_that_differ_from_the_loop_are_flagged() -> None:
@@ -290,7 +290,9 @@ def test_a_ladder_has_no_speedup() -> None:
 
 def test_the_rows_of_a_run_are_the_same_in_any_order_of_its_lines() -> None:
     data = series(BASE, 8 * LEVEL) + series(POOL2, 4 * LEVEL)
-    assert rows(planned([BASE, POOL2]), data, DRAWS) == rows(planned([BASE, POOL2]), data[::-1], DRAWS)
+    assert rows(Dataset(planned([BASE, POOL2]), data), DRAWS) == rows(
+        Dataset(planned([BASE, POOL2]), data[::-1]), DRAWS
+    )
 
 
 def test_the_role_makes_the_baseline_and_not_the_name() -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from made_study import ASHA, THREADS, WORKLOAD, cell, measured, planned, series, stamps
+from raybench.analysis.dataset import Dataset
 from raybench.analysis.tuning import deltas, split_gains
 from raybench.model.measurement import Quality
 from raybench.model.stats import Resampler
@@ -184,7 +185,7 @@ def search(threaded: bool = False) -> list:
 
 def test_the_factors_of_an_early_stopping_gain_multiply_to_the_total() -> None:
     """8 / 2.5 = 3.2 = saving 8 / 4 x 2 cores x efficiency 4 / (2 x 2.5)."""
-    (found,) = split_gains(planned([BASE, ARM]), search(), DRAWS)
+    (found,) = split_gains(Dataset(planned([BASE, ARM]), search()), DRAWS)
     assert found.total.point == pytest.approx(3.2)
     assert found.saving.point == pytest.approx(2.0)
     assert found.efficiency.point == pytest.approx(0.8)
@@ -197,7 +198,7 @@ def test_the_factors_of_an_early_stopping_gain_multiply_to_the_total() -> None:
 
 def test_what_a_practitioner_gains_is_told_against_all_threads() -> None:
     threads = cell(THREADS, 2, workers=1, cpus_per_task=2)
-    (found,) = split_gains(planned([BASE, ARM, threads]), search(threaded=True), DRAWS)
+    (found,) = split_gains(Dataset(planned([BASE, ARM, threads]), search(threaded=True)), DRAWS)
     assert found.same_resources.point == pytest.approx(2.0)
 
 
@@ -207,12 +208,12 @@ def test_a_loop_that_spends_time_between_its_tasks_is_flagged() -> None:
         m if m.cell == ARM.key else measured(BASE, m.block, 8.4, tasks=m.tasks, steps_asked=400, steps_done=400)
         for m in search()
     ]
-    (found,) = split_gains(planned([BASE, ARM]), data, DRAWS)
+    (found,) = split_gains(Dataset(planned([BASE, ARM]), data), DRAWS)
     assert found.flags == ("product misses the total",)
 
 
 def test_cells_that_did_all_their_work_have_no_split() -> None:
     data = series(BASE, np.full(10, 8.0), steps_asked=4, steps_done=4)
     data += series(ARM, np.full(10, 4.0), steps_asked=4, steps_done=4)
-    assert split_gains(planned([BASE, ARM]), data, DRAWS) == []
+    assert split_gains(Dataset(planned([BASE, ARM]), data), DRAWS) == []
     assert WORKLOAD.name == "work"

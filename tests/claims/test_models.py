@@ -8,7 +8,6 @@ import pytest
 from made_claims import COLD, RAY, TUNED, found, loop_and, named, only, points, run
 from made_study import ASHA, SHARED_HEAD, cell, planned, series, stamps
 from raybench.claims.claim import Select
-from raybench.claims.predictor import schedule
 from raybench.model.measurement import LadderPoint, Quality
 
 PAIR = cell(RAY, 2)  # two cores, 5 s where the loop takes 8 s
@@ -107,13 +106,6 @@ def test_saved_steps_are_those_asked_for_and_not_done():
 
 
 # --- predictions ----------------------------------------------------------------------------------
-
-
-def test_a_schedule_gives_each_task_to_the_worker_that_is_free_first():
-    assert schedule([4.0, 2.0, 1.0, 1.0], 2) == 4.0
-    assert schedule([1.0, 1.0, 2.0, 4.0], 2) == 5.0  # the longest last: one worker waits
-    assert schedule([1.0] * 4, 2, per_task_s=0.5) == 3.0
-    assert schedule([], 2) == 0.0
 
 
 def test_the_predictor_knows_the_loop_and_the_cost_of_an_empty_task_and_nothing_of_the_cell():

@@ -1,23 +1,24 @@
 """All analyses of a run, gathered for the report. A study without the cells of an analysis has an empty part."""
 
 from raybench.analysis import anytime, controls, losses, metg, speedup, timelines, tuning
-from raybench.analysis.results import Findings, Run
+from raybench.analysis.dataset import Dataset, RunData
+from raybench.analysis.results import Findings
 from raybench.model.stats import Resampler
 
 
-def analyse(run: Run) -> Findings:
-    """Analyse the raw data of a run; the same draws serve every estimate."""
-    draws = Resampler()
-    plan, lines = run.plan, run.measurements
+def analyse(run: RunData) -> Findings:
+    """Analyse the raw data of a run; the data set is built once, and the same draws serve every estimate."""
+    data, draws = Dataset(run.plan, run.measurements), Resampler()
     return Findings(
-        rows=tuple(speedup.rows(plan, lines, draws)),
-        controls=controls.judge_controls(plan, lines, draws),
-        curves=tuple(metg.curves(plan, lines, draws)),
-        accounts=tuple(losses.accounts(plan, lines, draws)),
+        data=data,
+        rows=tuple(speedup.rows(data, draws)),
+        controls=controls.judge_controls(data, draws),
+        curves=tuple(metg.curves(data, draws)),
+        accounts=tuple(losses.accounts(data, draws)),
         deltas=tuple(tuning.deltas(run.qualities, draws)),
-        splits=tuple(tuning.split_gains(plan, lines, draws)),
-        anytime=tuple(anytime.curves(plan, lines)),
-        targets=tuple(anytime.times_to_target(plan, lines, draws)),
-        residuals=tuple(controls.residuals(plan, lines)),
-        durations=timelines.durations(run),
+        splits=tuple(tuning.split_gains(data, draws)),
+        anytime=tuple(anytime.curves(data)),
+        targets=tuple(anytime.times_to_target(data, draws)),
+        residuals=tuple(controls.residuals(data)),
+        durations=timelines.durations(data),
     )

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from raybench.analysis.dataset import Ledger, ledger
+from raybench.analysis.dataset import CellData, Dataset
 from raybench.model.estimate import Estimate
 from raybench.model.measurement import Measurement, TaskStamp
-from raybench.model.plan import Cell, Plan, Tag
+from raybench.model.plan import Cell, Tag
 from raybench.model.stats import MIN_BLOCKS, Resampler, insufficient, interval, median_rank_ci
 
 Floats = npt.NDArray[np.float64]
@@ -97,22 +97,16 @@ def _reports(task: TaskStamp) -> Iterator[tuple[int, float | None, float]]:
         yield task.steps, task.loss, task.ended
 
 
-def curves(plan: Plan, measurements: Sequence[Measurement], *, axis: Axis = Axis.WALL) -> list[Anytime]:
-    """Return the anytime curve of every search cell with stamps, in the order of the plan."""
-    data = ledger(plan, measurements)
-    found = []
-    for key, cell in data.cells.items():
-        good = _searches(data, key)
-        if good:
-            found.append(_anytime(cell, axis, good))
-    return found
+def curves(data: Dataset, *, axis: Axis = Axis.WALL) -> list[Anytime]:
+    """Return the anytime curve of every search cell with stamps, in reading order."""
+    return [_anytime(of.cell, axis, good) for of in data.cells if (good := _searches(of))]
 
 
-def _searches(data: Ledger, key: str) -> dict[int, Measurement]:
+def _searches(of: CellData) -> dict[int, Measurement]:
     """Return the good measurements in which losses were reported, by block."""
-    if Tag.HPO not in data.cells[key].workload.tags:
+    if Tag.HPO not in of.cell.workload.tags:
         return {}
-    return {b: m for b, m in sorted(data.ok(key).items()) if any(t.loss is not None or t.points for t in m.tasks)}
+    return {b: m for b, m in sorted(of.good.items()) if any(t.loss is not None or t.points for t in m.tasks)}
 
 
 def _anytime(cell: Cell, axis: Axis, good: Mapping[int, Measurement]) -> Anytime:
@@ -139,37 +133,31 @@ def _at(path: Trajectory, spent: Floats) -> Floats:
 
 
 def times_to_target(
-    plan: Plan,
-    measurements: Sequence[Measurement],
-    resampler: Resampler | None = None,
-    *,
-    factors: Sequence[float] = FACTORS,
+    data: Dataset, resampler: Resampler | None = None, *, factors: Sequence[float] = FACTORS
 ) -> list[TimeToTarget]:
-    """Give, for every search cell and factor, the wall time until the full sequential search's loss was reached."""
-    data = ledger(plan, measurements)
+    """Return, for every search cell and factor, the wall time until the full sequential search's loss was reached."""
     draws = resampler or Resampler()
     found = []
-    for key, cell in data.cells.items():
-        good, base = _searches(data, key), data.base(key)
-        theirs = _searches(data, base) if base else {}
+    for of in data.cells:
+        good, theirs = _searches(of), _searches(of.baseline) if of.baseline else {}
         blocks = sorted(good.keys() & theirs.keys())
         if not blocks:
             continue
         targets = np.array([_final_loss(theirs[b]) for b in blocks])
         paths = [trajectory(good[b], Axis.WALL) for b in blocks]
-        found += [_time_to(cell, factor, paths, factor * targets, draws) for factor in factors]
+        found += [_time_to(of.cell, factor, paths, factor * targets, draws) for factor in factors]
     return found
 
 
 def sooner(
-    data: Ledger, searches: tuple[str, str], base: str, *, factor: float, resampler: Resampler
+    searches: tuple[CellData, CellData], base: CellData, *, factor: float, resampler: Resampler
 ) -> Estimate | None:
     """Return the second search's expected time to the target / the first's, warm, over the blocks that both have.
 
-    base : key of the full one-thread search, whose loss times `factor` is the target. Infinite where only the first
+    base : the full one-thread search, whose loss times `factor` is the target. Infinite where only the first
     ever reached it, 0 where only the second did; None where neither did, or without a common block.
     """
-    found = [_searches(data, key) for key in (*searches, base)]
+    found = [_searches(of) for of in (*searches, base)]
     blocks = sorted(set.intersection(*(set(of) for of in found)))
     mine, theirs = (_hits([of[b] for b in blocks], [found[2][b] for b in blocks], factor) for of in found[:2])
     if not blocks or not (mine[1].any() or theirs[1].any()):

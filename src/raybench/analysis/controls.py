@@ -7,16 +7,17 @@ five good controls judged one by one would condemn a fifth of all good studies.
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import scipy.stats
 
-from raybench.analysis.dataset import Ledger, copy_s, ledger, makespan, pair
+from raybench.analysis.dataset import CellData, Dataset, copy_s, is_ceiling, makespan, pair
 from raybench.model.estimate import Estimate
 from raybench.model.measurement import Measurement
-from raybench.model.plan import Cell, Plan, Role, Tag
+from raybench.model.plan import Cell, Plan, Tag
 from raybench.model.stats import (
     MIN_BLOCKS,
     Resampler,
@@ -35,12 +36,21 @@ Side = Literal["two-sided", "less", "greater"]
 AA, SLEEP, OVERHEAD, CEILING = "A/A", "sleep ideal", "injected overhead", "hardware ceiling"
 
 
+class ControlVerdict(StrEnum):
+    """How a control ended."""
+
+    PASSED = "passed"
+    MISSED = "missed"
+    TOO_NOISY = "too noisy to find it"
+    TOO_FEW = "too few blocks"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlRow:
     """One control. expected : what a perfect harness finds. p : that a perfect one misses as far, adjusted.
 
     one_sided : only a miss in the impossible direction counts (faster than the ideal, above the ceiling of 1):
-    a backend may well be slower than a sleep's ideal. verdict : `found`, `missed`, or why it cannot be judged.
+    a backend may well be slower than a sleep's ideal.
     """
 
     kind: str
@@ -50,7 +60,7 @@ class ControlRow:
     estimate: Estimate
     p: float
     one_sided: bool = False
-    verdict: str = "found"
+    verdict: ControlVerdict = ControlVerdict.PASSED
 
     @property
     def miss(self) -> float:
@@ -59,6 +69,12 @@ class ControlRow:
         if not self.one_sided:
             return abs(off)
         return max(0.0, off if self.kind == CEILING else -off)
+
+    @property
+    def words(self) -> str:
+        """Write the verdict for a reader."""
+        few = self.verdict is ControlVerdict.TOO_FEW
+        return f"{self.estimate.n} blocks, needs {MIN_BLOCKS}" if few else str(self.verdict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,13 +101,10 @@ class Residual:
     value: float
 
 
-def judge_controls(
-    plan: Plan, measurements: Sequence[Measurement], resampler: Resampler | None = None
-) -> ControlReport:
+def judge_controls(data: Dataset, resampler: Resampler | None = None) -> ControlReport:
     """Judge all controls of a study as one family."""
-    data = ledger(plan, measurements)
     draws = resampler or Resampler()
-    raw = [row for key in data.cells for row in _of_cell(data, key, draws)]
+    raw = [row for of in data.cells for row in _of_cell(of, draws)]
     judged = [row for row in raw if row.estimate.n >= MIN_BLOCKS]
     adjusted = dict(zip(map(id, judged), holm([row.p for row in judged]), strict=True))
     rows = tuple(_verdict(row, adjusted.get(id(row))) for row in raw)
@@ -100,7 +113,7 @@ def judge_controls(
         for row in rows
         if row.kind == AA and math.isfinite(row.estimate.high)
     }
-    reasons = tuple(_reasons(plan, rows))
+    reasons = tuple(_reasons(data.plan, rows))
     return ControlReport(
         trusted=not reasons,
         reasons=reasons,
@@ -110,34 +123,33 @@ def judge_controls(
     )
 
 
-def residuals(plan: Plan, measurements: Sequence[Measurement]) -> list[Residual]:
+def residuals(data: Dataset) -> list[Residual]:
     """Return every good makespan beside its cell's median, in the order of the run: drift and Q-Q plots."""
-    data = ledger(plan, measurements)
     found = []
-    for key in data.cells:
-        timed = [(m.index, m.phases.makespan) for m in data.ok(key).values() if makespan(m)]
+    for of in data.cells:
+        timed = [(m.index, m.phases.makespan) for m in of.good.values() if makespan(m)]
         middle = float(np.median([s for _, s in timed])) if timed else 1.0
-        found += [Residual(cell=key, index=i, value=math.log(s / middle)) for i, s in timed]
+        found += [Residual(cell=of.key, index=i, value=math.log(s / middle)) for i, s in timed]
     return sorted(found, key=lambda r: (r.index, r.cell))
 
 
-def _of_cell(data: Ledger, key: str, resampler: Resampler) -> Iterator[ControlRow]:
-    cell, base = data.cells[key], data.base(key)
-    if data.ok(key, replica=2):
-        first, second = pair(data.ok(key), data.ok(key, replica=2), makespan)
+def _of_cell(of: CellData, resampler: Resampler) -> Iterator[ControlRow]:
+    cell, base = of.cell, of.baseline
+    if of.second:
+        first, second = pair(of.good, of.second, makespan)
         yield _ratio_row(AA, cell, first, second, resampler)
     if Tag.SLEEP in cell.workload.tags and "seconds" in cell.workload.params:
-        yield from _sleep(data, key, resampler)
-    if base and base != key and "overhead_s" in cell.backend.params and not data.is_ladder(key):
-        yield from _overhead(data, key, base, resampler)
-    if base and cell.cpus > 1 and cell.backend.role is Role.CEILING:
-        copies = data.paired(base, key, _whole_bag)
+        yield from _sleep(of, resampler)
+    if base and base is not of and "overhead_s" in cell.backend.params and not of.is_sweep:
+        yield from _overhead(of, base, resampler)
+    if base and cell.cpus > 1 and is_ceiling(cell):
+        copies = pair(base.good, of.good, _all_tasks)
         if len(copies[0]):
             yield replace(_ratio_row(CEILING, cell, *copies, resampler, alternative="greater"), one_sided=True)
 
 
-def _whole_bag(m: Measurement) -> float | None:
-    """Return the mean seconds of the copies that each ran the whole bag; the makespan of any other cell."""
+def _all_tasks(m: Measurement) -> float | None:
+    """Return the mean seconds of the copies that each ran all tasks; the makespan of any other cell."""
     return copy_s(m) or makespan(m)
 
 
@@ -155,32 +167,30 @@ def _ratio_row(
     )
 
 
-def _sleep(data: Ledger, key: str, resampler: Resampler) -> Iterator[ControlRow]:
+def _sleep(of: CellData, resampler: Resampler) -> Iterator[ControlRow]:
     """Compare with whole rounds of waiting tasks; the loop must meet it, others must not beat it."""
-    cell = data.cells[key]
+    cell = of.cell
     if cell.backend.is_control:
         return
-    timed = [m for _, m in sorted(data.ok(key).items()) if m.tasks and makespan(m)]
+    timed = [m for m in of.in_order if m.tasks and makespan(m)]
     if not timed:
         return
     ideal = math.ceil(len(timed[0].tasks) / cell.workers) * float(cell.workload.params["seconds"])
     seconds = np.array([m.phases.makespan for m in timed])
-    loop = key == data.base(key)
-    row = _ratio_row(
-        SLEEP, cell, seconds, np.full_like(seconds, ideal), resampler, alternative="two-sided" if loop else "less"
-    )
-    yield replace(row, one_sided=not loop)
+    side: Side = "two-sided" if of.is_baseline else "less"
+    row = _ratio_row(SLEEP, cell, seconds, np.full_like(seconds, ideal), resampler, alternative=side)
+    yield replace(row, one_sided=not of.is_baseline)
 
 
-def _overhead(data: Ledger, key: str, base: str, resampler: Resampler) -> Iterator[ControlRow]:
-    """Recover the overhead per task that the injected arm says it added to the loop."""
-    cell = data.cells[key]
-    slow, plain = data.paired(key, base, makespan)
-    counts = [len(m.tasks) for m in data.ok(key).values() if m.tasks]
+def _overhead(of: CellData, base: CellData, resampler: Resampler) -> Iterator[ControlRow]:
+    """Recover the overhead per task that the injected variant says it added to the baseline."""
+    cell = of.cell
+    slow, plain = pair(of.good, base.good, makespan)
+    counts = [len(m.tasks) for m in of.good.values() if m.tasks]
     if not len(slow) or not counts:
         return
     tasks = counts[0]
-    put_in = [m.details.injected_s for m in data.ok(key).values() if m.details.injected_s is not None]
+    put_in = [m.details.injected_s for m in of.good.values() if m.details.injected_s is not None]
     expected = float(np.median(put_in)) if put_in else float(cell.backend.params["overhead_s"])
     estimate = insufficient(float(np.median(slow) - np.median(plain)) / tasks, len(slow))
     if len(slow) >= MIN_BLOCKS:
@@ -209,11 +219,11 @@ def _t_test(values: Floats, expected: float, alternative: Side) -> float:
 
 def _verdict(row: ControlRow, adjusted: float | None) -> ControlRow:
     if adjusted is None:
-        return replace(row, verdict=f"{row.estimate.n} blocks, needs {MIN_BLOCKS}")
+        return replace(row, verdict=ControlVerdict.TOO_FEW)
     if row.miss > MISS and adjusted < ALPHA:
-        return replace(row, p=adjusted, verdict="missed")
+        return replace(row, p=adjusted, verdict=ControlVerdict.MISSED)
     if row.kind == OVERHEAD and row.estimate.low <= 0:
-        return replace(row, p=adjusted, verdict="too noisy to find it")
+        return replace(row, p=adjusted, verdict=ControlVerdict.TOO_NOISY)
     return replace(row, p=adjusted)
 
 
@@ -223,18 +233,20 @@ def _reasons(plan: Plan, rows: Sequence[ControlRow]) -> Iterator[str]:
         yield "this study has no controls"
         return
     for row in rows:
-        if row.verdict == "missed":
+        if row.verdict is ControlVerdict.MISSED:
             unit, e = f" {row.unit}" if row.unit else "", row.estimate
             yield (
                 f"{row.kind} of {row.cell.workload.name} on {row.cell.backend.name}: expected "
                 f"{row.expected:.4g}{unit}, found {e.point:.4g} [{e.low:.4g}, {e.high:.4g}], n={e.n}, p={row.p:.2g}"
             )
     for kind in (AA, OVERHEAD):
-        verdicts = [row.verdict for row in rows if row.kind == kind]
-        if not {"found", "missed"} & set(verdicts):
-            yield f"{kind}: " + (verdicts[0] if verdicts else "not measured")
+        mine = [row for row in rows if row.kind == kind]
+        if not any(row.verdict in (ControlVerdict.PASSED, ControlVerdict.MISSED) for row in mine):
+            yield f"{kind}: " + (mine[0].words if mine else "not measured")
 
 
-def _drift(data: Ledger, floor: float) -> Estimate:
-    timed = [(key, m) for key in data.cells for m in data.ok(key).values() if makespan(m)]
-    return drift([k for k, _ in timed], [m.began for _, m in timed], [m.phases.makespan for _, m in timed], floor=floor)
+def _drift(data: Dataset, floor: float) -> Estimate:
+    timed = [(of.key, m) for of in data.cells for m in of.good.values() if makespan(m)]
+    return drift(
+        [key for key, _ in timed], [m.began for _, m in timed], [m.phases.makespan for _, m in timed], floor=floor
+    )

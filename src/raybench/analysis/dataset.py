@@ -1,20 +1,36 @@
-"""Raw data arranged for comparison: the good measurement of each (cell, block), and the cell to compare with.
+"""Raw data arranged for comparison, once per run: each cell with its good measurements and its cells of comparison.
 
-No statistics here. A pair of cells is compared over the blocks in which both are good.
+No statistics here. Two cells are compared over the blocks in which both are good.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from raybench.model.measurement import HeadUse, Measurement
+from raybench.model.measurement import Environment, HeadUse, Measurement, Quality
 from raybench.model.plan import Cell, Plan, Role, Status, Tag, reading_order
 from raybench.model.serialize import digest
 
+Floats = npt.NDArray[np.float64]
 Metric = Callable[[Measurement], float | None]
+Blocks = Mapping[int, Measurement]  # one measurement by block
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunData:
+    """The raw data of one run as the report needs it. `folder` is relative to the reports folder."""
+
+    folder: str
+    data: str  # hash over the raw files
+    plan: Plan
+    environment: Environment
+    measurements: tuple[Measurement, ...]
+    qualities: tuple[Quality, ...] = ()
+    torn: bool = False
 
 
 def makespan(m: Measurement) -> float | None:
@@ -37,148 +53,142 @@ def copy_s(m: Measurement) -> float | None:
     return float(np.mean(m.details.copies_s)) if m.details.copies_s else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ledger:
-    """All measurements of a study by cell and block.
+@dataclass(frozen=True, eq=False, kw_only=True)  # no slots: the cells to compare with are kept
+class CellData:
+    """One planned cell with all that was measured of it, and the cells of the same workload to compare it with.
 
-    cells : every planned cell by key. good : (cell key, replica) -> block -> its last measurement that is OK.
-    lines : every line of a cell, whatever its status. skips : reason by cell key.
-    pending : planned measurements of a cell that have no line, of the blocks that have begun; those that have not are
-        a fact of the run.
+    good : the last measurement of each block that is OK; second : those of the second replica (A/A).
+    lines : every line, whatever its status. skip : why it was planned not to run.
+    pending : planned measurements without a line, of the blocks that have begun; those that have not are a fact of
+        the run.
+    siblings : all cells with the same workload, sizes included, itself among them, in reading order.
     """
 
-    plan: Plan
-    cells: Mapping[str, Cell]
-    good: Mapping[tuple[str, int], Mapping[int, Measurement]]
-    lines: Mapping[str, tuple[Measurement, ...]]
-    skips: Mapping[str, str]
-    pending: Mapping[str, int]
-    workloads: Mapping[str, tuple[str, ...]]  # identity of the workload's Spec -> keys of its cells
-    identity: Mapping[str, tuple[str, str]]  # cell key -> identities of its workload and its backend
+    cell: Cell
+    good: Blocks
+    second: Blocks
+    lines: tuple[Measurement, ...]
+    skip: str
+    pending: int
+    siblings: Sequence["CellData"]
 
-    def ok(self, key: str, *, replica: int = 1) -> Mapping[int, Measurement]:
-        """Return the good measurements of a cell by block; {} if there are none."""
-        return self.good.get((key, replica), {})
+    @property
+    def key(self) -> str:
+        """Return the cell's key."""
+        return self.cell.key
 
-    def siblings(self, key: str) -> tuple[str, ...]:
-        """List the keys of all cells with the same workload, sizes included, itself among them."""
-        return self.workloads[self.identity[key][0]]
-
-    def base(self, key: str) -> str | None:
-        """Find the one-thread loop over the same workload, the only base of a speedup."""
-        found = [k for k in self.siblings(key) if _is_base(self.cells[k])]
-        found.sort(
-            key=lambda k: (self.cells[k].gpus != self.cells[key].gpus, self.cells[k].backend.name != "sequential")
-        )
+    @cached_property
+    def baseline(self) -> "CellData | None":
+        """Return the sequential baseline of the workload, the only base of a speedup; itself where it is that."""
+        found = [other for other in self.siblings if is_baseline(other.cell)]
+        gpus = self.cell.gpus
+        found.sort(key=lambda other: (other.cell.gpus != gpus, other.cell.backend.name != "sequential"))
         return found[0] if found else None
 
-    def threaded(self, key: str) -> str | None:
-        """Find the loop whose library threads use as many cores as this cell has."""
-        cell = self.cells[key]
-        for k in self.siblings(key):
-            other = self.cells[k]
-            if other.backend.role is Role.THREADED_BASELINE and other.cpus == cell.cpus and k != key:
-                return k
-        return None
+    @property
+    def is_baseline(self) -> bool:
+        """Return whether the cell is its own baseline."""
+        return self.baseline is self
 
-    def one_core(self, key: str) -> str | None:
-        """Find the same backend on one core."""
-        return self._same_backend(key, lambda other: other.cpus == 1 and other.workers == 1)
+    @cached_property
+    def threaded(self) -> "CellData | None":
+        """Return the threaded baseline with as many cores."""
+        same = (other for other in self._others if other.cell.cpus == self.cell.cpus)
+        return next((other for other in same if is_threaded_baseline(other.cell)), None)
 
-    def ceiling(self, key: str) -> str | None:
-        """Find the bare processes that run the workload's own tasks on as many cores."""
-        cpus = self.cells[key].cpus
-        bare = (k for k in self.siblings(key) if is_ceiling(self.cells[k]))
-        return next((k for k in bare if self.cells[k].cpus == cpus and k != key), None)
+    @cached_property
+    def one_core(self) -> "CellData | None":
+        """Return the same backend on one core."""
+        alone = (other for other in self._others if other.cell.cpus == 1 and other.cell.workers == 1)
+        return next((other for other in alone if other.cell.backend == self.cell.backend), None)
 
-    def is_ladder(self, key: str) -> bool:
-        """Return whether the workload is a ladder of task lengths, whose makespan is a sum over bags."""
-        if Tag.GRANULARITY_SWEEP in self.cells[key].workload.tags:
+    @cached_property
+    def ceiling(self) -> "CellData | None":
+        """Return the bare processes that run the workload's own tasks on as many cores."""
+        same = (other for other in self._others if other.cell.cpus == self.cell.cpus)
+        return next((other for other in same if is_ceiling(other.cell)), None)
+
+    @property
+    def _others(self) -> Iterable["CellData"]:
+        return (other for other in self.siblings if other is not self)
+
+    @cached_property
+    def is_sweep(self) -> bool:
+        """Return whether the workload is a granularity sweep, whose makespan is a sum over task sets."""
+        if Tag.GRANULARITY_SWEEP in self.cell.workload.tags:
             return True
-        return any(m.ladder for k in self.siblings(key) for m in self.ok(k).values())
+        return any(m.ladder for other in self.siblings for m in other.good.values())
 
-    def _same_backend(self, key: str, fits: Callable[[Cell], bool]) -> str | None:
-        mine = self.identity[key][1]
-        for k in self.siblings(key):
-            if k != key and self.identity[k][1] == mine and fits(self.cells[k]):
-                return k
-        return None
+    @property
+    def in_order(self) -> list[Measurement]:
+        """Return the good measurements in the order of blocks."""
+        return [m for _, m in sorted(self.good.items())]
 
-    def values(self, key: str, metric: Metric, *, replica: int = 1) -> npt.NDArray[np.float64]:
+    def values(self, metric: Metric) -> Floats:
         """Return one value per good block, in the order of blocks, of those that have one."""
-        found = (metric(m) for _, m in sorted(self.ok(key, replica=replica).items()))
+        found = map(metric, self.in_order)
         return np.array([v for v in found if v is not None], dtype=np.float64)
 
-    def paired(self, top: str, bottom: str, metric: Metric) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Return the values of two cells over the blocks in which both are good and have one."""
-        return pair(self.ok(top), self.ok(bottom), metric)
-
-    def counts(self, key: str) -> dict[str, int]:
-        """Count the lines of a cell by status; `skipped` and `not measured` where there is no line."""
-        counts = Counter(str(m.status) for m in self.lines.get(key, ()))
-        if key in self.skips and not counts:
+    def counts(self) -> dict[str, int]:
+        """Count the lines by status; `skipped` and `not measured` where there is no line."""
+        counts = Counter(str(m.status) for m in self.lines)
+        if self.skip and not counts:
             counts[str(Status.SKIPPED)] = 1
-        if self.pending.get(key):
-            counts["not measured"] = self.pending[key]
+        if self.pending:
+            counts["not measured"] = self.pending
         return dict(counts)
 
-    def reason(self, key: str) -> str:
-        """Say why a cell has no number or lacks some; '' if all is well."""
-        if key in self.skips:
-            return self.skips[key]
-        bad = [
-            m.reason or str(m.status) for m in self.lines.get(key, ()) if m.status not in (Status.OK, Status.DISTURBED)
-        ]
+    def reason(self) -> str:
+        """Say why the cell has no number or lacks some; '' if all is well."""
+        if self.skip:
+            return self.skip
+        bad = [m.reason or str(m.status) for m in self.lines if m.status not in (Status.OK, Status.DISTURBED)]
         told = [f"{count} x {reason}" for reason, count in Counter(bad).most_common(2)]
-        if self.pending.get(key):
-            told.append(f"{self.pending[key]} x not measured")
-        if not told and not self.ok(key):
-            told.append("every measurement was disturbed" if key in self.lines else "not measured yet")
+        if self.pending:
+            told.append(f"{self.pending} x not measured")
+        if not told and not self.good:
+            told.append("every measurement was disturbed" if self.lines else "not measured yet")
         return "; ".join(told)
 
 
-def pair(
-    top: Mapping[int, Measurement], bottom: Mapping[int, Measurement], metric: Metric
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return a metric of two series over the blocks in which both have it, in the order of blocks."""
+class Dataset:
+    """All measurements of a run by cell, in reading order: built once, read by every analysis."""
+
+    def __init__(self, plan: Plan, measurements: Sequence[Measurement]) -> None:
+        self.plan = plan
+        skips = {skip.cell.key: skip.reason for skip in plan.skips}
+        lines: dict[str, list[Measurement]] = {}
+        for m in sorted(measurements, key=lambda m: (m.cell, m.replica, m.block, m.attempt)):
+            lines.setdefault(m.cell, []).append(m)
+        pending = _count_pending(plan, measurements)
+        siblings: dict[str, list[CellData]] = {}
+        found = []
+        for cell in sorted({cell.key: cell for cell in _cells(plan)}.values(), key=reading_order):
+            mine, family = lines.get(cell.key, []), siblings.setdefault(digest(cell.workload), [])
+            data = CellData(
+                cell=cell,
+                good=_last_good(mine, replica=1),
+                second=_last_good(mine, replica=2),
+                lines=tuple(mine),
+                skip=skips.get(cell.key, ""),
+                pending=pending[cell.key],
+                siblings=family,
+            )
+            family.append(data)
+            found.append(data)
+        self.cells: tuple[CellData, ...] = tuple(found)
+
+
+def pair(top: Blocks, bottom: Blocks, metric: Metric) -> tuple[Floats, Floats]:
+    """Return a metric of two cells over the blocks in which both have it, in the order of blocks."""
     found = [(metric(top[b]), metric(bottom[b])) for b in sorted(top.keys() & bottom.keys())]
     both = np.array([(a, b) for a, b in found if a is not None and b is not None], dtype=np.float64).reshape(-1, 2)
     return both[:, 0], both[:, 1]
 
 
-def ledger(plan: Plan, measurements: Sequence[Measurement]) -> Ledger:
-    """Arrange the lines of one run by cell and block."""
-    keys = [(job.cell.key, job.block, job.replica) for job in plan.jobs]
-    skips = {skip.cell.key: skip for skip in plan.skips}
-    cells: dict[str, Cell] = {}
-    for planned, job in zip(keys, plan.jobs, strict=True):
-        cells.setdefault(planned[0], job.cell)
-    for skipped, skip in skips.items():
-        cells.setdefault(skipped, skip.cell)
-    cells = dict(sorted(cells.items(), key=lambda pair: reading_order(pair[1])))
-    good: dict[tuple[str, int], dict[int, Measurement]] = {}
-    lines: dict[str, list[Measurement]] = {}
-    for m in sorted(measurements, key=lambda m: (m.cell, m.replica, m.block, m.attempt)):
-        lines.setdefault(m.cell, []).append(m)
-        if m.status is Status.OK:
-            good.setdefault((m.cell, m.replica), {})[m.block] = m
-    done = {(m.cell, m.block, m.replica) for m in measurements}
-    last = max((m.block for m in measurements), default=-1)
-    workloads: dict[str, list[str]] = {}
-    identity: dict[str, tuple[str, str]] = {}
-    for key, cell in cells.items():
-        identity[key] = (digest(cell.workload), digest(cell.backend))
-        workloads.setdefault(identity[key][0], []).append(key)
-    return Ledger(
-        plan=plan,
-        cells=cells,
-        good=good,
-        lines={key: tuple(found) for key, found in lines.items()},
-        skips={key: skip.reason for key, skip in skips.items()},
-        pending=Counter(planned[0] for planned in keys if planned not in done and planned[1] <= last),
-        workloads={name: tuple(found) for name, found in workloads.items()},
-        identity=identity,
-    )
+def is_same_backend(one: Cell, other: Cell) -> bool:
+    """Return whether two cells have the same backend on the same workers and cores, whatever their workloads."""
+    return one.backend == other.backend and (one.workers, one.cpus) == (other.workers, other.cpus)
 
 
 def is_ceiling(cell: Cell) -> bool:
@@ -186,5 +196,29 @@ def is_ceiling(cell: Cell) -> bool:
     return cell.backend.role is Role.CEILING
 
 
-def _is_base(cell: Cell) -> bool:
+def is_baseline(cell: Cell) -> bool:
+    """Return whether the cell is a sequential baseline."""
     return cell.backend.role is Role.BASELINE and cell.cpus == 1
+
+
+def is_threaded_baseline(cell: Cell) -> bool:
+    """Return whether the cell is a loop whose library threads use all its cores."""
+    return cell.backend.role is Role.THREADED_BASELINE
+
+
+def _cells(plan: Plan) -> Iterable[Cell]:
+    yield from (skip.cell for skip in plan.skips)
+    yield from (job.cell for job in plan.jobs)
+
+
+def _last_good(lines: Iterable[Measurement], *, replica: int) -> dict[int, Measurement]:
+    """Return the last OK measurement of each block; lines in the order of attempts."""
+    return {m.block: m for m in lines if m.status is Status.OK and m.replica == replica}
+
+
+def _count_pending(plan: Plan, measurements: Sequence[Measurement]) -> Counter[str]:
+    """Count, by cell, the planned measurements without a line in the blocks that have begun."""
+    done = {(m.cell, m.block, m.replica) for m in measurements}
+    last = max((m.block for m in measurements), default=-1)
+    planned = ((job.cell.key, job.block, job.replica) for job in plan.jobs if job.block <= last)
+    return Counter(key for key, block, replica in planned if (key, block, replica) not in done)

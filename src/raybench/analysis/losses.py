@@ -17,10 +17,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 
-from raybench.analysis.dataset import Ledger, cold, ledger, makespan
+from raybench.analysis.dataset import CellData, Dataset, cold, makespan
 from raybench.model.estimate import Estimate
 from raybench.model.measurement import Measurement, TaskStamp
-from raybench.model.plan import Cell, Plan
+from raybench.model.plan import Cell
 from raybench.model.stats import MIN_BLOCKS, Resampler, insufficient, median_rank_ci
 
 Floats = npt.NDArray[np.float64]
@@ -60,7 +60,7 @@ class Pop:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
+class CoreSeconds:
     """Where a cell's core-seconds went. Shares are sums over blocks / sums of P x T, so that they add up to 1.
 
     cold : empty where the cell joined a head that others had started.
@@ -77,7 +77,7 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Timeline:
+class Lanes:
     """The stamps of one measurement, by lane. busy, first, last : seconds, (lanes,); gaps : sum over lanes."""
 
     busy: Floats
@@ -89,20 +89,19 @@ class Timeline:
     seconds: float
 
 
-def accounts(plan: Plan, measurements: Sequence[Measurement], resampler: Resampler | None = None) -> list[Account]:
-    """Account for every cell that has stamps and a one-thread loop in the same blocks, in the order of the plan."""
-    data = ledger(plan, measurements)
+def accounts(data: Dataset, resampler: Resampler | None = None) -> list[CoreSeconds]:
+    """Account for every cell that has stamps and a baseline in the same blocks, in reading order."""
     draws = resampler or Resampler()
-    found = (_account(data, key, draws) for key in data.cells)
+    found = (_account(of, draws) for of in data.cells)
     return [account for account in found if account is not None]
 
 
 def lost(cell: Cell, m: Measurement, base: Measurement, *, inclusive: bool = False) -> Lost:
     """Split P x T of one measurement, T the makespan or (inclusive) the cold time; `base` is of the same block."""
-    return _lost(cell, timeline(cell, m), m, base, inclusive=inclusive)
+    return _lost(cell, arrange_lanes(cell, m), m, base, inclusive=inclusive)
 
 
-def _lost(cell: Cell, line: Timeline, m: Measurement, base: Measurement, *, inclusive: bool) -> Lost:
+def _lost(cell: Cell, line: Lanes, m: Measurement, base: Measurement, *, inclusive: bool) -> Lost:
     cpus, threads = cell.cpus, line.threads
     started = m.phases.cold - m.phases.makespan - m.phases.shutdown if inclusive else 0.0
     stopped = m.phases.shutdown if inclusive else 0.0
@@ -139,7 +138,7 @@ def _seconds_to(task: TaskStamp, steps: int) -> float:
     return min(full, float(np.interp(steps, reached, at)))
 
 
-def timeline(cell: Cell, m: Measurement) -> Timeline:
+def arrange_lanes(cell: Cell, m: Measurement) -> Lanes:
     """Arrange the stamps by lane, one lane per worker at work at a time."""
     lanes = _lanes(m.tasks, cell.workers)
     gaps = 0.0
@@ -147,7 +146,7 @@ def timeline(cell: Cell, m: Measurement) -> Timeline:
         ends = np.maximum.accumulate([t.ended for t in lane])
         starts = np.array([t.started for t in lane])
         gaps += float(np.maximum(0.0, starts[1:] - ends[:-1]).sum())
-    return Timeline(
+    return Lanes(
         busy=np.array([math.fsum(t.ended - t.started for t in lane) for lane in lanes]),
         first=np.array([lane[0].started for lane in lanes]),
         last=np.array([max(t.ended for t in lane) for lane in lanes]),
@@ -176,23 +175,22 @@ def _lanes(tasks: Sequence[TaskStamp], workers: int) -> list[list[TaskStamp]]:
     return lanes
 
 
-def _account(data: Ledger, key: str, resampler: Resampler) -> Account | None:
-    cell, base = data.cells[key], data.base(key)
-    if base is None:
+def _account(of: CellData, resampler: Resampler) -> CoreSeconds | None:
+    if of.baseline is None:
         return None
-    mine, theirs = data.ok(key), data.ok(base)
+    cell, mine, theirs = of.cell, of.good, of.baseline.good
     both = [(mine[b], theirs[b]) for b in sorted(mine.keys() & theirs.keys())]
     # tasks that a search pauses (`details.search`) have spans, not segments: no account can be given of them
     both = [(m, s) for m, s in both if m.tasks and s.tasks and makespan(m) and not m.details.search]
     if not both:
         return None
-    lines = [timeline(cell, m) for m, _ in both]
+    lines = [arrange_lanes(cell, m) for m, _ in both]
     told = list(zip(lines, both, strict=True))
     warm = _shares([_lost(cell, line, m, s, inclusive=False) for line, (m, s) in told], resampler)
     started = [_lost(cell, line, m, s, inclusive=True) for line, (m, s) in told if cold(m) is not None]
     least = [graham_low([t.ended - t.started for t in s.tasks], cell.workers) for _, s in both]
     flags = [("other above 5 %", abs(warm["other"].point) > OTHER_SHARE)]
-    return Account(
+    return CoreSeconds(
         cell=cell,
         n=len(both),
         warm=warm,
@@ -221,7 +219,7 @@ def _shares(found: Sequence[Lost], resampler: Resampler) -> dict[str, Estimate]:
     }
 
 
-def _pop(lines: Sequence[Timeline], useful: Sequence[float]) -> Pop:
+def _pop(lines: Sequence[Lanes], useful: Sequence[float]) -> Pop:
     mean_busy = sum(float(line.busy.sum()) / max(line.workers, len(line.busy)) for line in lines)
     max_busy = sum(float(line.busy.max()) for line in lines)
     seconds = sum(line.seconds for line in lines)

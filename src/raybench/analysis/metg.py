@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from raybench.analysis.dataset import Ledger, ledger
+from raybench.analysis.dataset import CellData, Dataset
 from raybench.model.estimate import Estimate
-from raybench.model.measurement import LadderPoint, Measurement
-from raybench.model.plan import Cell, Plan
+from raybench.model.measurement import LadderPoint
+from raybench.model.plan import Cell
 from raybench.model.stats import INSUFFICIENT, MIN_BLOCKS, Resampler, interval
 
 Floats = npt.NDArray[np.float64]
@@ -60,28 +60,21 @@ class Curve:
     flags: tuple[str, ...] = ()
 
 
-def curves(
-    plan: Plan,
-    measurements: Sequence[Measurement],
-    resampler: Resampler | None = None,
-    *,
-    levels: Sequence[float] = LEVELS,
-) -> list[Curve]:
-    """Return the ladder curve with its METG of every planned backend; those without data keep theirs, with a reason."""
-    data = ledger(plan, measurements)
+def curves(data: Dataset, resampler: Resampler | None = None, *, levels: Sequence[float] = LEVELS) -> list[Curve]:
+    """Return the curve and METG of every planned backend; those without data keep theirs, with a reason."""
     draws = resampler or Resampler()
-    wanted = [k for k, cell in data.cells.items() if data.is_ladder(k) and not cell.backend.is_control]
-    return [_curve(data, key, draws, levels) for key in wanted if key != data.base(key)]
+    wanted = [of for of in data.cells if of.is_sweep and not of.cell.backend.is_control]
+    return [_curve(of, draws, levels) for of in wanted if not of.is_baseline]
 
 
-def _curve(data: Ledger, key: str, resampler: Resampler, levels: Sequence[float]) -> Curve:
-    cell, base = data.cells[key], data.base(key)
-    mine = {b: m.ladder for b, m in data.ok(key).items() if m.ladder}
-    theirs = {b: m.ladder for b, m in data.ok(base).items() if m.ladder} if base else {}
+def _curve(of: CellData, resampler: Resampler, levels: Sequence[float]) -> Curve:
+    cell, base = of.cell, of.baseline
+    mine = {b: m.ladder for b, m in of.good.items() if m.ladder}
+    theirs = {b: m.ladder for b, m in base.good.items() if m.ladder} if base else {}
     blocks = sorted(mine.keys() & theirs.keys())
     works = _common_works([mine[b] for b in blocks])
     if not works:
-        reason = data.reason(key) or ("no ladder of the one-thread loop in the same block" if mine else "no ladder")
+        reason = of.reason() or ("no ladder of the one-thread loop in the same block" if mine else "no ladder")
         return Curve(cell=cell, n=0, tasks=0, reason=reason)
     points = [{p.work: p for p in mine[b]} for b in blocks]
     walls = np.array([[found[w].wall_s for found in points] for w in works])
@@ -98,7 +91,7 @@ def _curve(data: Ledger, key: str, resampler: Resampler, levels: Sequence[float]
         rungs=rungs,
         metg=tuple(ladder.metg(level, resampler) for level in levels),
         peak=peak,
-        reason=data.reason(key),
+        reason=of.reason(),
         flags=tuple(flag for flag, true in flags if true),
     )
 

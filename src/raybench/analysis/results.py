@@ -1,16 +1,16 @@
-"""What the report is made of: the raw data of a run, and all analyses of it."""
+"""What the report is made of: all analyses of a run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from raybench.analysis.anytime import Anytime, TimeToTarget
 from raybench.analysis.controls import ControlReport, Residual
-from raybench.analysis.losses import Account
+from raybench.analysis.dataset import Dataset
+from raybench.analysis.losses import CoreSeconds
 from raybench.analysis.metg import Curve
-from raybench.analysis.tuning import Delta, Split
+from raybench.analysis.tuning import Delta, EarlyStopping
 from raybench.model.estimate import Estimate, Row, VerdictKind
-from raybench.model.measurement import Environment, Measurement, Quality
-from raybench.model.plan import Cell, Plan
+from raybench.model.plan import Cell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,19 +32,6 @@ class ClaimLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """The raw data of one run as the report needs it. `folder` is relative to the reports folder."""
-
-    folder: str
-    data: str  # hash over the raw files
-    plan: Plan
-    environment: Environment
-    measurements: tuple[Measurement, ...]
-    qualities: tuple[Quality, ...] = ()
-    torn: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Durations:
     """The sorted times of a cell's tasks in seconds, of all good blocks. n : blocks."""
 
@@ -55,18 +42,19 @@ class Durations:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
-    """All analyses of a run.
+    """All analyses of a run, and the data set that they were made from.
 
     documented : published RMSE delta by workload, as a fraction.
     aside : why a section has nothing to show, by its id.
     """
 
+    data: Dataset
     rows: tuple[Row, ...]
     controls: ControlReport
     curves: tuple[Curve, ...] = ()
-    accounts: tuple[Account, ...] = ()
+    accounts: tuple[CoreSeconds, ...] = ()
     deltas: tuple[Delta, ...] = ()
-    splits: tuple[Split, ...] = ()
+    splits: tuple[EarlyStopping, ...] = ()
     anytime: tuple[Anytime, ...] = ()
     targets: tuple[TimeToTarget, ...] = ()
     residuals: tuple[Residual, ...] = ()

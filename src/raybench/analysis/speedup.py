@@ -4,16 +4,25 @@ Cold and warm, one-thread base and threaded base, absolute and relative speedup 
 """
 
 import math
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
-from raybench.analysis.dataset import Ledger, Metric, cold, copy_s, is_ceiling, ledger, makespan, pair
+from raybench.analysis.dataset import (
+    Blocks,
+    CellData,
+    Dataset,
+    Metric,
+    cold,
+    copy_s,
+    is_ceiling,
+    makespan,
+    pair,
+)
 from raybench.model.estimate import Estimate, Row, VerdictKind
 from raybench.model.measurement import Measurement
-from raybench.model.plan import Cell, Plan, Status
+from raybench.model.plan import Cell, Status
 from raybench.model.stats import (
     DISAGREES,
     Ratio,
@@ -32,53 +41,50 @@ SAME_SCORE = 1e-9
 LABELS = {"chosen"}  # an index among the scores: compared between backends, but no quantity
 
 
-def rows(plan: Plan, measurements: Sequence[Measurement], resampler: Resampler | None = None) -> list[Row]:
-    """Return one row per planned cell, in the order of the plan; failed and skipped cells keep theirs."""
-    data = ledger(plan, measurements)
+def rows(data: Dataset, resampler: Resampler | None = None) -> list[Row]:
+    """Return one row per planned cell, in reading order; failed and skipped cells keep theirs."""
     draws = resampler or Resampler()
-    floors = noise_floors(data, draws)
-    return [_row(data, key, floors, draws) for key in data.cells]
+    floors = {of.key: _floor(of, draws) for of in data.cells if of.second}
+    return [_row(of, floors.get(of.baseline.key, 0.0) if of.baseline else 0.0, draws) for of in data.cells]
 
 
-def noise_floors(data: Ledger, resampler: Resampler) -> dict[str, Estimate]:
-    """Return the A/A ratio (first replica / second) of each cell measured twice a block, by cell key."""
-    found = {}
-    for key, replica in data.good:
-        if replica == 2:
-            first, second = pair(data.ok(key), data.ok(key, replica=2), makespan)
-            found[key] = ratio(first, second, resampler).estimate()
-    return found
+def compare_replicas(of: CellData, resampler: Resampler) -> Estimate | None:
+    """Return the A/A ratio (first replica / second) of a cell measured twice a block; None of any other."""
+    return ratio(*pair(of.good, of.second, makespan), resampler).estimate() if of.second else None
 
 
-def _row(data: Ledger, key: str, floors: Mapping[str, Estimate], resampler: Resampler) -> Row:
-    cell, good = data.cells[key], data.ok(key)
-    tasks = max((len(m.tasks) for m in good.values()), default=0)
-    asked = data.values(key, lambda m: float(m.steps_asked))
-    done = data.values(key, lambda m: float(m.steps_done))
-    seconds = data.values(key, makespan)
+def _row(of: CellData, floor: float, resampler: Resampler) -> Row:
+    tasks = max((len(m.tasks) for m in of.good.values()), default=0)
+    asked = of.values(lambda m: float(m.steps_asked))
+    done = of.values(lambda m: float(m.steps_done))
+    seconds = of.values(makespan)
     row = Row(
-        cell=cell,
-        counts=data.counts(key),
-        n=len(good),
+        cell=of.cell,
+        counts=of.counts(),
+        n=len(of.good),
         tasks=tasks,
-        reason=data.reason(key),
+        reason=of.reason(),
         makespan=_median(seconds),
-        cold=_median(data.values(key, cold)),
-        start_up=_median(data.values(key, lambda m: m.phases.start_up)),
-        warm_up=_median(data.values(key, lambda m: m.phases.warm_up)),
-        shutdown=_median(data.values(key, lambda m: m.phases.shutdown)),
-        cap=cap(cell, tasks),
+        cold=_median(of.values(cold)),
+        start_up=_median(of.values(lambda m: m.phases.start_up)),
+        warm_up=_median(of.values(lambda m: m.phases.warm_up)),
+        shutdown=_median(of.values(lambda m: m.phases.shutdown)),
+        cap=cap(of.cell, tasks),
         work_ratio=float(np.median(done) / np.median(asked)) if len(asked) and np.median(asked) > 0 else 1.0,
-        cpu=_median(data.values(key, lambda m: m.cpu_s)),
-        peak_rss=_median(data.values(key, lambda m: m.peak_rss_bytes)),
-        scores=_scores(good),
+        cpu=_median(of.values(lambda m: m.cpu_s)),
+        peak_rss=_median(of.values(lambda m: m.peak_rss_bytes)),
+        scores=_scores(of.good),
         outliers=tukey_outliers(seconds),
     )
-    if good and not data.is_ladder(key):  # of a ladder, METG is the result
-        row = _add_ratios(data, key, row, resampler)
-    base = data.base(key)
-    floor = noise_floor(floors[base]) if base and base in floors and math.isfinite(floors[base].high) else 0.0
-    return replace(row, flags=_flags(data, key, row, floor))
+    if of.good and not of.is_sweep:  # of a sweep, METG is the result
+        row = _add_ratios(of, row, resampler)
+    return replace(row, flags=_flags(of, row, floor))
+
+
+def _floor(of: CellData, resampler: Resampler) -> float:
+    """Return the noise floor of a cell's A/A pair; 0 where it has no interval."""
+    same = compare_replicas(of, resampler)
+    return noise_floor(same) if same and math.isfinite(same.high) else 0.0
 
 
 def karp_flatt(speedup: npt.NDArray[np.float64], cpus: float) -> npt.NDArray[np.float64]:
@@ -96,33 +102,33 @@ def cap(cell: Cell, tasks: int) -> float | None:
     return tasks * cell.cpus_per_task / (cell.cpus * math.ceil(tasks / cell.workers))
 
 
-def _add_ratios(data: Ledger, key: str, row: Row, resampler: Resampler) -> Row:
+def _add_ratios(of: CellData, row: Row, resampler: Resampler) -> Row:
     """Add every ratio that the row's cells allow."""
     cpus, full = row.cell.cpus, row.work_ratio >= FULL_WORK
-    row = replace(row, utilisation=_utilisation(data, key, resampler), ceiling=_estimate_ceiling(data, key, resampler))
-    base = data.base(key)
-    if base is None or base == key or row.cell.backend.is_control:
+    row = replace(row, utilisation=_utilisation(of, resampler), ceiling=_estimate_ceiling(of, resampler))
+    base = of.baseline
+    if base is None or base is of or row.cell.backend.is_control:
         return row
-    warm = _against(data, base, key, makespan, resampler)
+    warm = _against(base, of, makespan, resampler)
     row = replace(
         row,
-        base_kind=f"{data.cells[base].backend.name}, 1 thread",
-        base=_median(data.paired(base, key, makespan)[0]),
-        base_cold=_median(data.paired(base, key, cold)[0]),
+        base_kind=f"{base.cell.backend.name}, 1 thread",
+        base=_median(pair(base.good, of.good, makespan)[0]),
+        base_cold=_median(pair(base.good, of.good, cold)[0]),
     )
     if warm is None:
         return replace(row, reason="; ".join(filter(None, [row.reason, "no block shared with the base"])))
-    row = replace(row, relative=_scale(data, data.one_core(key), key, resampler) if full and cpus > 1 else None)
+    row = replace(row, relative=_scale(of.one_core, of, resampler) if full and cpus > 1 else None)
     if not full:
         return replace(row, time_to_score=warm.estimate())
-    started = _against(data, base, key, cold, resampler)
+    started = _against(base, of, cold, resampler)
     efficiency = warm.estimate(lambda s: s / cpus, edges=BAND)
     return replace(
         row,
         speedup=warm.estimate(),
         speedup_cold=started.estimate() if started else None,
         efficiency=efficiency,
-        gain=_scale(data, data.threaded(key), key, resampler),
+        gain=_scale(of.threaded, of, resampler),
         karp_flatt=_serial_fraction(warm, cpus) if cpus > 1 else None,
         band=_band(row.cell, efficiency),
     )
@@ -138,30 +144,29 @@ def _serial_fraction(warm: Ratio, cpus: int) -> Estimate:
     return replace(estimate, flag="superlinear" if estimate.high < 0 else estimate.flag)
 
 
-def _against(data: Ledger, top: str, bottom: str, metric: Metric, resampler: Resampler) -> Ratio | None:
-    a, b = data.paired(top, bottom, metric)
+def _against(top: CellData, bottom: CellData, metric: Metric, resampler: Resampler) -> Ratio | None:
+    a, b = pair(top.good, bottom.good, metric)
     return ratio(a, b, resampler) if len(a) else None
 
 
-def _scale(data: Ledger, top: str | None, bottom: str, resampler: Resampler) -> Estimate | None:
-    found = _against(data, top, bottom, makespan, resampler) if top else None
+def _scale(top: CellData | None, bottom: CellData, resampler: Resampler) -> Estimate | None:
+    found = _against(top, bottom, makespan, resampler) if top else None
     return found.estimate() if found else None
 
 
-def _estimate_ceiling(data: Ledger, key: str, resampler: Resampler) -> Estimate | None:
+def _estimate_ceiling(of: CellData, resampler: Resampler) -> Estimate | None:
     """Estimate E_hw(P), what P bare processes at once leave of one process's speed, from the same blocks."""
-    cpus, base = data.cells[key].cpus, data.base(key)
-    bare = key if is_ceiling(data.cells[key]) else data.ceiling(key)
-    if base is None or bare is None or cpus == 1:
+    cpus, bare = of.cell.cpus, of if is_ceiling(of.cell) else of.ceiling
+    if of.baseline is None or bare is None or cpus == 1:
         return None
-    alone, together = pair(data.ok(base), _as_copies(data.ok(bare), cpus), makespan)
+    alone, together = pair(of.baseline.good, _as_copies(bare.good, cpus), makespan)
     return ratio(alone, together, resampler).estimate(edges=()) if len(alone) else None
 
 
-def _as_copies(bare: Mapping[int, Measurement], cpus: int) -> dict[int, Measurement]:
-    """Express each measurement as the seconds of a whole bag per process: the mean of its copies.
+def _as_copies(bare: Blocks, cpus: int) -> dict[int, Measurement]:
+    """Express each measurement as the seconds of all tasks per process: the mean of its copies.
 
-    Where the processes share one bag instead, a whole bag per process would take P times as long.
+    Where the processes share the tasks instead, all tasks per process would take P times as long.
     """
     found = {}
     for block, m in bare.items():
@@ -170,12 +175,12 @@ def _as_copies(bare: Mapping[int, Measurement], cpus: int) -> dict[int, Measurem
     return found
 
 
-def _utilisation(data: Ledger, key: str, resampler: Resampler) -> Estimate | None:
+def _utilisation(of: CellData, resampler: Resampler) -> Estimate | None:
     """Estimate CPU seconds of the tree per core-second granted: low is waiting, high and slow is burnt."""
-    timed = [m for _, m in sorted(data.ok(key).items()) if m.cpu_makespan_s is not None and makespan(m)]
+    timed = [m for m in of.in_order if m.cpu_makespan_s is not None and makespan(m)]
     if not timed:
         return None
-    cpus = data.cells[key].cpus
+    cpus = of.cell.cpus
     burnt = np.array([m.cpu_makespan_s for m in timed], dtype=np.float64)
     found = ratio(burnt, np.array([m.phases.makespan for m in timed]), resampler)
     return found.estimate(lambda share: share / cpus, edges=())
@@ -185,7 +190,7 @@ def _median(values: npt.NDArray[np.float64]) -> Estimate | None:
     return median_rank_ci(values) if len(values) else None
 
 
-def _scores(good: Mapping[int, Measurement]) -> dict[str, Estimate]:
+def _scores(good: Blocks) -> dict[str, Estimate]:
     """Estimate each score over blocks; a deterministic one has the interval [point, point] at any n."""
     names = sorted({name for m in good.values() for name in m.scores} - LABELS)
     found = {}
@@ -195,19 +200,19 @@ def _scores(good: Mapping[int, Measurement]) -> dict[str, Estimate]:
     return found
 
 
-def _flags(data: Ledger, key: str, row: Row, floor: float) -> tuple[str, ...]:
+def _flags(of: CellData, row: Row, floor: float) -> tuple[str, ...]:
     """List, in words, what a reader must know beside the numbers."""
     told = [
         ("OVERSUBSCRIBED", row.cell.oversubscribed),
-        ("LOGICAL GPU", any(_logical_gpu(m) for m in data.ok(key).values())),
+        ("LOGICAL GPU", any(_logical_gpu(m) for m in of.good.values())),
         (f"cap {row.cap or 0:.2f}", row.cap is not None and row.cap < 1 and row.efficiency is not None),
         ("superlinear", row.efficiency is not None and row.efficiency.low > 1 + floor),
         ("above the ceiling", _above(row.efficiency, row.ceiling, floor)),
         (f"disturbed {row.counts.get(Status.DISTURBED, 0)}", row.counts.get(Status.DISTURBED, 0) > 0),
-        ("pyperf-unstable", unstable(data.values(key, makespan))),
+        ("pyperf-unstable", unstable(of.values(makespan))),
         (f"outliers {row.outliers}", row.outliers > 0),
         (DISAGREES, any(e is not None and e.flag == DISAGREES for e in (row.speedup, row.efficiency))),
-        *((f"{what} differ", True) for what in _different(data, key)),
+        *((f"{what} differ", True) for what in _different(of)),
     ]
     return tuple(flag for flag, true in told if true)
 
@@ -221,13 +226,12 @@ def _logical_gpu(m: Measurement) -> bool:
     return m.details.gpu is not None and m.details.gpu.devices == "LOGICAL"
 
 
-def _different(data: Ledger, key: str) -> list[str]:
-    """Name what differs from the one-thread loop in any block: `tasks`, `answers`, `scores`; adaptive arms may."""
-    base = data.base(key)
-    if base is None:
+def _different(of: CellData) -> list[str]:
+    """Name what differs from the baseline in any block: `tasks`, `answers`, `scores`; adaptive backends may."""
+    if of.baseline is None:
         return []
-    mine, theirs = data.ok(key), data.ok(base)
-    adaptive = data.cells[key].backend.stepped or any(m.steps_done < m.steps_asked for m in mine.values())
+    mine, theirs = of.good, of.baseline.good
+    adaptive = of.cell.backend.stepped or any(m.steps_done < m.steps_asked for m in mine.values())
     different = []
     if _hashes(mine, "tasks_hash") - _hashes(theirs, "tasks_hash") and _hashes(theirs, "tasks_hash"):
         different.append("tasks")
@@ -238,11 +242,11 @@ def _different(data: Ledger, key: str) -> list[str]:
     return different
 
 
-def _hashes(good: Mapping[int, Measurement], name: str) -> set[str]:
+def _hashes(good: Blocks, name: str) -> set[str]:
     return {getattr(m, name) for m in good.values()} - {""}
 
 
-def _score_spread(mine: Mapping[int, Measurement], theirs: Mapping[int, Measurement]) -> float:
+def _score_spread(mine: Blocks, theirs: Blocks) -> float:
     """Return the largest difference of a score between two series, relative where scores pass 1."""
     spread = 0.0
     for name in {name for m in mine.values() for name in m.scores}:

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from raybench.analysis.dataset import ledger
-from raybench.analysis.results import Durations, Run
+from raybench.analysis.dataset import Dataset
+from raybench.analysis.results import Durations
 from raybench.model.measurement import Measurement, TaskStamp
 
 MOST_VALUES = 300  # of one curve; more are thinned evenly
@@ -37,14 +37,13 @@ def middle(lines: Sequence[Measurement]) -> Measurement | None:
     return stamped[len(stamped) // 2] if stamped else None
 
 
-def durations(run: Run) -> tuple[Durations, ...]:
+def durations(data: Dataset) -> tuple[Durations, ...]:
     """Return the task times of every cell whose tasks ran in full."""
-    data = ledger(run.plan, run.measurements)
     found = []
-    for key, cell in data.cells.items():
-        good = [m for m in data.ok(key).values() if m.tasks and m.steps_done == m.steps_asked]
+    for of in data.cells:
+        good = [m for m in of.good.values() if m.tasks and m.steps_done == m.steps_asked]
         seconds = sorted(task.ended - task.started for m in good for task in m.tasks)
-        if len(seconds) > 1 and not cell.backend.is_control:
+        if len(seconds) > 1 and not of.cell.backend.is_control:
             step = -(-len(seconds) // MOST_VALUES)
-            found.append(Durations(cell=cell, n=len(good), seconds=tuple(seconds[::step])))
+            found.append(Durations(cell=of.cell, n=len(good), seconds=tuple(seconds[::step])))
     return tuple(found)

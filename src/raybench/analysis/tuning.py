@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import scipy.stats
 
-from raybench.analysis.dataset import Ledger, ledger, makespan
+from raybench.analysis.dataset import CellData, Dataset, makespan, pair
 from raybench.model.estimate import Estimate
 from raybench.model.measurement import Measurement, Quality
-from raybench.model.plan import Cell, Plan
+from raybench.model.plan import Cell
 from raybench.model.stats import MIN_BLOCKS, Resampler, insufficient, interval, ratio, ratio_of_medians, wilson_interval
 
 Floats = npt.NDArray[np.float64]
@@ -181,12 +181,12 @@ def _signed_rank(differences: Floats) -> float | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Split:
-    """Why an arm that stops tasks early was faster: total = saving x cores x efficiency.
+class EarlyStopping:
+    """Why a backend that stops tasks early was faster: total = saving x cores x efficiency.
 
-    total : makespan of the full one-thread search / makespan of the arm. saving : busy seconds of the full
-    search / busy seconds of the arm. efficiency : busy seconds of the arm / (P x makespan). saving_steps : the same
-    saving counted in steps. same_resources : the loop with library threads on P cores / the arm; None if not measured.
+    total : makespan of the baseline, which runs all steps, / that of the cell. saving : busy seconds of the baseline /
+    those of the cell. efficiency : busy seconds of the cell / (P x makespan). saving_steps : the saving counted in
+    steps. same_resources : the threaded baseline on P cores / the cell; None if not measured.
     product_error : product / total - 1; what the loop spends between its tasks.
     """
 
@@ -202,11 +202,10 @@ class Split:
     flags: tuple[str, ...] = ()
 
 
-def split_gains(plan: Plan, measurements: Sequence[Measurement], resampler: Resampler | None = None) -> list[Split]:
-    """Split the gain of every cell that stopped tasks early, in the order of the plan."""
-    data = ledger(plan, measurements)
+def split_gains(data: Dataset, resampler: Resampler | None = None) -> list[EarlyStopping]:
+    """Split the gain of every cell that stopped tasks early, in reading order."""
     draws = resampler or Resampler()
-    found = (_split(data, key, draws) for key in data.cells if _stops_early(data, key))
+    found = (_split(of, draws) for of in data.cells if _stops_early(of))
     return [split for split in found if split is not None]
 
 
@@ -220,32 +219,32 @@ def busy_seconds(m: Measurement) -> float | None:
     return math.fsum(t.ended - t.started for t in m.tasks) or None
 
 
-def _stops_early(data: Ledger, key: str) -> bool:
-    asked, done = (data.values(key, lambda m: float(m.steps_asked)), data.values(key, lambda m: float(m.steps_done)))
+def _stops_early(of: CellData) -> bool:
+    asked, done = of.values(lambda m: float(m.steps_asked)), of.values(lambda m: float(m.steps_done))
     return bool(len(asked)) and float(np.median(done)) < FULL_WORK * float(np.median(asked))
 
 
-def _split(data: Ledger, key: str, resampler: Resampler) -> Split | None:
-    base, threaded, cpus = data.base(key), data.threaded(key), data.cells[key].cpus
+def _split(of: CellData, resampler: Resampler) -> EarlyStopping | None:
+    base, threaded, cpus = of.baseline, of.threaded, of.cell.cpus
     if base is None:
         return None
-    whole, part = data.paired(base, key, makespan)
-    full, done = data.paired(base, key, busy_seconds)
+    whole, part = pair(base.good, of.good, makespan)
+    full, done = pair(base.good, of.good, busy_seconds)
     if not len(whole) or len(full) != len(whole):
         return None
     total, saving = ratio(whole, part, resampler), ratio(full, done, resampler)
     efficiency = ratio(done, cpus * part, resampler)
-    steps = data.paired(base, key, lambda m: float(m.steps_done))
+    steps = pair(base.good, of.good, lambda m: float(m.steps_done))
     product_error = saving.point * cpus * efficiency.point / total.point - 1
-    return Split(
-        cell=data.cells[key],
+    return EarlyStopping(
+        cell=of.cell,
         n=len(whole),
         total=total.estimate(),
         saving=saving.estimate(),
         cores=cpus,
         efficiency=efficiency.estimate(edges=()),
         saving_steps=ratio_of_medians(*steps, resampler),
-        same_resources=ratio_of_medians(*data.paired(threaded, key, makespan), resampler) if threaded else None,
+        same_resources=ratio_of_medians(*pair(threaded.good, of.good, makespan), resampler) if threaded else None,
         product_error=product_error,
         flags=("product misses the total",) if abs(product_error) > PRODUCT_ERROR else (),
     )

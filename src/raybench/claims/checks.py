@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from raybench.analysis.dataset import makespan
-from raybench.claims.selection import Asked, Sample, exactly
+from raybench.claims.selection import Sample, Selection, exactly
 from raybench.model import units
 from raybench.model.measurement import Measurement, TaskStamp
 from raybench.model.plan import Status
@@ -16,96 +16,92 @@ ENDED = (Status.OK, Status.FAILED, Status.TIMED_OUT)  # disturbed and skipped on
 GROWTH_FROM = 4  # tasks: the first few ends tell about single tasks, not about growth
 
 
-def utilisation(asked: Asked) -> Iterator[Sample]:
+def utilisation(selection: Selection) -> Iterator[Sample]:
     """Return CPU seconds of the process tree in the makespan / (P x makespan)."""
-    for key in asked.keys:
-        found = asked.row(key).utilisation
+    for of in selection.cells:
+        found = selection.row(of).utilisation
         if found is not None:
-            yield asked.sample(key, found)
+            yield selection.sample(of, found)
 
 
-def utilisation_ratio(asked: Asked) -> Iterator[Sample]:
+def utilisation_ratio(selection: Selection) -> Iterator[Sample]:
     """Return the cores that the cell keeps busy / those that the one-thread loop does."""
-    for key in asked.keys:
-        base = asked.data.base(key)
-        found = asked.ratio(key, base, _busy_cores) if base != key else None
+    for of in selection.cells:
+        base = of.baseline
+        found = selection.ratio(of, base, _busy_cores) if base is not of else None
         if found:
-            yield asked.sample(key, found.estimate(edges=asked.edges), other=base or "")
+            yield selection.sample(of, found.estimate(edges=selection.edges), other=base)
 
 
-def seconds_per_task(asked: Asked) -> Iterator[Sample]:
-    """Return the time of the bag / its tasks: what an empty task costs."""
-    for key in asked.keys:
-        found = [
-            seconds / len(m.tasks)
-            for _, m in sorted(asked.data.ok(key).items())
-            if m.tasks and (seconds := asked.seconds(m))
-        ]
+def seconds_per_task(selection: Selection) -> Iterator[Sample]:
+    """Return the time of all tasks / their number: what an empty task costs."""
+    for of in selection.cells:
+        found = [seconds / len(m.tasks) for m in of.in_order if m.tasks and (seconds := selection.seconds(m))]
         if found:
-            yield asked.sample(key, median_rank_ci(found))
+            yield selection.sample(of, median_rank_ci(found))
 
 
-def tasks(asked: Asked) -> Iterator[Sample]:
-    """Count the tasks of the bag."""
-    for key in asked.keys:
-        row = asked.row(key)
+def tasks(selection: Selection) -> Iterator[Sample]:
+    """Count the tasks of the workload."""
+    for of in selection.cells:
+        row = selection.row(of)
         if row.tasks:
-            yield asked.sample(key, exactly(row.tasks, row.n))
+            yield selection.sample(of, exactly(row.tasks, row.n))
 
 
-def search_share(asked: Asked) -> Iterator[Sample]:
+def search_share(selection: Selection) -> Iterator[Sample]:
     """Return the search's share of everything that the one-thread loop does, loading of libraries and data included."""
-    for key in dict.fromkeys(asked.data.base(k) for k in asked.keys):
-        good = [m for _, m in sorted(asked.data.ok(key).items()) if makespan(m)] if key else []
-        if key and good:
+    for of in selection.baselines:
+        good = [m for m in of.in_order if makespan(m)]
+        if good:
             search = np.array([m.phases.makespan for m in good])
             whole = np.array([m.phases.cold + m.phases.data for m in good])
-            yield asked.sample(key, ratio(search, whole, asked.material.draws).estimate(edges=asked.edges))
+            yield selection.sample(of, ratio(search, whole, selection.material.draws).estimate(edges=selection.edges))
 
 
-def gpu_share_at_once(asked: Asked) -> Iterator[Sample]:
+def gpu_share_at_once(selection: Selection) -> Iterator[Sample]:
     """Return the most GPUs that tasks held at once / the GPUs there are; the tasks' stamps say so."""
-    for key in asked.keys:
-        params, good = asked.data.cells[key].workload.params, asked.data.ok(key)
+    for of in selection.cells:
+        params, good = of.cell.workload.params, of.good
         if good and "gpus_per_task" in params and params.get("gpus"):
             held = max(_most_at_once(m.tasks) for m in good.values()) * params["gpus_per_task"]
             kinds = {m.details.gpu.devices for m in good.values() if m.details.gpu}
             note = f"{', '.join(sorted(kinds))} GPUs" if kinds else ""
-            yield asked.sample(key, exactly(held / params["gpus"], len(good)), note=note)
+            yield selection.sample(of, exactly(held / params["gpus"], len(good)), note=note)
 
 
-def failures_handled(asked: Asked) -> Iterator[Sample]:
+def failures_handled(selection: Selection) -> Iterator[Sample]:
     """Return the share of measurements with planted failures in which nothing was lost.
 
     Each planted failure came back as an error that names its task; or was tried again until it was made good.
     """
-    for key in asked.keys:
-        params = asked.data.cells[key].workload.params
-        ended = [m for m in asked.data.lines.get(key, ()) if m.status in ENDED]
+    for of in selection.cells:
+        params = of.cell.workload.params
+        ended = [m for m in of.lines if m.status in ENDED]
         planted = [m.details.failures.planted for m in ended if m.details.failures and m.details.failures.planted]
         if planted:
             handled = sum(m.status is Status.OK and _is_handled(m, int(params.get("retries", 0))) for m in ended)
             told = ", ".join(f"{count} x {kind}" for kind, count in sorted(planted[0].items()))
-            yield asked.sample(key, exactly(handled / len(ended), len(ended)), note=f"planted: {told}")
+            yield selection.sample(of, exactly(handled / len(ended), len(ended)), note=f"planted: {told}")
 
 
-def fit_ratio(asked: Asked, *, at_least: float) -> Iterator[Sample]:
+def fit_ratio(selection: Selection, *, at_least: float) -> Iterator[Sample]:
     """Return one task / another with fewer steps, both in the one-thread loop: how far a "speedup" of two fits can go.
 
     The fit with the most steps / that with the fewest; the note counts the pairs of fits that differ `at_least` so.
     """
-    for key in dict.fromkeys(asked.data.base(k) for k in asked.keys):
-        good = [m for _, m in sorted(asked.data.ok(key).items()) if len({t.steps for t in m.tasks}) > 1] if key else []
-        if not key or not good:
+    for of in selection.baselines:
+        good = [m for m in of.in_order if len({t.steps for t in m.tasks}) > 1]
+        if not good:
             continue
         longest = max(good[0].tasks, key=lambda t: (t.steps, -t.index))
         shortest = min(good[0].tasks, key=lambda t: (t.steps, t.index))
         spans = np.array([[seconds[longest.index], seconds[shortest.index]] for seconds in map(_seconds, good)])
         share = float(np.mean([_pairs_that_differ(m, at_least) for m in good]))
         top, bottom = np.median(spans, axis=0)
-        yield asked.sample(
-            key,
-            ratio(spans[:, 0], spans[:, 1], asked.material.draws).estimate(edges=asked.edges),
+        yield selection.sample(
+            of,
+            ratio(spans[:, 0], spans[:, 1], selection.material.draws).estimate(edges=selection.edges),
             note=(
                 f"{longest.steps} steps in {units.duration(float(top))}, {shortest.steps} in "
                 f"{units.duration(float(bottom))}; {units.plain(100 * share)} % of all pairs of two fits differ by "
@@ -114,12 +110,12 @@ def fit_ratio(asked: Asked, *, at_least: float) -> Iterator[Sample]:
         )
 
 
-def growth(asked: Asked) -> Iterator[Sample]:
-    """Return the power of k with which the time until k tasks are finished grows within a bag; 1 is proportional."""
-    for key in asked.keys:
-        slopes = [_slope(m) for _, m in sorted(asked.data.ok(key).items()) if len(m.tasks) >= 2 * GROWTH_FROM]
+def growth(selection: Selection) -> Iterator[Sample]:
+    """Return the power of k with which the time until k tasks are finished grows; 1 is proportional."""
+    for of in selection.cells:
+        slopes = [_slope(m) for m in of.in_order if len(m.tasks) >= 2 * GROWTH_FROM]
         if slopes:
-            yield asked.sample(key, median_rank_ci(slopes))
+            yield selection.sample(of, median_rank_ci(slopes))
 
 
 def _slope(m: Measurement) -> float:

@@ -12,15 +12,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from raybench.analysis.dataset import ledger
-from raybench.analysis.results import ClaimLine, Findings, Run
+from raybench.analysis.dataset import CellData, RunData
+from raybench.analysis.results import ClaimLine, Findings
 from raybench.claims import reading
 from raybench.claims.claim import Claim, Part
 from raybench.claims.quantities import QUANTITIES, Material, samples
 from raybench.claims.selection import Sample, most_cpus
 from raybench.model import units
 from raybench.model.estimate import VerdictKind
-from raybench.model.stats import Resampler, band_verdict, holm, outside_p
+from raybench.model.stats import band_verdict, holm, outside_p
 
 ALPHA = 0.05
 POOLS = {"joblib", "joblib_threads"}  # what most readers would use instead
@@ -62,23 +62,16 @@ class Judged:
         return f"{units.by_unit(self.sample.estimate, self.unit)} ({about})"
 
 
-def judge(run: Run, findings: Findings, conf: Sequence[Path] = ()) -> tuple[ClaimLine, ...]:
+def judge(run: RunData, findings: Findings, conf: Sequence[Path] = ()) -> tuple[ClaimLine, ...]:
     """Judge the project's own claims and those of further configuration folders."""
     return verdicts(run, findings, reading.read(conf))
 
 
-def verdicts(run: Run, findings: Findings, claims: Sequence[Claim]) -> tuple[ClaimLine, ...]:
+def verdicts(run: RunData, findings: Findings, claims: Sequence[Claim]) -> tuple[ClaimLine, ...]:
     """Judge every claim by a run and its analyses; none at all by a study that gives no verdicts."""
     if not run.plan.verdicts or not claims:
         return ()
-    rows = {row.cell.key: row for row in findings.rows}
-    material = Material(
-        run=run,
-        findings=findings,
-        data=ledger(run.plan, run.measurements),
-        draws=Resampler(),
-        rows={cell.key: rows[cell.key] for cell in run.plan.cells},
-    )
+    material = Material.of(run, findings)
     return tuple(_line(material, claim) for claim in claims)
 
 
@@ -95,7 +88,7 @@ def _line(material: Material, claim: Claim) -> ClaimLine:
         details += [why] if claim.needs else []
     elif missing:
         details.append(missing)
-    brief += [*_about(material, judged, shown), *_peers(material, claim, verdict)]
+    brief += [*_about(judged, shown), *_peers(material, claim, verdict)]
     details += [*_further(judged, shown), *_name_set_aside(aside), *_show_context(material, claim), claim.note]
     return ClaimLine(
         id=claim.id,
@@ -106,7 +99,7 @@ def _line(material: Material, claim: Claim) -> ClaimLine:
         value=shown.sample.estimate if shown else None,
         unit=shown.unit if shown else "",
         note="\n".join(filter(None, ("; ".join(filter(None, line)) for line in (brief, details)))),
-        cells=tuple(dict.fromkeys(key for one in [*([shown] if shown else []), *judged] for key in one.sample.keys)),
+        cells=tuple(dict.fromkeys(of.key for one in [*([shown] if shown else []), *judged] for of in one.sample.cells)),
     )
 
 
@@ -121,12 +114,12 @@ def _numbers(material: Material, claim: Claim) -> tuple[list[Judged], list[Sampl
     aside: list[Sample] = []
     missing = []
     for part in claim.parts:
-        asked, found = samples(material, part)
+        selection, found = samples(material, part)
         counted = [sample for sample in found if not sample.aside]
         judged += [_judge_parts(material, part, sample) for sample in counted]
         aside += [sample for sample in found if sample.aside]
         if not counted and not found:
-            missing.append(_explain_absence(material, part, asked.keys))
+            missing.append(_explain_absence(material, part, selection.cells))
     return judged, aside, "; ".join(missing)
 
 
@@ -178,7 +171,7 @@ def _words(quantity: str) -> str:
     return quantity.removesuffix("_s").replace("_", " ")
 
 
-def _about(material: Material, judged: Sequence[Judged], shown: Judged | None) -> Iterator[str]:
+def _about(judged: Sequence[Judged], shown: Judged | None) -> Iterator[str]:
     """Name what the value is about, with its base, count the others, and give what decides in further parts."""
     if shown is None:
         return
@@ -192,7 +185,7 @@ def _about(material: Material, judged: Sequence[Judged], shown: Judged | None) -
         told.append(shown.sample.estimate.flag)
     yield ", ".join(told)
     yield shown.sample.note
-    yield _base(material, shown.sample)
+    yield _base(shown.sample)
     others = [one for one in judged if one.part is shown.part]
     if len(others) > 1:
         counts = Counter(f"{one.kind} {one.side}".strip() for one in others)
@@ -202,11 +195,11 @@ def _about(material: Material, judged: Sequence[Judged], shown: Judged | None) -
         yield _name(worst)
 
 
-def _base(material: Material, sample: Sample) -> str:
+def _base(sample: Sample) -> str:
     """Name the cell compared with, where the sample's note does not."""
-    if len(sample.keys) < 2 or sample.note.startswith("against"):
+    if len(sample.cells) < 2 or sample.note.startswith("against"):
         return ""
-    base = material.data.cells[sample.keys[1]]
+    base = sample.cells[1].cell
     return f"base: {base.backend.name}, P={base.cpus}"
 
 
@@ -225,9 +218,9 @@ def _peers(material: Material, claim: Claim, verdict: VerdictKind) -> Iterator[s
     """Return the cold number and that of a pool on one machine, where they stand beside a judged one."""
     for part in claim.beside if verdict is not VerdictKind.UNTESTABLE else ():
         if part.cold or (part.select.backends and set(part.select.backends) <= POOLS):
-            found = [sample for sample in samples(material, part)[1] if sample.keys]
+            found = [sample for sample in samples(material, part)[1] if sample.cells]
             for sample in found[:1]:
-                about = material.data.cells[sample.keys[0]]
+                about = sample.cells[0].cell
                 unit = QUANTITIES[part.quantity].unit
                 yield f"{about.backend.name}{', cold' * part.cold}: {units.by_unit(sample.estimate, unit)}"
 
@@ -251,13 +244,13 @@ def _show_context(material: Material, claim: Claim) -> Iterator[str]:
         yield f"{part.say}: {', '.join([*told[:SHOWN], *more]) or 'not measured'}"
 
 
-def _explain_absence(material: Material, part: Part, keys: Sequence[str]) -> str:
+def _explain_absence(material: Material, part: Part, chosen: Sequence[CellData]) -> str:
     """Say why a part has no number: no cell, or cells without data."""
-    if not keys:
+    if not chosen:
         return f"no cell selected by: {part.select.words()}; the largest P measured here is {most_cpus(material)}"
-    reasons = list(dict.fromkeys(filter(None, (material.rows[key].reason for key in keys))))
+    reasons = list(dict.fromkeys(filter(None, (material.rows[of.key].reason for of in chosen))))
     why = f": {reasons[0]}" if reasons else ": the run holds no data for it"
-    return f"{len(keys)} cells selected by {part.select.words()} give no {_words(part.quantity)}{why}"
+    return f"{len(chosen)} cells selected by {part.select.words()} give no {_words(part.quantity)}{why}"
 
 
 def _has_only_aside(aside: Sequence[Sample]) -> str:

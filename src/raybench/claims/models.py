@@ -7,53 +7,56 @@ from functools import partial
 
 import numpy as np
 
-from raybench.analysis.dataset import cold, makespan
+from raybench.analysis import predictor
+from raybench.analysis.dataset import CellData, cold, makespan, pair
 from raybench.analysis.metg import Curve, Metg
-from raybench.claims.selection import Asked, Sample, name_cell, transform
+from raybench.analysis.speedup import FULL_WORK
+from raybench.claims.selection import Sample, Selection, transform
 from raybench.model import units
 from raybench.model.measurement import Measurement
-from raybench.model.stats import Floats, median_rank_ci
+from raybench.model.stats import Floats, median_rank_ci, ratio
 
 AT_LEAST, AT_MOST = ">", "<"  # censoring marks of METG
 
 
-def start_up_s(asked: Asked) -> Iterator[Sample]:
+def start_up_s(selection: Selection) -> Iterator[Sample]:
     """Return the seconds that a cold cell spends outside its makespan beyond what the loop spends there."""
-    for key, extra in _extra(asked):
-        yield asked.sample(key, median_rank_ci(extra))
+    for of, extra in _extra(selection):
+        yield selection.sample(of, median_rank_ci(extra))
 
 
-def break_even_s(asked: Asked) -> Iterator[Sample]:
+def break_even_s(selection: Selection) -> Iterator[Sample]:
     """Return the sequential time from which P cores gain anything at all, T_start / (1 - 1/P), start-up included."""
-    yield from _sequential(asked, lambda cpus: 1 / (1 - 1 / cpus))
+    yield from _sequential(selection, lambda cpus: 1 / (1 - 1 / cpus))
 
 
-def sequential_s_for(asked: Asked, *, level: float) -> Iterator[Sample]:
+def sequential_s_for(selection: Selection, *, level: float) -> Iterator[Sample]:
     """Return the sequential time from which start-up leaves that efficiency: e / (1 - e) x P x T_start."""
-    yield from _sequential(asked, lambda cpus: level / (1 - level) * cpus)
+    yield from _sequential(selection, lambda cpus: level / (1 - level) * cpus)
 
 
-def start_up_share(asked: Asked, *, sequential_s: float) -> Iterator[Sample]:
-    """Predict the share of the time that start-up takes of a bag which the loop needs `sequential_s` for."""
-    for key, extra in _extra(asked):
-        work = sequential_s / asked.data.cells[key].cpus
+def start_up_share(selection: Selection, *, sequential_s: float) -> Iterator[Sample]:
+    """Predict the share of the time that start-up takes of tasks which the baseline needs `sequential_s` for."""
+    for of, extra in _extra(selection):
+        work = sequential_s / of.cell.cpus
         found = transform(median_rank_ci(np.maximum(0.0, extra)), partial(_share, work))
-        longer = sequential_s / float(np.median(asked.data.values(asked.data.base(key) or "", makespan)))
-        note = f"on as many cores as measured, for a bag {units.plain(longer)} times as long"
-        yield replace(asked.sample(key, found, note=note), predicted=True)
+        longer = sequential_s / float(np.median(of.baseline.values(makespan) if of.baseline else ()))
+        note = f"on as many cores as measured, for work {units.plain(longer)} times as long"
+        yield replace(selection.sample(of, found, note=note), predicted=True)
 
 
-def metg_work(asked: Asked, *, level: float) -> Iterator[Sample]:
+def metg_work(selection: Selection, *, level: float) -> Iterator[Sample]:
     """Return the useful seconds per task at which a backend still keeps that efficiency (METG), warm."""
-    for curve in asked.material.findings.curves:
-        key = curve.cell.key
-        for found in curve.metg:
-            if key in asked.keys and found.level == level:
-                yield _metg_sample(curve, found)
+    curves = {curve.cell.key: curve for curve in selection.material.findings.curves}
+    for of in selection.cells:
+        curve = curves.get(of.key)
+        for found in curve.metg if curve else ():
+            if curve and found.level == level:
+                yield _metg_sample(selection, of, curve, found)
 
 
-def _metg_sample(curve: Curve, found: Metg) -> Sample:
-    """Return a censored METG an interval that reaches to the end of the ladder and no further."""
+def _metg_sample(selection: Selection, of: CellData, curve: Curve, found: Metg) -> Sample:
+    """Give a censored METG an interval that reaches to the end of the sweep and no further."""
     work, why = found.work, ""
     rungs = [rung.work_s for rung in curve.rungs]
     if found.mark == AT_LEAST or math.isinf(work.low):
@@ -62,43 +65,65 @@ def _metg_sample(curve: Curve, found: Metg) -> Sample:
     elif found.mark == AT_MOST:
         work = replace(work, point=min(rungs), low=0.0, high=max(work.high, min(rungs)))
         why = f"kept down to the shortest task, {units.duration(min(rungs))}"
-    return Sample(
-        about=name_cell(curve.cell),
-        estimate=work,
-        keys=(curve.cell.key,),
-        workload=curve.cell.workload.name,
-        note=why,
-    )
+    return selection.sample(of, work, note=why)
 
 
-def bytes_per_second(asked: Asked) -> Iterator[Sample]:
+def bytes_per_second(selection: Selection) -> Iterator[Sample]:
     """Return the bytes that the tasks worked on per second of makespan and of the data's journey."""
-    for key in asked.keys:
+    for of in selection.cells:
         rates = [
             used / (m.phases.warm_up + m.phases.makespan)
-            for _, m in sorted(asked.data.ok(key).items())
+            for m in of.in_order
             if (used := m.details.bytes_used) and makespan(m)
         ]
         if rates:
-            yield asked.sample(key, median_rank_ci(rates))
+            yield selection.sample(of, median_rank_ci(rates))
 
 
-def _sequential(asked: Asked, factor: Callable[[int], float]) -> Iterator[Sample]:
-    for key, extra in _extra(asked):
-        scale = factor(asked.data.cells[key].cpus)
-        found = transform(median_rank_ci(np.maximum(0.0, extra)), scale.__mul__)
-        yield asked.sample(key, found)
+def prediction_error(selection: Selection) -> Iterator[Sample]:
+    """Return predicted time / measured time - 1; above 0 it promises too long a time.
 
-
-def _extra(asked: Asked) -> Iterator[tuple[str, Floats]]:
-    """Yield the cold cells on more than one core with their surplus outside the makespan, one value per block."""
-    for key in asked.keys:
-        base = asked.data.base(key)
-        if base in (None, key) or asked.data.cells[key].cpus == 1:
+    The baseline's task times are made longer by the hardware ceiling where it was measured.
+    """
+    for of in selection.cells:
+        row = selection.row(of)
+        if row.work_ratio < FULL_WORK:
             continue
-        mine, theirs = asked.data.paired(key, base or "", _outside)
+        slowdown = 1 / row.ceiling.point if row.ceiling else 1.0
+        told, took = predictor.predict_and_measure(selection.material.data, of, slowdown=slowdown)
+        if told:
+            found = ratio(told, took, selection.material.draws).estimate(lambda r: r - 1, edges=selection.edges)
+            yield selection.sample(of, found, other=of.baseline)
+
+
+def scheduled_speedup(selection: Selection, *, cpus: float) -> Iterator[Sample]:
+    """Predict the speedup of the baseline's tasks on so many cores with nothing lost but their uneven ends."""
+    most = max((of.cell.cpus for of in selection.material.data.cells), default=1)
+    for of in selection.baselines:
+        good = [m for m in of.in_order if m.tasks]
+        if good and not of.is_sweep:
+            found = median_rank_ci([predictor.limit_speedup(m, int(cpus)) for m in good])
+            note = f"{len(good[0].tasks)} tasks; {units.plain(cpus / most)} times the cores measured"
+            about = f"{of.cell.workload.name} on {units.plain(cpus)} cores"
+            yield replace(selection.sample(of, found, note=note), about=about, predicted=True)
+
+
+def _sequential(selection: Selection, factor: Callable[[int], float]) -> Iterator[Sample]:
+    for of, extra in _extra(selection):
+        scale = factor(of.cell.cpus)
+        found = transform(median_rank_ci(np.maximum(0.0, extra)), scale.__mul__)
+        yield selection.sample(of, found)
+
+
+def _extra(selection: Selection) -> Iterator[tuple[CellData, Floats]]:
+    """Yield the cold cells on more than one core with their surplus outside the makespan, one value per block."""
+    for of in selection.cells:
+        base = of.baseline
+        if base is None or base is of or of.cell.cpus == 1:
+            continue
+        mine, theirs = pair(of.good, base.good, _outside)
         if len(mine):
-            yield key, mine - theirs
+            yield of, mine - theirs
 
 
 def _share(rest: float, part: float) -> float:

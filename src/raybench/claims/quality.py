@@ -4,16 +4,16 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from raybench.claims.selection import Asked, Sample
+from raybench.claims.selection import Sample, Selection
 from raybench.model import units
 from raybench.model.estimate import Estimate
 from raybench.model.stats import MIN_BLOCKS, insufficient, interval, median_rank_ci
 
 
-def rmse_delta(asked: Asked, *, arm: str) -> Iterator[Sample]:
+def rmse_delta(selection: Selection, *, arm: str) -> Iterator[Sample]:
     """Return by which share the arm's error on untouched rows lies below the baseline's; above 0 is better."""
-    for delta in asked.material.findings.deltas:
-        if delta.arm == arm and delta.workload in asked.workloads:
+    for delta in selection.material.findings.deltas:
+        if delta.arm == arm and delta.workload in selection.workloads:
             absolute = f"{units.plain(delta.baseline_test.point)} to {units.plain(delta.tuned_test.point)}"
             yield Sample(
                 about=f"{delta.workload}, {arm} against {delta.baseline}",
@@ -22,40 +22,40 @@ def rmse_delta(asked: Asked, *, arm: str) -> Iterator[Sample]:
             )
 
 
-def arm_error(asked: Asked, *, arm: str) -> Iterator[Sample]:
+def arm_error(selection: Selection, *, arm: str) -> Iterator[Sample]:
     """Return the arm's mean error on untouched rows, in units of the error."""
-    for delta in asked.material.findings.deltas:
-        if delta.arm == arm and delta.workload in asked.workloads:
+    for delta in selection.material.findings.deltas:
+        if delta.arm == arm and delta.workload in selection.workloads:
             yield Sample(about=f"{delta.metric} of {delta.workload}, {arm}", estimate=delta.tuned_test)
 
 
-def arm_ratio(asked: Asked, *, arm: str, against: str) -> Iterator[Sample]:
+def arm_ratio(selection: Selection, *, arm: str, against: str) -> Iterator[Sample]:
     """Return the mean error of an arm / that of another one, on the same untouched rows, paired."""
     by_arm: dict[tuple[str, str], dict[int, float]] = {}
-    for line in asked.material.run.qualities:
+    for line in selection.material.run.qualities:
         by_arm.setdefault((line.workload, line.arm), {})[line.pair] = line.tuned_test
-    for workload in sorted(asked.workloads):
+    for workload in sorted(selection.workloads):
         mine, theirs = by_arm.get((workload, arm), {}), by_arm.get((workload, against), {})
         pairs = sorted(mine.keys() & theirs.keys())
         if pairs:
             both = np.array([(mine[p], theirs[p]) for p in pairs])
-            yield Sample(about=f"{workload}, {arm} against {against}", estimate=_ratio_of_means(asked, both))
+            yield Sample(about=f"{workload}, {arm} against {against}", estimate=_ratio_of_means(selection, both))
 
 
-def steps_saved(asked: Asked) -> Iterator[Sample]:
-    """Return the share of the steps (boosting rounds, trees) that were asked for and not done."""
-    for key in asked.keys:
-        good = [m for _, m in sorted(asked.data.ok(key).items()) if m.steps_asked]
+def steps_saved(selection: Selection) -> Iterator[Sample]:
+    """Return the share of the steps (boosting rounds, trees) that were selection for and not done."""
+    for of in selection.cells:
+        good = [m for m in of.in_order if m.steps_asked]
         if good:
-            yield asked.sample(key, median_rank_ci([1 - m.steps_done / m.steps_asked for m in good]))
+            yield selection.sample(of, median_rank_ci([1 - m.steps_done / m.steps_asked for m in good]))
 
 
-def _ratio_of_means(asked: Asked, both: "np.ndarray[tuple[int, int], np.dtype[np.float64]]") -> Estimate:
+def _ratio_of_means(selection: Selection, both: "np.ndarray[tuple[int, int], np.dtype[np.float64]]") -> Estimate:
     n = len(both)
     top, bottom = both.mean(axis=0)
     point = float(top / bottom) if bottom > 0 else float("nan")
     if n < MIN_BLOCKS or not bottom > 0:
         return insufficient(point, n)
-    drawn = both[asked.material.draws.indices(n)].mean(axis=1)
+    drawn = both[selection.material.draws.indices(n)].mean(axis=1)
     low, high = interval(drawn[:, 0] / drawn[:, 1])
     return Estimate(point=point, low=low, high=high, n=n)

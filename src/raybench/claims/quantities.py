@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from raybench.claims import checks, models, predictor, quality, times, tuned
+from raybench.claims import checks, models, quality, times, tuned
 from raybench.claims.claim import Part
-from raybench.claims.selection import Asked, Sample, ask
 from raybench.claims.selection import Material as Material  # what `samples` needs, for callers
+from raybench.claims.selection import Sample, Selection, select_cells
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quantity:
-    """A function from selected cells to samples. unit : of its numbers, as `report.units.by_unit` knows it."""
+    """A function from selected cells to samples. unit : of its numbers, as `model.units.by_unit` knows it."""
 
     function: Callable[..., Iterator[Sample]]
     unit: str
@@ -35,7 +35,7 @@ QUANTITIES: Mapping[str, Quantity] = MappingProxyType(
     {
         **_by_name("x", times.speedup, times.search_speedup, times.gain, times.relative, times.speedup_with_data),
         **_by_name("x", times.alternative_ratio, times.workload_ratio, times.graham_limit),
-        **_by_name("x", predictor.first_tasks_speedup, predictor.scheduled_speedup),
+        **_by_name("x", models.scheduled_speedup, times.first_tasks_speedup),
         **_by_name("x", tuned.backend_ratio, tuned.target_ratio),
         **_by_name("share", tuned.busy_share, tuned.ceiling_share, tuned.steady_share, tuned.workers_used),
         **_by_name("s", tuned.start_beyond_head_s),
@@ -43,7 +43,7 @@ QUANTITIES: Mapping[str, Quantity] = MappingProxyType(
         **_by_name("share", times.efficiency, times.serial_fraction, checks.utilisation, checks.search_share),
         **_by_name("share", checks.gpu_share_at_once, checks.failures_handled, models.start_up_share),
         **_by_name("share", quality.steps_saved),
-        **_by_name("%", times.estimate_error, predictor.prediction_error, quality.rmse_delta),
+        **_by_name("%", times.estimate_error, models.prediction_error, quality.rmse_delta),
         **_by_name("s", checks.seconds_per_task, models.start_up_s, models.break_even_s, models.sequential_s_for),
         **_by_name("s", models.metg_work),
         **_by_name("B", models.bytes_per_second),
@@ -53,7 +53,7 @@ QUANTITIES: Mapping[str, Quantity] = MappingProxyType(
 )
 
 
-def samples(material: Material, part: Part) -> tuple[Asked, tuple[Sample, ...]]:
+def samples(material: Material, part: Part) -> tuple[Selection, tuple[Sample, ...]]:
     """Select a part's cells and find its numbers."""
-    asked = ask(material, part)
-    return asked, tuple(QUANTITIES[part.quantity].function(asked, **part.given))
+    selection = select_cells(material, part)
+    return selection, tuple(QUANTITIES[part.quantity].function(selection, **part.given))

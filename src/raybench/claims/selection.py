@@ -8,8 +8,8 @@ from fnmatch import fnmatchcase
 
 import numpy as np
 
-from raybench.analysis.dataset import Ledger, Metric, cold, makespan
-from raybench.analysis.results import Findings, Run
+from raybench.analysis.dataset import CellData, Dataset, Metric, RunData, cold, makespan, pair
+from raybench.analysis.results import Findings
 from raybench.claims.claim import Part, Select
 from raybench.model.estimate import Estimate, Row
 from raybench.model.plan import Cell
@@ -30,13 +30,13 @@ MOST = "max"
 class Sample:
     """One number that a quantity found.
 
-    about : what it is about. keys : of the cells behind it. workload : whose noise floor counts.
+    about : what it is about. cells : behind it, the one it is about first. workload : whose noise floor counts.
     aside : why it is shown and not judged. predicted : comes from a model, not from a measurement.
     """
 
     about: str
     estimate: Estimate
-    keys: tuple[str, ...] = ()
+    cells: tuple[CellData, ...] = ()
     workload: str = ""
     aside: str = ""
     note: str = ""
@@ -45,28 +45,33 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Material:
-    """A run with its analyses, arranged once for all claims. rows : by cell key, in reading order."""
+    """A run with its analyses, arranged once for all claims. rows : by cell key."""
 
-    run: Run
+    run: RunData
     findings: Findings
-    data: Ledger
     draws: Resampler
     rows: Mapping[str, Row]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What a quantity is asked for. keys : of the selected cells. edges : finite ends of the band."""
-
-    material: Material
-    keys: tuple[str, ...]
-    cold: bool = False
-    edges: tuple[float, ...] = ()
+    @classmethod
+    def of(cls, run: RunData, findings: Findings) -> "Material":
+        """Arrange a run and its analyses."""
+        rows = {row.cell.key: row for row in findings.rows}
+        return cls(run=run, findings=findings, draws=Resampler(), rows=rows)
 
     @property
-    def data(self) -> Ledger:
-        """Return the measurements by cell and block."""
-        return self.material.data
+    def data(self) -> Dataset:
+        """Return the measurements by cell."""
+        return self.findings.data
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """The cells of a part, in reading order, with what a quantity may look at. edges : finite ends of the band."""
+
+    material: Material
+    cells: tuple[CellData, ...]
+    cold: bool = False
+    edges: tuple[float, ...] = ()
 
     @property
     def seconds(self) -> Metric:
@@ -76,27 +81,33 @@ class Asked:
     @property
     def workloads(self) -> frozenset[str]:
         """Name the workloads of the selected cells."""
-        return frozenset(self.data.cells[key].workload.name for key in self.keys)
+        return frozenset(of.cell.workload.name for of in self.cells)
 
-    def row(self, key: str) -> Row:
+    @property
+    def baselines(self) -> tuple[CellData, ...]:
+        """Return the sequential baselines of the selected cells, each once."""
+        return tuple(dict.fromkeys(of.baseline for of in self.cells if of.baseline))
+
+    def row(self, of: CellData) -> Row:
         """Return the analysed row of a cell."""
-        return self.material.rows[key]
+        return self.material.rows[of.key]
 
-    def ratio(self, top: str | None, bottom: str | None, metric: Metric | None = None) -> Ratio | None:
+    def ratio(self, top: CellData | None, bottom: CellData | None, metric: Metric | None = None) -> Ratio | None:
         """Estimate a metric of one cell / of another, over the blocks in which both are good; None without any."""
         if top is None or bottom is None:
             return None
-        a, b = self.data.paired(top, bottom, metric or self.seconds)
+        a, b = pair(top.good, bottom.good, metric or self.seconds)
         return ratio(a, b, self.material.draws) if len(a) else None
 
-    def sample(self, key: str, estimate: Estimate, *, other: str = "", aside: str = "", note: str = "") -> Sample:
-        """Name an estimate by its cell. other : key of the cell compared with."""
-        cell = self.data.cells[key]
+    def sample(
+        self, of: CellData, estimate: Estimate, *, other: CellData | None = None, aside: str = "", note: str = ""
+    ) -> Sample:
+        """Name an estimate by its cell. other : the cell compared with."""
         return Sample(
-            about=name_cell(cell),
+            about=name_cell(of.cell),
             estimate=estimate,
-            keys=(key, *filter(None, [other])),
-            workload=cell.workload.name,
+            cells=(of, other) if other else (of,),
+            workload=of.cell.workload.name,
             aside=aside,
             note=note,
         )
@@ -108,15 +119,15 @@ def name_cell(cell: Cell) -> str:
     return f"{cell.workload.name} on {cell.backend.name}, P={cell.cpus}{workers}"
 
 
-def ask(material: Material, part: Part) -> Asked:
+def select_cells(material: Material, part: Part) -> Selection:
     """Select a part's cells, in reading order."""
-    chosen = tuple(key for key in material.rows if is_selected(material, key, part.select))
-    return Asked(material=material, keys=chosen, cold=part.cold, edges=part.edges)
+    chosen = tuple(of for of in material.data.cells if is_selected(material, of, part.select))
+    return Selection(material=material, cells=chosen, cold=part.cold, edges=part.edges)
 
 
-def is_selected(material: Material, key: str, select: Select) -> bool:
+def is_selected(material: Material, of: CellData, select: Select) -> bool:
     """Return whether a cell belongs to a selection."""
-    cell = material.data.cells[key]
+    cell = of.cell
     tags, backend_tags = cell.workload.tags, cell.backend.tags
     return (
         not cell.backend.is_control
@@ -126,13 +137,13 @@ def is_selected(material: Material, key: str, select: Select) -> bool:
         and set(select.backend_tags) <= set(backend_tags)
         and not set(select.without) & set(tags)
         and holds(select.cpus.replace(MOST, str(most_cpus(material))), cell.cpus)
-        and holds(select.tasks, material.rows[key].tasks)
+        and holds(select.tasks, material.rows[of.key].tasks)
     )
 
 
 def most_cpus(material: Material) -> int:
     """Return the largest P with a good measurement; 0 without any."""
-    return max((material.data.cells[key].cpus for key, _ in material.data.good), default=0)
+    return max((of.cell.cpus for of in material.data.cells if of.good or of.second), default=0)
 
 
 def holds(condition: str, value: float) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from raybench.analysis import speedup
+from raybench.analysis.dataset import Dataset
 from raybench.config.settings import Settings
 from raybench.execution.quality_processes import complete
 from raybench.execution.run_folder import Run
@@ -96,7 +97,7 @@ def wide_cells(plan: Plan, loaded: store.Loaded) -> list[str]:
 
     A cell without an interval because it or its base was disturbed each time asks for more as well.
     """
-    rows = speedup.rows(plan, loaded.measurements)
+    rows = speedup.rows(Dataset(plan, loaded.measurements))
     restless = {row.cell.workload.name for row in rows if row.counts.get(Status.DISTURBED)}
     wide = []
     for row in rows:

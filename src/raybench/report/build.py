@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from raybench.analysis.analyze import analyse
-from raybench.analysis.results import Findings, Run
+from raybench.analysis.dataset import RunData
+from raybench.analysis.results import Findings
 from raybench.claims.judge import judge
 from raybench.report.document import Document, decision_table, decisions, document
 from raybench.report.html_report import page
@@ -24,11 +25,11 @@ SPLICED = ("README.md", "METHODOLOGY.md")
 HEADLINE = ("workload", "advice", "backend", "P", "gain, warm", "gain, cold")
 
 
-def read(run: Path, reports: Path) -> Run:
+def read(run: Path, reports: Path) -> RunData:
     """Load a run's raw data; its folder is named relative to `reports` where it lies below."""
     loaded = store.Store(run / store.MEASUREMENTS).load()
     inside = run.resolve().is_relative_to(reports.resolve())
-    return Run(
+    return RunData(
         folder=run.resolve().relative_to(reports.resolve()).as_posix() if inside else run.name,
         data=data_hash(run),
         plan=store.read_plan(run),
@@ -61,13 +62,13 @@ def rebuild(reports: Path, folder: Path, root: Path, *, conf: Sequence[Path] = (
     return changed + stale
 
 
-def analyse_and_judge(run: Run, *, conf: Sequence[Path] = ()) -> tuple[Run, Findings]:
+def analyse_and_judge(run: RunData, *, conf: Sequence[Path] = ()) -> tuple[RunData, Findings]:
     """Analyse a run, the documented claims included."""
     findings = analyse(run)
     return run, replace(findings, claims=judge(run, findings, conf))
 
 
-def texts(run: Run, findings: Findings, reports: Path, root: Path) -> dict[Path, str]:
+def texts(run: RunData, findings: Findings, reports: Path, root: Path) -> dict[Path, str]:
     """Return what RESULTS.md and the spliced documents must say; nothing is drawn or written."""
     whole = _whole(run, findings, _drawn(findings))
     return _texts(whole, run, findings, reports, root)
@@ -77,14 +78,14 @@ def _drawn(findings: Findings) -> dict[str, tuple[Any, Any]]:
     return {plot.name: (plot, data) for plot in PLOTS if (data := plot.series(findings)) is not None}
 
 
-def _whole(run: Run, findings: Findings, drawn: Mapping[str, tuple[Any, Any]]) -> Document:
+def _whole(run: RunData, findings: Findings, drawn: Mapping[str, tuple[Any, Any]]) -> Document:
     captions: dict[str, list[Figure]] = {}
     for name, (plot, data) in drawn.items():
         captions.setdefault(plot.section, []).append(Figure(name=name, title=plot.title, caption=plot.caption(data)))
     return document(run, findings, captions)
 
 
-def _texts(whole: Document, run: Run, findings: Findings, reports: Path, root: Path) -> dict[Path, str]:
+def _texts(whole: Document, run: RunData, findings: Findings, reports: Path, root: Path) -> dict[Path, str]:
     home = place(reports, root)
     below = reports.resolve().relative_to(home.resolve()).as_posix()
     files = {home / RESULTS: results(whole, reports=below, others=others(reports, run))}
@@ -95,7 +96,7 @@ def _texts(whole: Document, run: Run, findings: Findings, reports: Path, root: P
     return files
 
 
-def others(reports: Path, run: Run) -> list[str]:
+def others(reports: Path, run: RunData) -> list[str]:
     """List the other runs, to be linked: their data are never pooled with this one's."""
     found = [path.resolve().relative_to(reports.resolve()).as_posix() for path in store.runs(reports)]
     return [name for name in found if name != run.folder]

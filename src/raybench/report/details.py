@@ -6,7 +6,8 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from raybench.analysis.results import Findings, Run
+from raybench.analysis.dataset import RunData
+from raybench.analysis.results import Findings
 from raybench.analysis.timelines import Budgets, budgets, ending, middle
 from raybench.model import units
 from raybench.model.estimate import Row
@@ -22,7 +23,7 @@ SAMPLE_FIELDS = (
 MOST_TASKS = 600  # of a chart: more would be thinner than a pixel
 
 
-def details(run: Run, findings: Findings) -> dict[str, Any]:
+def details(run: RunData, findings: Findings) -> dict[str, Any]:
     """Return everything that a click on a cell shows, by cell key."""
     lines: dict[str, list[Measurement]] = {}
     for m in run.measurements:
@@ -40,7 +41,7 @@ def embed_json(value: Any) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def repeat_command(run: Run, cell: Cell) -> str:
+def repeat_command(run: RunData, cell: Cell) -> str:
     """Write the command that measures a cell and its base again."""
     backends = ",".join(dict.fromkeys(("sequential", cell.backend.name)))
     words = ["raybench", "run", f"study={run.plan.study}", f"workloads=[{cell.workload.name}]"]
@@ -50,7 +51,7 @@ def repeat_command(run: Run, cell: Cell) -> str:
     return " ".join(map(shlex.quote, words))
 
 
-def _detail(run: Run, row: Row, lines: Sequence[Measurement], full: Budgets) -> dict[str, Any]:
+def _detail(run: RunData, row: Row, lines: Sequence[Measurement], full: Budgets) -> dict[str, Any]:
     cell = row.cell
     good = [m for m in lines if m.status is Status.OK]
     shown = middle(good) or next(iter(good), None)

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from raybench.analysis.results import Findings, Run
+from raybench.analysis.dataset import RunData
+from raybench.analysis.results import Findings
 from raybench.analysis.speedup import BAND
 from raybench.model import units
 from raybench.model.estimate import Estimate
@@ -30,7 +31,7 @@ class Document:
     sections: tuple[Section, ...]
 
 
-def document(run: Run, findings: Findings, figures: Mapping[str, Sequence[Figure]]) -> Document:
+def document(run: RunData, findings: Findings, figures: Mapping[str, Sequence[Figure]]) -> Document:
     """Lay out the report. figures : by the id of the section in which they stand."""
     sections = (
         _decisions(findings),
@@ -56,7 +57,7 @@ def document(run: Run, findings: Findings, figures: Mapping[str, Sequence[Figure
     )
 
 
-def banner(run: Run, findings: Findings) -> tuple[str, ...]:
+def banner(run: RunData, findings: Findings) -> tuple[str, ...]:
     """Say first what a reader must know before any number."""
     said = [f"NOT TRUSTED: {reason}" for reason in findings.controls.reasons if run.plan.controls]
     if not run.plan.controls:
@@ -82,7 +83,7 @@ def banner(run: Run, findings: Findings) -> tuple[str, ...]:
     return tuple(said)
 
 
-def provenance(run: Run) -> dict[str, str]:
+def provenance(run: RunData) -> dict[str, str]:
     """Name the command, the run and the commit that measured it; nothing of today."""
     return {
         "command": run.environment.command or "unavailable: not recorded",
@@ -161,7 +162,7 @@ def _decision(line: Decision) -> tuple[Entry, ...]:
     )
 
 
-def _cells(run: Run, findings: Findings) -> Section:
+def _cells(run: RunData, findings: Findings) -> Section:
     rows = findings.rows
     warm = cells.warm(rows, verdicts=run.plan.verdicts)
     parts = (
@@ -181,7 +182,7 @@ def _cells(run: Run, findings: Findings) -> Section:
     )
 
 
-def _reproduce(run: Run) -> Section:
+def _reproduce(run: RunData) -> Section:
     identity = run.environment.identity
     return Section(
         id="reproduce",

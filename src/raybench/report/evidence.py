@@ -5,8 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 from raybench.analysis.controls import CEILING, SLEEP, ControlRow
-from raybench.analysis.losses import PARTS, Account
-from raybench.analysis.results import Findings, Run
+from raybench.analysis.dataset import RunData
+from raybench.analysis.losses import PARTS, CoreSeconds
+from raybench.analysis.results import Findings
 from raybench.model import units
 from raybench.model.estimate import Estimate
 from raybench.model.measurement import Environment
@@ -129,7 +130,7 @@ def losses(findings: Findings) -> Section:
     return replace(made, brief={"POP": ((),)})  # the page's alone
 
 
-def _pop(accounts: list[Account]) -> Table:
+def _pop(accounts: list[CoreSeconds]) -> Table:
     names = {"balance": "load balance", "communication": "communication", "parallel": "parallel efficiency",
              "computation": "computation", "total": "global efficiency"}  # fmt: skip
     return Table(
@@ -154,7 +155,7 @@ def _pop(accounts: list[Account]) -> Table:
     )
 
 
-def _shares(name: str, accounts: list[tuple[Account, Mapping[str, Estimate]]], whole: str) -> Table:
+def _shares(name: str, accounts: list[tuple[CoreSeconds, Mapping[str, Estimate]]], whole: str) -> Table:
     parts = [part for part in PARTS if any(shares[part].point for _, shares in accounts)]
     columns = ("workload", "backend", "P", *(part.replace("_", " ") for part in parts), "n", "flag")
     rows = tuple(
@@ -178,7 +179,7 @@ def _shares(name: str, accounts: list[tuple[Account, Mapping[str, Estimate]]], w
     )
 
 
-def controls(run: Run, findings: Findings) -> Section:
+def controls(run: RunData, findings: Findings) -> Section:
     """List the harness's own controls, whose answers are known."""
     report = findings.controls
     table = Table(
@@ -193,7 +194,7 @@ def controls(run: Run, findings: Findings) -> Section:
                 number(_expectation(row), row.expected),
                 number(units.by_unit(row.estimate, "s" if row.unit else "x"), row.estimate.point),
                 number(units.plain(row.p), row.p),
-                word(row.verdict),
+                word(row.words),
             )
             for row in report.rows
         ),
@@ -218,7 +219,7 @@ def _expectation(row: ControlRow) -> str:
     return f"{bound}{units.plain(row.expected)}x"
 
 
-def machine(run: Run) -> Section:
+def machine(run: RunData) -> Section:
     """List the machine and the versions."""
     facts = run.environment.facts
     rows = [

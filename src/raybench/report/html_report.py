@@ -6,7 +6,8 @@ from urllib.parse import quote
 import jinja2
 from markupsafe import Markup
 
-from raybench.analysis.results import Findings, Run
+from raybench.analysis.dataset import RunData
+from raybench.analysis.results import Findings
 from raybench.model import units
 from raybench.model.visible import visible
 from raybench.report.details import details, embed_json
@@ -14,7 +15,7 @@ from raybench.report.document import Document
 from raybench.report.evidence import flat
 
 
-def page(document: Document, run: Run, findings: Findings, pictures: Mapping[str, str]) -> str:
+def page(document: Document, run: RunData, findings: Findings, pictures: Mapping[str, str]) -> str:
     """Write the page. pictures : SVG text by the name of its figure."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("raybench.report"),

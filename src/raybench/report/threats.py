@@ -2,14 +2,15 @@
 
 from statistics import median
 
-from raybench.analysis.results import Findings, Run
+from raybench.analysis.dataset import RunData
+from raybench.analysis.results import Findings
 from raybench.model import units
 from raybench.model.plan import STEAL_SHARE
 
 HEADINGS = ("Internal", "Construct", "Statistical", "External", "Extrapolation")
 
 
-def threats(run: Run, findings: Findings) -> tuple[tuple[str, str], ...]:
+def threats(run: RunData, findings: Findings) -> tuple[tuple[str, str], ...]:
     """Return one line per heading; a number in it comes from the run."""
     plan = run.plan
     counted = [row.n for row in findings.rows if row.n]
@@ -36,7 +37,7 @@ def threats(run: Run, findings: Findings) -> tuple[tuple[str, str], ...]:
     return tuple(zip(HEADINGS, texts, strict=True))
 
 
-def _allowed_steal(run: Run) -> str:
+def _allowed_steal(run: RunData) -> str:
     """Say how much steal the measurements had where the study allowed more than the rule does; '' elsewhere."""
     allowed = max((job.limits.steal_share for job in run.plan.jobs), default=STEAL_SHARE)
     seen = sorted(m.disturbance.steal or 0.0 for m in run.measurements if m.status == "ok")

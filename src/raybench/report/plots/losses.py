@@ -5,7 +5,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from raybench.analysis.losses import PARTS, Account
+from raybench.analysis.losses import PARTS, CoreSeconds
 from raybench.analysis.results import Findings
 from raybench.report.cells import cores
 from raybench.report.plots.canvas import COLOURS, HATCHES, Plot, legend, panels, plain_text, sample_sizes
@@ -19,7 +19,7 @@ class Series:
     """One bar per cell, in the order of the plan. cells : also those beyond the bars."""
 
     cells: int
-    accounts: tuple[Account, ...]
+    accounts: tuple[CoreSeconds, ...]
 
 
 def series(findings: Findings) -> Series | None:

@@ -1,0 +1,15 @@
+"""The greedy list scheduler: what the makespan of known task times is on so many workers."""
+
+import heapq
+from collections.abc import Sequence
+
+
+def list_schedule_s(seconds: Sequence[float], workers: int, *, per_task_s: float = 0.0) -> float:
+    """Return the makespan of tasks that are taken in order by whichever worker is free first.
+
+    per_task_s : what a worker spends on each task besides.
+    """
+    free = [0.0] * workers
+    for length in seconds:
+        heapq.heapreplace(free, free[0] + length + per_task_s)
+    return max(free)
