@@ -15,7 +15,7 @@ import pytest
 from checkout import TOYS
 from raybench.config import settings
 from raybench.execution.run_folder import Run, identity, open_run, plan_study
-from raybench.execution.runner import Event, Runner, jobs_in_order
+from raybench.execution.runner import Event, EventKind, Runner, jobs_in_order
 from raybench.model.errors import StoreInUse
 from raybench.model.measurement import Environment, Measurement
 from raybench.model.plan import Plan, Status, Stop
@@ -71,6 +71,18 @@ def test_a_good_cell_gives_one_line_with_phases_stamps_and_the_workers_own_facts
     assert found.peak_rss_bytes is not None
     assert found.peak_rss_bytes > 2**20
     assert lines(run) == (found,)
+
+
+def test_a_doubled_task_index_is_refused_before_a_ray_head_is_started_for_it(tmp_path: Path):
+    run = opened(tmp_path, "workloads=[toy_equal_indices]", "backends=[ray_tasks,ray_actors]")
+    events: list[Event] = []
+    with Runner(run.folder, observe=events.append, quiet_only=False) as runner:
+        runner.run(jobs_in_order(run.plan), budget_s=600)
+
+    found = [event.measurement for event in events if event.measurement is not None]
+    assert {one.status for one in found} == {Status.FAILED}
+    assert all("task number 1 has the index 0; indices are 0, 1, 2 ..." in one.reason for one in found)
+    assert EventKind.HEAD not in {event.kind for event in events}
 
 
 @pytest.mark.parametrize(

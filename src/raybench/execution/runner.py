@@ -15,6 +15,7 @@ from typing import Self
 from raybench.execution import quality_processes
 from raybench.execution.environment import environment
 from raybench.execution.leftovers import Leftovers, remove_leftovers
+from raybench.execution.look_ahead import LookAhead
 from raybench.execution.ray_head_process import Head
 from raybench.execution.sandbox import Home
 from raybench.execution.take import take
@@ -80,6 +81,7 @@ class Runner:
         self._retry_failed = retry_failed
         self._quiet_only = quiet_only
         self._home = Home()
+        self._ahead = LookAhead(self._home)
         loaded = self._store.load()
         self._lines = {m.key: m for m in loaded.measurements}
         self._began = now() - max((m.began for m in loaded.measurements), default=0.0)  # a resumed run goes on counting
@@ -194,6 +196,13 @@ class Runner:
             yield from self._on_shared_head(group, token)
 
     def _on_shared_head(self, group: Sequence[Job], token: str) -> Iterable[tuple[Measurement, Job]]:
+        self._ahead.draw(group)
+        for job in group:
+            if reason := self._ahead.refusal(job):
+                yield self._keep(Measurement.of(job, Status.FAILED, reason)), job
+        group = [job for job in group if not self._ahead.refusal(job)]
+        if not group:
+            return
         self._observe(Event(kind=EventKind.HEAD, job=group[0]))
         cell = group[0].cell
         env = environment(cell.backend, threads=cell.cpus_per_task, job=group[0])
@@ -215,6 +224,7 @@ class Runner:
         self._observe(Event(kind=EventKind.STARTED, job=job))
         measured, spawned = take(job, self._home, name=str(self._index), head=head, token=token)
         measured = replace(measured, began=round(spawned - self._began, 3))
+        self._ahead.note(job.cell.workload, measured)
         if measured.status is Status.OK and measured.disturbance.reason and self._quiet_only:
             measured = replace(measured, status=Status.DISTURBED, reason=measured.disturbance.reason)
         return self._keep(measured)

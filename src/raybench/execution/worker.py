@@ -16,9 +16,11 @@ import psutil
 
 from raybench.backends.base import Resources
 from raybench.execution.child import RESULT_FD
-from raybench.execution.measure import measure
+from raybench.execution.measure import load_workload, measure
+from raybench.execution.task_set import draw_tasks, hash_tasks
 from raybench.execution.verify_backend import Verified, verify_backend
 from raybench.model.clock import now
+from raybench.model.errors import one_line
 from raybench.model.measurement import Measurement
 from raybench.model.plan import Job, Limits, Spec
 from raybench.model.serialize import from_json, to_json
@@ -28,7 +30,7 @@ STDOUT_FD, STDERR_FD = 1, 2
 
 
 def main() -> int:
-    """Serve one request of the runner: a job to measure, or pairs to verify."""
+    """Serve one request of the runner: a job to measure, task sets to draw, or pairs to verify."""
     return serve(_answers)
 
 
@@ -66,9 +68,22 @@ def prints_to_stderr() -> Iterator[None]:
         os.close(kept)
 
 
-def _answers(request: Mapping[str, Any], began: float) -> Iterator[Measurement | Verified]:
+def refusal(spec: Spec, seed: int) -> str:
+    """Draw a workload's tasks and return why they are refused, or ''."""
+    try:
+        workload = load_workload(spec)
+        with workload.services():
+            hash_tasks(draw_tasks(workload, seed))
+    except BaseException as error:  # noqa: BLE001 - as in measure: a failure becomes data
+        return one_line(error)
+    return ""
+
+
+def _answers(request: Mapping[str, Any], began: float) -> Iterator[Measurement | Verified | dict[str, str]]:
     if "job" in request:
         yield measure(from_json(Job, request["job"]), interpreter_s=began - request["spawned"])
+    elif "task_sets" in request:
+        yield from ({"refusal": refusal(from_json(Spec, spec), request["seed"])} for spec in request["task_sets"])
     else:
         yield from _verify(request)
 
