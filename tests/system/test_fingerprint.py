@@ -12,6 +12,7 @@ import pytest
 from checkout import ROOT
 from made_hosts import cpuinfo, made
 from raybench.model import paths
+from raybench.model.paths import mask_paths, mask_places
 from raybench.model.serialize import from_json, to_json
 from raybench.system import fingerprint, machine
 from raybench.system.kernel import Host
@@ -85,6 +86,17 @@ def test_gpus_are_those_that_cuda_would_show(
     assert machine.gpus() == expected
 
 
+@pytest.mark.parametrize("said", ["No devices were found", "NVIDIA-SMI has failed because it could not communicate"])
+def test_a_driver_that_answers_in_a_sentence_has_no_gpus(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    program = tmp_path / "nvidia-smi"
+    program.write_text(f"#!/bin/sh\necho '{said}'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    assert machine.gpus() == ()
+
+
 def test_a_machine_without_a_driver_has_no_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert machine.gpus() == ()
@@ -114,12 +126,6 @@ def test_data_files_are_hashed_and_notes_beside_them_are_not(tmp_path: Path) -> 
     assert data_hashes(tmp_path / "absent") == {}
 
 
-def test_the_identity_names_everything_that_resume_needs() -> None:
-    found = machine.identity("p1")
-    assert set(found) == {"source", "lock", "data", "machine", "plan"}
-    assert found["plan"] == "p1"
-
-
 # --- fingerprint ----------------------------------------------------------------------------------
 
 
@@ -130,7 +136,7 @@ def leaves(value: Any) -> list[Any]:
 
 
 def test_a_fingerprint_survives_json_and_names_nobody() -> None:
-    found = fingerprint.collect("p1", f"raybench run --conf {Path.home()}/mine")
+    found = fingerprint.collect({"plan": "p1"}, f"raybench run --conf {Path.home()}/mine")
     text = json.dumps(to_json(found))
     assert from_json(type(found), json.loads(text)) == found
     secret = [str(Path.home()) + "/", str(ROOT), "://"]
@@ -183,7 +189,17 @@ def test_only_listed_variables_are_kept_and_secrets_and_paths_are_hidden(
     assert fingerprint.variables({name: value}).get(name) == kept
 
 
+def test_a_repository_that_git_does_not_trust_is_unavailable_in_gits_own_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    assert "dubious ownership" in fingerprint.fingerprint()["code"]["commit"]
+
+
+def test_raw_data_name_no_path_and_no_address() -> None:
+    told = "no head at 10.0.0.1:6379 nor ray://box:1 but 127.0.0.1:8 of /home/ann/x, 3.5 MB/s"
+    assert mask_places(told) == "no head at <address> nor <address> but 127.0.0.1:8 of <path>, 3.5 MB/s"
+
+
 def test_generic_places_stay_readable_and_others_are_masked() -> None:
-    assert fingerprint.mask_paths("in /tmp and /dev/shm, not /home/ann/x or ~/y, nor /tmp/ann") == (
+    assert mask_paths("in /tmp and /dev/shm, not /home/ann/x or ~/y, nor /tmp/ann") == (
         "in /tmp and /dev/shm, not <path> or <path>, nor <path>"
     )

@@ -7,6 +7,7 @@ import socket
 import sys
 import threading
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 from threadpoolctl import ThreadpoolController
@@ -14,6 +15,7 @@ from threadpoolctl import ThreadpoolController
 from raybench.model.clock import now
 from raybench.model.errors import BackendFailed, one_line
 from raybench.model.measurement import Point, Progress, Task, TaskResult, WorkerSeen
+from raybench.model.serialize import digest
 from raybench.workloads.base import Workload
 
 LOOKS = 100  # a look at the facts takes some microseconds; it may cost a hundredth of the time
@@ -59,12 +61,23 @@ class WorkerSession:
             self._pools = ThreadpoolController()
         return WorkerSeen(
             pid=worker,
-            node=os.environ.get("RAYBENCH_NODE", socket.gethostname()),
+            node=os.environ.get("RAYBENCH_NODE") or node_name(),
             threads=max((int(pool["num_threads"]) for pool in self._pools.info()), default=0),
             affinity=len(os.sched_getaffinity(0)),
             nice=os.nice(0),
             omp=os.environ.get("OMP_NUM_THREADS", ""),
         )
+
+
+@functools.cache
+def node_name() -> str:
+    """Return a name of this node that says nothing about it: raw data are public.
+
+    The kernel's random id of this boot is the salt, so that nobody can try host names until one fits.
+    """
+    boot = Path("/proc/sys/kernel/random/boot_id")
+    salt = boot.read_text(encoding="utf-8") if boot.is_file() else ""
+    return f"node-{digest([salt, socket.gethostname()])[:6]}"
 
 
 @functools.cache

@@ -1,28 +1,32 @@
 """Open the run of a study: the plan, its folder, and whether an earlier run goes on or a new one begins."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from raybench.config.settings import Settings
+from raybench.execution.environment import environment
 from raybench.model.errors import BadStore
-from raybench.model.measurement import Environment
-from raybench.model.plan import Plan, Stop
-from raybench.model.serialize import digest
+from raybench.model.measurement import Environment, Measurement
+from raybench.model.plan import Plan, Spec, Stop
+from raybench.model.serialize import decode, digest, encode
 from raybench.planning.planner import Machine, plan
-from raybench.store import store
+from raybench.store import json_file, store
 from raybench.system import fingerprint, machine
+from raybench.system.identity import changes
+from raybench.system.identity import identity as parts_of_identity
 from raybench.workloads import files
 
 STOPPED = "stopped.json"
-PARTS = {
-    "source": "the code that measures",
-    "lock": "the lock file",
-    "data": "a data file",
-    "machine": "the machine",
-    "plan": "the plan (study, overrides or sizes)",
-}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopped:
+    """Why the last pass through a plan ended, with which budget, and how many raw lines there were then."""
+
+    reason: str
+    budget_min: float
+    lines: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +51,8 @@ def read_machine() -> Machine:
 
 def note_stop(run: Run, reason: str, *, budget_min: float) -> None:
     """Record beside the raw data why a pass ended, with which budget, and how many lines there were then."""
-    told = {"reason": reason, "budget_min": budget_min, "lines": _lines(run.folder)}
-    (run.folder / STOPPED).write_text(json.dumps(told) + "\n", encoding="utf-8")
+    told = Stopped(reason=reason, budget_min=budget_min, lines=_lines(run.folder))
+    json_file.write_text(run.folder / STOPPED, encode(told).decode() + "\n")
 
 
 def why_finished(run: Run, *, budget_min: float) -> str:
@@ -56,17 +60,22 @@ def why_finished(run: Run, *, budget_min: float) -> str:
 
     A study whose planned blocks are all there goes on with mini-blocks only for a larger budget than it had.
     """
-    path = run.folder / STOPPED
-    if not path.is_file():
+    stopped = _read_stop(run.folder)
+    if stopped is None or stopped.lines != _lines(run.folder) or stopped.reason in (Stop.BUDGET, ""):
         return ""
-    stopped = json.loads(path.read_text(encoding="utf-8"))
-    if stopped["lines"] != _lines(run.folder) or stopped["reason"] in (Stop.BUDGET, ""):
-        return ""
-    if stopped["reason"] == Stop.PLANNED:
-        if budget_min > stopped["budget_min"]:
+    if stopped.reason == Stop.PLANNED:
+        if budget_min > stopped.budget_min:
             return ""
-        return f"all planned blocks are there; a budget_min above {stopped['budget_min']:g} narrows wide intervals"
-    return str(stopped["reason"])
+        return f"all planned blocks are there; a budget_min above {stopped.budget_min:g} narrows wide intervals"
+    return stopped.reason
+
+
+def _read_stop(folder: Path) -> Stopped | None:
+    """Read why the last pass ended; None where nothing says so, or nothing that can be read (`_choose` tells it)."""
+    try:
+        return decode(Stopped, json_file.read_text(folder / STOPPED))
+    except (BadStore, ValueError, RecursionError):
+        return None
 
 
 def _lines(folder: Path) -> int:
@@ -75,44 +84,60 @@ def _lines(folder: Path) -> int:
 
 
 def identity(made: Plan) -> dict[str, str]:
-    """Hash everything that must be equal for two measurements to belong to one run."""
-    return machine.identity(digest({"plan": replace(made, about="")}))
+    """Say all that must be equal for two measurements to belong to one run."""
+    specs = {spec.name: spec for cell in made.cells for spec in (cell.workload, cell.backend)}
+    named = tuple(sorted({name for job in made.jobs for name in job.environment}))
+    measured_in = environment(Spec(name="", target="", environment=named), threads=1)
+    return parts_of_identity(digest({"plan": replace(made, about="")}), specs.values(), measured_in, named=named)
 
 
 def open_run(
-    settings: Settings, made: Plan, *, command: str, collect: Callable[[str, str], Environment] = fingerprint.collect
+    settings: Settings,
+    made: Plan,
+    *,
+    command: str,
+    collect: Callable[[Mapping[str, str], str], Environment] = fingerprint.collect,
 ) -> Run:
     """Continue the newest run of this study with the same identity, or begin a new one and say why.
 
+    The study's folder is locked meanwhile: of two that begin at the same moment, the second is refused.
     collect : takes the machine's fingerprint for a new run; it takes seconds.
     """
-    wanted = identity(made)
     study_folder = settings.reports / "raw" / machine.machine_key() / made.study
-    earlier = sorted(path.parent for path in study_folder.glob("*/environment.json"))
+    with store.lock(study_folder):
+        return _choose(study_folder, made, command, collect)
+
+
+def _choose(
+    study_folder: Path, made: Plan, command: str, collect: Callable[[Mapping[str, str], str], Environment]
+) -> Run:
+    wanted = identity(made)
     reason = f"first run of study {made.study} on this machine"
-    for folder in reversed(earlier):
+    aside = ""
+    newest = True
+    for folder in sorted((path.parent for path in study_folder.glob(f"*/{store.ENVIRONMENT}")), reverse=True):
         try:
             known = store.read_environment(folder)
-        except BadStore:
+        except BadStore as error:
+            aside += f" (set aside: {error})"
             continue
-        changed = _changes(known.identity, wanted)
-        if not changed:
-            return Run(folder=folder, plan=store.read_plan(folder), resumed=True, note=f"continuing {folder.name}")
-        if folder == earlier[-1]:
-            reason = f"{' and '.join(changed)} changed since {folder.name}: a new run begins"
-    return _begin(study_folder, made, collect(wanted["plan"], command), reason)
+        differences = changes(known, wanted)
+        if not differences:
+            store.read_plan(folder)  # a plan that was edited since is refused; without an address it is `made`
+            if (folder / STOPPED).exists() and _read_stop(folder) is None:
+                aside += f" (set aside: {folder / STOPPED} cannot be read; measured on without it)"
+            return Run(folder=folder, plan=made, resumed=True, note=f"continuing {folder.name}{aside}")
+        if newest:
+            reason = f"changed since {folder.name}: {'; '.join(differences)}; a new run begins"
+        newest = False
+    return _begin(study_folder, made, collect(wanted, command), reason + aside)
 
 
 def _begin(study_folder: Path, made: Plan, facts: Environment, reason: str) -> Run:
     folder = study_folder / f"{facts.began}-{digest(facts.identity)[:6]}"
-    folder.mkdir(parents=True)
     store.write_plan(folder, made)
     store.write_environment(folder, facts)
     return Run(folder=folder, plan=made, resumed=False, note=reason)
-
-
-def _changes(known: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:
-    return [words for part, words in PARTS.items() if known.get(part) != wanted.get(part)]
 
 
 def known_seconds(reports: Path, made: Plan) -> dict[str, float]:
@@ -120,10 +145,17 @@ def known_seconds(reports: Path, made: Plan) -> dict[str, float]:
     keys = {cell.key for cell in made.cells}
     seconds: dict[str, list[float]] = {}
     for folder in _recent(reports):
-        for line in store.Store(folder / "measurements.jsonl").load().measurements:
+        for line in _lines_of(folder):
             if line.cell in keys:
                 seconds.setdefault(line.cell, []).append(line.phases.cold + line.phases.data + line.phases.check)
     return {key: sorted(values)[len(values) // 2] for key, values in seconds.items()}
+
+
+def _lines_of(folder: Path) -> Sequence[Measurement]:
+    try:
+        return store.Store(folder / store.MEASUREMENTS).load().measurements
+    except BadStore:  # an estimate can do without; whoever reports or continues that run is told
+        return ()
 
 
 def _recent(reports: Path, count: int = 3) -> Sequence[Path]:

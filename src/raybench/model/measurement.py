@@ -59,7 +59,7 @@ class WorkerSeen:
     """What a worker process said about itself. Asked is not got."""
 
     pid: int
-    node: str  # host name, or the Ray node's id
+    node: str  # a name that stands for the node, never its host name
     threads: int  # largest native thread pool after the first task; 0 where no native library is loaded
     affinity: int  # CPUs it may run on
     nice: int

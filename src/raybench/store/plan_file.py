@@ -87,9 +87,14 @@ def _job_row(job: Job, limits: list[Any], clusters: list[Any]) -> list[Any]:
     values |= {
         "cell": job.cell.key,
         "limits": _place(to_json(job.limits), limits),
-        "cluster": _place(to_json(job.cluster), clusters),
+        "cluster": _place(_public(job.cluster), clusters),
     }
     return [values[name] for name in JOB_FIELDS]
+
+
+def _public(cluster: Cluster) -> Any:
+    """Return a cluster without its address: raw data are public, and whoever goes on with a run has its own plan."""
+    return to_json(dataclasses.replace(cluster, address="<address>" if cluster.address else None))
 
 
 def _place(value: Any, known: list[Any]) -> int:

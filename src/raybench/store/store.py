@@ -7,11 +7,14 @@ import contextlib
 import fcntl
 import os
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import structs
 
 from raybench.model.errors import BadStore, StoreInUse
 from raybench.model.measurement import Environment, Measurement, Quality
+from raybench.model.paths import mask_places
 from raybench.model.plan import SCHEMA, Plan
 from raybench.model.serialize import from_json, to_json
 from raybench.store import json_file
@@ -60,7 +63,7 @@ class Store:
 
     def _bytes(self, line: Measurement | Quality) -> bytes:
         """Encode a line that can be read back: a number that is not finite would come back as null, or not at all."""
-        text = encode(line)
+        text = encode(_public(line))
         try:
             decode(text, where=str(self.path))
         except BadStore as error:
@@ -128,6 +131,14 @@ class Store:
             return self.path.read_bytes()
         except OSError as error:
             raise BadStore(f"{self.path}: cannot be read ({error.strerror}); mend its permissions") from error
+
+
+def _public(line: Measurement | Quality) -> Measurement | Quality:
+    """Return a line whose messages name no path, host or address of this machine: raw data are public."""
+    if isinstance(line, Quality):
+        return line
+    tasks = tuple(structs.replace(t, error=mask_places(t.error)) if t.error else t for t in line.tasks)
+    return replace(line, reason=mask_places(line.reason), tasks=tasks)
 
 
 def _refuse_foreign(

@@ -3,7 +3,6 @@
 Raw data are public: no host name, user name, address, secret, or path of this machine's own goes in.
 """
 
-import importlib.metadata
 import json
 import os
 import platform
@@ -19,16 +18,16 @@ import psutil
 
 from raybench.model.clock import calendar_stamp, now
 from raybench.model.measurement import Environment
-from raybench.model.paths import repository
+from raybench.model.paths import mask_paths, repository
 from raybench.model.serialize import digest
 from raybench.system import machine
+from raybench.system.identity import SECRET, packages
 from raybench.system.kernel import THIS, Host, allowed_cpus, core_of, own_group
-from raybench.system.machine import gpu_rows, quota
+from raybench.system.machine import gpu_rows, quota, unavailable
 
 ALLOWED = re.compile(
     r"^(OMP|MKL|OPENBLAS|BLIS|GOTO|KMP|NUMEXPR|NUMBA|VECLIB|RAY|TUNE|LOKY|JOBLIB)_|^(PYTHONHASHSEED|CUDA_VISIBLE_DEVICES)$"
 )
-SECRET = re.compile(r"TOKEN|SECRET|PASSWORD|KEY|CREDENTIAL")
 CODE = ("src", "conf", "requirements", "pyproject.toml", "noxfile.py")  # what a run writes is no change of its code
 GPU_FIELDS = (
     "name",
@@ -47,11 +46,11 @@ print(json.dumps([{k: p[k] for k in kept if k in p} for p in threadpoolctl.threa
 """
 
 
-def collect(plan_digest: str, command: str) -> Environment:
+def collect(identity: Mapping[str, str], command: str) -> Environment:
     """Record machine and code for a run; takes seconds, once."""
     return Environment(
         machine=machine.machine_key(),
-        identity=machine.identity(plan_digest),
+        identity=identity,
         began=calendar_stamp(),
         facts=fingerprint(),
         command=mask_paths(command),
@@ -78,17 +77,6 @@ def fingerprint(host: Host = THIS) -> dict[str, Any]:
     return facts | {"environment": variables(os.environ), "packages": packages()}
 
 
-def unavailable(why: str) -> str:
-    """Mark a fact as unknown, with the reason."""
-    return f"unavailable: {why}"
-
-
-def packages() -> dict[str, str]:
-    """List every installed distribution with its version; nothing about where it came from."""
-    found = {d.metadata["Name"]: d.version for d in importlib.metadata.distributions() if d.metadata["Name"]}
-    return dict(sorted(found.items(), key=lambda item: item[0].lower()))
-
-
 def variables(environ: Mapping[str, str]) -> dict[str, str]:
     """Keep the variables that steer threads, Ray and hashing; secrets, addresses and paths are hidden."""
     kept = {}
@@ -99,15 +87,6 @@ def variables(environ: Mapping[str, str]) -> dict[str, str]:
             )
             kept[name] = "<hidden>" if hidden else mask_paths(value)
     return kept
-
-
-def mask_paths(text: str) -> str:
-    """Replace absolute and home paths by `<path>`, all but the generic /tmp and /dev/shm; and what names this host."""
-    text = re.sub(r"(?<![\w.~<])~?/(?!tmp\b(?!/)|dev/shm\b(?!/))[^\s,;:'\"\])}]+", "<path>", text)
-    for name in (platform.node(), os.environ.get("USER", "")):
-        if len(name) > 4:  # a shorter one is a word like any other
-            text = text.replace(name, "<name>")
-    return text
 
 
 def _ask(fact: Callable[[], Any]) -> Any:
@@ -149,7 +128,7 @@ def _cpu(host: Host) -> dict[str, Callable[[], Any]]:
         "mhz_now": lambda: [float(mhz) for mhz in listed("cpu MHz")] or unavailable("/proc/cpuinfo has no clock speed"),
         "microcode": lambda: listed("microcode")[:1] or unavailable("/proc/cpuinfo names no microcode"),
         "governor": lambda: _file(host, f"{cpu}/cpu0/cpufreq/scaling_governor"),
-        "turbo": lambda: turbo(host),
+        "turbo": lambda: machine.turbo(host),
         "numa": lambda: (
             {p.parent.name: p.read_text().strip() for p in host.glob("/sys/devices/system/node/node*/cpulist")}
             or unavailable("no /sys/devices/system/node here")
@@ -157,17 +136,6 @@ def _cpu(host: Host) -> dict[str, Callable[[], Any]]:
         "affinity": lambda: list(allowed_cpus()),
         "usable": lambda: machine.usable_cpus(host),
     }
-
-
-def turbo(host: Host = THIS) -> str:
-    """Say whether the clock may rise above its base: `on`, `off`, or unavailable."""
-    intel = host.text("/sys/devices/system/cpu/intel_pstate/no_turbo")
-    if intel is not None:
-        return "off" if intel == "1" else "on"
-    boost = host.text("/sys/devices/system/cpu/cpufreq/boost")
-    if boost is not None:
-        return "on" if boost == "1" else "off"
-    return unavailable("neither intel_pstate/no_turbo nor cpufreq/boost here")
 
 
 def _memory(host: Host) -> dict[str, Callable[[], Any]]:
@@ -277,7 +245,9 @@ def _code() -> dict[str, Callable[[], Any]]:
         root = repository()
         if root is None:
             raise LookupError("installed without its repository")
-        done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, timeout=60, check=True)
+        done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, timeout=60, check=False)
+        if done.returncode:  # e.g. "detected dubious ownership": git's own sentence says what to do
+            raise LookupError((done.stderr.strip().splitlines() or ["git said nothing"])[0])
         return done.stdout.strip()
 
     return {

@@ -125,6 +125,8 @@ def gpus() -> tuple[str, ...]:
 def gpu_rows(fields: tuple[str, ...]) -> list[list[str]]:
     """Ask nvidia-smi for fields of each visible GPU; [] where there is no driver or no GPU.
 
+    A broken driver says so in a sentence, with exit code 0: a line without all fields is no GPU.
+
     CUDA_VISIBLE_DEVICES narrows the list as CUDA does: numbers or ids, ended by the first unknown one.
     """
     program = shutil.which("nvidia-smi")
@@ -135,7 +137,7 @@ def gpu_rows(fields: tuple[str, ...]) -> list[list[str]]:
         done = subprocess.run([program, *query], capture_output=True, text=True, timeout=20, check=True)
     except (OSError, subprocess.SubprocessError):
         return []
-    rows = list(csv.reader(done.stdout.splitlines(), skipinitialspace=True))
+    rows = [row for row in csv.reader(done.stdout.splitlines(), skipinitialspace=True) if len(row) == 2 + len(fields)]
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     return [row[2:] for row in (rows if visible is None else _visible_rows(rows, visible))]
 
@@ -148,6 +150,22 @@ def _visible_rows(rows: list[list[str]], visible: str) -> list[list[str]]:
             break
         chosen.append(match[0])
     return chosen
+
+
+def unavailable(why: str) -> str:
+    """Mark a fact as unknown, with the reason."""
+    return f"unavailable: {why}"
+
+
+def turbo(host: Host = THIS) -> str:
+    """Say whether the clock may rise above its base: `on`, `off`, or unavailable."""
+    intel = host.text("/sys/devices/system/cpu/intel_pstate/no_turbo")
+    if intel is not None:
+        return "off" if intel == "1" else "on"
+    boost = host.text("/sys/devices/system/cpu/cpufreq/boost")
+    if boost is not None:
+        return "on" if boost == "1" else "off"
+    return unavailable("neither intel_pstate/no_turbo nor cpufreq/boost here")
 
 
 # --- the code and its data ------------------------------------------------------------------------
@@ -184,14 +202,3 @@ def data_hashes(folder: Path | None = None) -> dict[str, str]:
 def data_hash(folder: Path | None = None) -> str:
     """Hash names and contents of the data files together."""
     return digest(data_hashes(folder))
-
-
-def identity(plan_digest: str) -> dict[str, str]:
-    """Say what a run is a run of; a stopped run goes on only if all five are equal."""
-    return {
-        "source": source_hash(),
-        "lock": lock_hash(),
-        "data": data_hash(),
-        "machine": machine_key(),
-        "plan": plan_digest,
-    }
