@@ -129,7 +129,7 @@ def test_the_same_state_resumes_and_another_plan_begins_a_new_run(tmp_path: Path
     assert same.folder == first.folder
     assert not other.resumed
     assert other.folder != first.folder
-    assert "the plan (study, overrides or sizes) changed" in other.note
+    assert "the plan (study, overrides or sizes)" in other.note
 
 
 def test_what_is_measured_is_the_plan_that_was_stored(tmp_path: Path):
