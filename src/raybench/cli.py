@@ -163,7 +163,7 @@ def _export(arguments: argparse.Namespace) -> int:
     from raybench.store import export, store
 
     folder = _choose_run(arguments)
-    plan, loaded = store.read_plan(folder), store.Store(folder / store.MEASUREMENTS).load()
+    plan, loaded = store.read_run(folder)
     written = export.write(plan, loaded.measurements, arguments.out / f"{folder.name}.{arguments.format}")
     print(f"{written}: {len(loaded.measurements)} measurements, explained by columns.json and schema.json")
     return 0
@@ -177,7 +177,7 @@ def _trace(arguments: argparse.Namespace) -> int:
     folder = _choose_run(arguments)
     if len(arguments.overrides) != 1:
         raise BadSettings(f"{len(arguments.overrides)} cells given; expected one key, as `raybench plan` prints it")
-    plan, loaded = store.read_plan(folder), store.Store(folder / store.MEASUREMENTS).load()
+    plan, loaded = store.read_run(folder)
     found = trace.choose(plan, loaded.measurements, arguments.overrides[0], arguments.block)
     cell = next(cell for cell in plan.cells if cell.key == found.cell)
     out = arguments.out or Path(f"trace-{cell.key}.json")

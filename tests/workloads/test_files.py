@@ -203,3 +203,26 @@ def test_the_cache_folder_is_ours_then_the_users(
     monkeypatch.setenv("XDG_CACHE_HOME", xdg)
     monkeypatch.setenv("HOME", "/h")
     assert files.cache() == Path(expected)
+
+
+def test_a_user_without_a_home_is_told_to_name_a_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", homeless)
+    for name in ("RAYBENCH_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    assert "RAYBENCH_CACHE" in files.unavailable("insurance.csv")
+    assert "RAYBENCH_CACHE" in download.fetch("insurance.csv")
+    monkeypatch.setenv("RAYBENCH_DATA", str(tmp_path))
+    (tmp_path / "insurance.csv").write_bytes(TABLE)
+    assert files.unavailable("insurance.csv") == ""
+
+
+def test_a_cache_that_cannot_be_written_is_named_with_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("RAYBENCH_CACHE", str(tmp_path / "file"))
+    with pytest.raises(MissingData, match=r"cannot be written .*RAYBENCH_CACHE"):
+        files.generate_file("x", lambda path: path.touch())

@@ -27,12 +27,12 @@ HEADLINE = ("workload", "advice", "backend", "P", "gain, warm", "gain, cold")
 
 def read(run: Path, reports: Path) -> RunData:
     """Load a run's raw data; its folder is named relative to `reports` where it lies below."""
-    loaded = store.Store(run / store.MEASUREMENTS).load()
+    plan, loaded = store.read_run(run)
     inside = run.resolve().is_relative_to(reports.resolve())
     return RunData(
         folder=run.resolve().relative_to(reports.resolve()).as_posix() if inside else run.name,
         data=data_hash(run),
-        plan=store.read_plan(run),
+        plan=plan,
         environment=store.read_environment(run),
         measurements=loaded.measurements,
         qualities=loaded.qualities,

@@ -59,7 +59,7 @@ def _decode_with_care(text: bytes, where: str) -> Line:
     try:
         return from_json(KINDS[name], modernise_line(name, record) if schema == SCHEMA_1 else record)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        said = str(error) or type(error).__name__
+        said = " ".join(repr(str(error))[1:-1].split()) if str(error) else type(error).__name__
         raise BadStore(f"{where}: not a {name} line ({said}); restore the file from version control") from error
 
 

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 import pooch
 
+from raybench.model.errors import MissingData
 from raybench.workloads.files import KNOWN, Known, damage, data_cache, here, unavailable
 
 TIMEOUT_S = 20  # per connection and per read; a machine without a network shall not wait for long
@@ -19,10 +20,13 @@ def fetch(name: str) -> str:
     A damaged local file is not replaced, it is reported: it may be the user's own.
     """
     reason = unavailable(name)
-    if not reason or name not in KNOWN or here(name) is not None:
-        return reason
+    try:
+        if not reason or name not in KNOWN or here(name) is not None:
+            return reason
+        folder = data_cache()
+    except MissingData as error:  # no home folder
+        return str(error)
     known = KNOWN[name]
-    folder = data_cache()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix="download-") as scratch:

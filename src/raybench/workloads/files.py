@@ -3,7 +3,7 @@
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -109,9 +109,10 @@ def here(name: str) -> Path | None:
     return next((folder / name for folder in _folders() if (folder / name).is_file()), None)
 
 
-def _folders() -> tuple[Path, ...]:
-    named = os.environ.get("RAYBENCH_DATA")
-    return (Path(named), data_cache()) if named else (data_cache(),)
+def _folders() -> Iterator[Path]:
+    if named := os.environ.get("RAYBENCH_DATA"):
+        yield Path(named)
+    yield data_cache()  # asked for only where the first has not got it: it needs a home folder
 
 
 def _is_unchecked() -> bool:
@@ -125,7 +126,10 @@ def cache() -> Path:
     """Name the cache folder: RAYBENCH_CACHE, else `raybench` in the user's cache folder."""
     if named := os.environ.get("RAYBENCH_CACHE"):
         return Path(named)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "raybench"
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "raybench"
+    except RuntimeError as error:  # neither HOME nor an entry of the user's
+        raise MissingData("this user has no home folder; set RAYBENCH_CACHE to a folder that may be written") from error
 
 
 def generate_file(name: str, write: Callable[[Path], None]) -> Path:
@@ -139,8 +143,13 @@ def generate_file(name: str, write: Callable[[Path], None]) -> Path:
     file = folder / name
     if file.is_file():
         return file
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor, text = tempfile.mkstemp(dir=folder, prefix=f"{name}-", suffix=PARTIAL)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor, text = tempfile.mkstemp(dir=folder, prefix=f"{name}-", suffix=PARTIAL)
+    except OSError as error:
+        raise MissingData(
+            f"{folder}: cannot be written ({error.strerror}); set RAYBENCH_CACHE to a folder that may be"
+        ) from error
     os.close(descriptor)
     partial = Path(text)
     try:
