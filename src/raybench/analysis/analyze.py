@@ -1,6 +1,6 @@
 """All analyses of a run, gathered for the report. A study without the cells of an analysis has an empty part."""
 
-from raybench.analysis import anytime, controls, losses, metg, speedup, timelines, tuning
+from raybench.analysis import anytime, controls, losses, metg, plausibility, speedup, timelines, tuning
 from raybench.analysis.dataset import Dataset, RunData
 from raybench.analysis.results import Findings
 from raybench.model.stats import Resampler
@@ -9,12 +9,13 @@ from raybench.model.stats import Resampler
 def analyse(run: RunData) -> Findings:
     """Analyse the raw data of a run; the data set is built once, and the same draws serve every estimate."""
     data, draws = Dataset(run.plan, run.measurements), Resampler()
+    accounts, curves = tuple(losses.accounts(data, draws)), tuple(metg.curves(data, draws))
     return Findings(
         data=data,
-        rows=tuple(speedup.rows(data, draws)),
+        rows=plausibility.mark_implausible(data, speedup.rows(data, draws), accounts, curves),
         controls=controls.judge_controls(data, draws),
-        curves=tuple(metg.curves(data, draws)),
-        accounts=tuple(losses.accounts(data, draws)),
+        curves=curves,
+        accounts=accounts,
         deltas=tuple(tuning.deltas(run.qualities, draws)),
         splits=tuple(tuning.split_gains(data, draws)),
         anytime=tuple(anytime.curves(data)),

@@ -19,7 +19,7 @@ from raybench.model.stats import INSUFFICIENT, MIN_BLOCKS, Resampler, interval
 Floats = npt.NDArray[np.float64]
 LEVELS = (0.5, 0.7, 0.8)  # 0.5 compares with Task Bench; 0.7 and 0.8 are the documented band
 OPEN_SHARE = 0.025  # of resamples beyond an end of the ladder: then that bound is open
-TIMED_WRONGLY = 1.5  # no backend is half as fast again as a bare loop
+WRONG, MOST_EFFICIENCY = "timed wrongly", 1.5  # no backend is half as fast again as a bare loop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +83,7 @@ def _curve(of: CellData, resampler: Resampler, levels: Sequence[float]) -> Curve
     ladder = Ladder(works=np.array(works, float), tasks=max(tasks), cpus=cell.cpus, walls=walls, unit=unit)
     rungs = ladder.rungs(resampler)
     peak = max(rung.efficiency.point for rung in rungs)
-    flags = [("unequal numbers of tasks", len(tasks) > 1), ("timed wrongly", peak >= TIMED_WRONGLY)]
+    flags = [("unequal numbers of tasks", len(tasks) > 1), (WRONG, peak >= MOST_EFFICIENCY)]
     return Curve(
         cell=cell,
         n=len(blocks),

@@ -3,7 +3,7 @@ what the claim gives behind `with`."""
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -11,6 +11,7 @@ from raybench.claims import checks, models, quality, times, tuned
 from raybench.claims.claim import Part
 from raybench.claims.selection import Material as Material  # what `samples` needs, for callers
 from raybench.claims.selection import Sample, Selection, select_cells
+from raybench.model.stats import IMPLAUSIBLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,4 +57,14 @@ QUANTITIES: Mapping[str, Quantity] = MappingProxyType(
 def samples(material: Material, part: Part) -> tuple[Selection, tuple[Sample, ...]]:
     """Select a part's cells and find its numbers."""
     selection = select_cells(material, part)
-    return selection, tuple(QUANTITIES[part.quantity].function(selection, **part.given))
+    found = QUANTITIES[part.quantity].function(selection, **part.given)
+    return selection, tuple(_doubt(material, sample) for sample in found)
+
+
+def _doubt(material: Material, sample: Sample) -> Sample:
+    """Take from a number the power to decide where a cell behind it is not believed; its note says why."""
+    doubts = dict.fromkeys(doubt for of in sample.cells for doubt in material.rows[of.key].doubts)
+    if not doubts:
+        return sample
+    note = "; ".join(filter(None, [sample.note, f"not believed: {', '.join(doubts)}"]))
+    return replace(sample, estimate=replace(sample.estimate, flag=IMPLAUSIBLE), note=note)

@@ -79,4 +79,5 @@ class Row:
     scores: Mapping[str, Estimate] = field(default_factory=dict)
     outliers: int = 0  # Tukey 1.5 IQR; counted, never removed
     flags: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()  # why its numbers are not believed: then no ratio decides anything
     band: VerdictKind | None = None

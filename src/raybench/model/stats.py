@@ -20,8 +20,9 @@ MIN_BLOCKS = 6  # the range of 5 values covers the median with 93.75 % only
 DISAGREES = "cross-check disagrees"
 INSUFFICIENT = "insufficient"
 LOW_N = "low-n"
+IMPLAUSIBLE = "implausible"  # the measurement is not believed: see `analysis.plausibility`
 QUANTISED = "quantised timer"
-UNDECIDABLE = (DISAGREES, INSUFFICIENT, LOW_N)
+UNDECIDABLE = (DISAGREES, INSUFFICIENT, LOW_N, IMPLAUSIBLE)
 DRIFT_POINTS = 400  # Theil-Sen looks at all pairs: more points are joined to bins first
 
 Floats = npt.NDArray[np.float64]

@@ -47,6 +47,8 @@ def note(row: Row, *, chars: int = REASON_CHARS) -> str:
     if row.time_to_score is not None:
         said.append(f"{units.plain(100 * row.work_ratio)} % of the steps: a time to score, no speedup")
     said += row.flags
+    if row.doubts:
+        said.append(f"not believed: {', '.join(row.doubts)}")
     return "; ".join(said if len(said) == 1 or said[0] != "ok" else said[1:])
 
 

@@ -48,6 +48,7 @@ def decide(
 
     `distribute` needs an interval that excludes 1 by more than the noise floor, against the one-thread loop and,
     where it was measured, against the loop with all threads; warm and cold.
+    A cell that is not believed (`Row.doubts`) is no candidate; the line names it.
     floors : noise floor by workload; without one of its own a workload takes the largest.
     shortest : by (backend, cores), the shortest task that keeps the documented efficiency, and its censoring mark.
     """
@@ -64,10 +65,16 @@ def _decide_one(
     rows: Sequence[Row], workload: str, floor: float, shortest: Mapping[tuple[str, int], tuple[Estimate, str]]
 ) -> Decision:
     parallel = [row for row in rows if not is_loop(row) and not _is_no_choice(row.cell.backend)]
-    cold = [row for row in rows if row.cell.backend.role is Role.COLD_START]
+    doubted = "; ".join(
+        f"{row.cell.backend.name} not believed: {', '.join(row.doubts)}" for row in parallel if row.doubts
+    )
+    parallel = [row for row in parallel if not row.doubts]
+    cold = [row for row in rows if row.cell.backend.role is Role.COLD_START and not row.doubts]
     starts = {(row.cell.backend.variant_of, row.cell.cpus): row.speedup_cold for row in cold}
     sooner = tuple(row for row in parallel if row.time_to_score is not None and row.time_to_score.low > 1 + floor)
     found = [_Candidate(row, starts) for row in parallel if row.speedup is not None and row.cell.cpus > 1]
+    if not found and doubted:
+        return Decision(workload=workload, advice=Advice.UNDECIDED, sooner=sooner, why=doubted)
     if not found:
         reasons = dict.fromkeys(row.reason for row in parallel if row.reason)
         missing = "no parallel cell with the same work as the loop"
@@ -89,7 +96,7 @@ def _decide_one(
         shortest_task_s=task,
         shortest_mark=mark,
         sooner=sooner,
-        why=best.why(floor),
+        why="; ".join(filter(None, [best.why(floor), doubted])),
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from raybench.analysis.dataset import RunData
+from raybench.analysis.metg import WRONG
 from raybench.analysis.results import Findings
 from raybench.analysis.speedup import BAND
 from raybench.model import units
@@ -117,7 +118,8 @@ def _decisions(findings: Findings) -> Section:
 def decisions(findings: Findings) -> list[Decision]:
     """Decide for every workload, with the shortest task of each backend from its ladder."""
     shortest: dict[tuple[str, int], tuple[Estimate, str]] = {}
-    for curve in findings.curves:
+    believed = (curve for curve in findings.curves if WRONG not in curve.flags)
+    for curve in believed:
         for found in curve.metg:
             if found.level == KEPT:
                 shortest.setdefault((curve.cell.backend.name, curve.cell.cpus), (found.work, found.mark))
