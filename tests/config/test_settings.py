@@ -44,14 +44,18 @@ def test_a_named_size_overlays_the_parameters_but_not_what_was_asked_for(tmp_pat
     assert spec.params == {"n": 7, "seconds": 0.5}
 
 
-def test_flags_of_a_backend_become_text_and_part_of_its_identity(tmp_path: Path):
+def test_flags_of_a_backend_are_changes_to_the_tuned_ones_as_text(tmp_path: Path):
     (tmp_path / "backend").mkdir()
-    (tmp_path / "backend" / "flagged.yaml").write_text("_target_: x.Y\nflags: {RAY_worker_niceness: 0}\n")
+    (tmp_path / "backend" / "flagged.yaml").write_text(
+        "_target_: x.Y\nflags: {RAY_worker_niceness: 3, RAY_AIR_NEW_OUTPUT: null}\n"
+    )
     overrides = ["study=smoke", "backends=[flagged]"]
 
-    assert settings.load(overrides, conf=[tmp_path]).study.backends["flagged"].params == {
-        "flags": {"RAY_worker_niceness": "0"}
-    }
+    backends = settings.load(overrides, conf=[tmp_path]).study.backends
+
+    tuned = dict(backends["ray_tasks"].params["flags"])
+    assert tuned.pop("RAY_AIR_NEW_OUTPUT") == "0"
+    assert backends["flagged"].params == {"flags": tuned | {"RAY_worker_niceness": "3"}}
 
 
 def test_a_users_folder_comes_before_the_projects_own(tmp_path: Path):
@@ -108,12 +112,12 @@ def test_an_unknown_key_in_a_file_names_the_nearest_right_one(tmp_path: Path):
     (tmp_path / "workload").mkdir()
     (tmp_path / "workload" / "odd.yaml").write_text("_target_: a.B\nparam: {n: 1}\n")
 
-    with pytest.raises(BadSettings, match=r"odd\.yaml: unknown key 'param'; did you mean 'params'"):
+    with pytest.raises(BadSettings, match=r"odd\.yaml:2: param: unknown key 'param'; did you mean 'params'"):
         settings.load(["study=smoke"], conf=[tmp_path])
 
 
 def test_every_study_names_workloads_and_backends_that_exist():
-    for name in hydra_compose.names([paths.own_conf()], "study"):
+    for name in hydra_compose.files_of([paths.own_conf()], "study"):
         study = settings.load([f"study={name}"]).study
         assert study.grid
         assert study.about

@@ -11,13 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from raybench.analysis.dataset import CellData, Dataset
+from raybench.analysis.speedup import BAND
 from raybench.model.estimate import Estimate
 from raybench.model.measurement import LadderPoint
 from raybench.model.plan import Cell
 from raybench.model.stats import INSUFFICIENT, MIN_BLOCKS, Resampler, interval
 
 Floats = npt.NDArray[np.float64]
-LEVELS = (0.5, 0.7, 0.8)  # 0.5 compares with Task Bench; 0.7 and 0.8 are the documented band
+LEVELS = (0.5, *BAND)  # 0.5 compares with Task Bench
 OPEN_SHARE = 0.025  # of resamples beyond an end of the ladder: then that bound is open
 WRONG, MOST_EFFICIENCY = "timed wrongly", 1.5  # no backend is half as fast again as a bare loop
 

@@ -1,41 +1,77 @@
-"""From YAML files and overrides to one plain mapping; the only module that knows Hydra."""
+"""From YAML files and overrides to plain mappings, and from a value that is refused back to its file or override.
 
-import difflib
+Hydra chooses the files of study and cluster (with their `defaults` lists, if any) out of its store: what it is given
+has been read by this project's own dialect, and no name or path is written in its language.
+"""
+
+import copy
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-from hydra import compose, initialize_config_dir
+from hydra import compose, initialize
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from raybench.config.overrides import GROUPS, SPECS, Override, leaves, parse_overrides, put
+from raybench.config.schema import BackendFile, WorkloadFile
 from raybench.model.errors import BadSettings
 from raybench.model.paths import PACKAGE, own_conf
+from raybench.model.yaml_file import Keys, YamlFile, nearest, read_yaml
 
-ROLE_KEYS = ("role", "variant_of", "disables")  # of a backend
-SPEC_KEYS = (
-    *("_target_", "about", "source", "tags", "stepped", "requires", "params", "sizes", "flags", "environment"),
-    *ROLE_KEYS,
-)
 DEFAULTS = {"study": "quick", "cluster": "local"}
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C one is ten times faster, where it was built
+FILES = (*SPECS, *GROUPS)
 PEERS_CONF, PEERS_PATH = "benchmarks/peers/conf", "benchmarks"  # of the repository
 PEERS = frozenset(  # backends that lie there
     ("dask_distributed", "futures_processes", "futures_threads", "joblib_asha", "optuna_parallel", "sklearn_halving")
 )
-HYDRA_ERRORS = (HydraException, OmegaConfBaseException, ValueError)
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+WORDS = {"all", "powers", "null", "true", "false", "nan", "inf"}  # mean something where names stand
+SPEC_KEYS = {*WorkloadFile.__struct_encode_fields__, *BackendFile.__struct_encode_fields__}
+INTERPOLATION, MISSING = "${", "???"
+HYDRA_ERRORS = (HydraException, OmegaConfBaseException, ValueError, TypeError, AssertionError, RecursionError)
 
 
-def names(conf: Sequence[Path], group: str) -> dict[str, Path]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Composed:
+    """The whole configuration as one plain tree, with the files and overrides it is made of."""
+
+    tree: dict[str, Any]
+    chosen: Mapping[str, str]  # group -> name of its file
+    config: YamlFile
+    files: Mapping[str, Mapping[str, YamlFile]]  # group -> name -> file
+    overrides: Sequence[tuple[tuple[str, ...], Override]]  # where each went
+
+    def fault(self, keys: Keys, text: str) -> BadSettings:
+        """Make an error that names the last override that had to do with this way, else file and line."""
+        way = tuple(map(str, keys))
+        for put_at, override in reversed(self.overrides):
+            if put_at[: len(way)] == way or way[: len(put_at)] == put_at:
+                return override.fault(text)
+        group, *rest = keys
+        if group in SPECS and rest:
+            return self.files[str(group)][str(rest[0])].fault(rest[1:], f"{'.'.join(map(str, rest[1:]))}: {text}")
+        if group in GROUPS:
+            file = self.files[str(group)][self.chosen[str(group)]]
+            return file.fault(rest, f"{'.'.join(map(str, rest))}: {text}")
+        return self.config.fault(keys, f"{'.'.join(way)}: {text}")
+
+
+def files_of(folders: Sequence[Path], group: str) -> dict[str, Path]:
     """List a configuration group: name -> file; a user's folder comes before the project's own."""
     found: dict[str, Path] = {}
-    for folder in conf:
+    for folder in folders:
         for path in sorted((folder / group).glob("*.yaml")):
+            if not NAME.fullmatch(path.stem) or path.stem.lower() in WORDS:
+                raise BadSettings(
+                    f"{path}: '{path.stem}' cannot be named in an override; expected letters, digits, _ and - "
+                    f"(none of the words {', '.join(sorted(WORDS))}); rename the file"
+                )
             found.setdefault(path.stem, path)
     return dict(sorted(found.items()))
 
@@ -55,91 +91,27 @@ def _folder(path: Path) -> Path:
     return folder
 
 
-def spelled_out(override: str) -> str:
-    """Let `workload.map_array.n=5` mean `workload.map_array.params.n=5`."""
-    match = re.match(r"^(\+{0,2}~?)(workload|backend)\.(\w+)\.([\w.]+)(=.*)?$", override)
-    if match is None or match[4].split(".")[0] in SPEC_KEYS:
-        return override
-    return f"{match[1]}{match[2]}.{match[3]}.params.{match[4]}{match[5] or ''}"
-
-
-def compose_study(overrides: Sequence[str], folders: Sequence[Path]) -> dict[str, Any]:
-    """Compose everything that conf/ and the overrides say; raises BadSettings naming the override at fault."""
-    root = folders[-1]
-    # Hydra would read each of these files with the slow loader, so they go in as one node (30 ms instead of 500).
-    groups = {g: {name: _yaml(path) for name, path in names(folders, g).items()} for g in ("workload", "backend")}
-    defaults = [{group: name} for group, name in DEFAULTS.items()]
-    ConfigStore.instance().store(
-        name="raybench", node={"defaults": [*defaults, "_self_"], **_yaml(root / "config.yaml"), **groups}
-    )
-    search = ",".join(f"file://{folder}" for folder in folders[:-1])
-    extra = [f"hydra.searchpath=[{search}]"] if search else []
-    try:
-        return _container(root, [*extra, *overrides])
-    except yaml.MarkedYAMLError as error:
-        raise BadSettings(_not_yaml(error)) from error
-    except HYDRA_ERRORS as error:
-        for count in range(len(overrides)):  # the shortest failing prefix ends with the culprit
-            try:
-                _container(root, [*extra, *overrides[: count + 1]])
-            except HYDRA_ERRORS as narrower:
-                raise BadSettings(_explain(str(narrower), overrides[count], folders)) from narrower
-        raise BadSettings(" ".join(str(error).split())[:400]) from error
-
-
-def _container(root: Path, overrides: Sequence[str]) -> dict[str, Any]:
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(config_dir=str(root), version_base="1.3"):
-        node = compose(config_name="raybench", overrides=list(overrides))
-    whole = OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
-    assert isinstance(whole, dict)
-    return {str(key): value for key, value in whole.items()}
-
-
-def _yaml(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.load(path.read_bytes(), Loader=LOADER)
-    except yaml.MarkedYAMLError as error:
-        raise BadSettings(_not_yaml(error, path)) from error
-    if not isinstance(content, dict):
-        raise BadSettings(f"{path}: expected a mapping at the top, found {type(content).__name__}")
-    return content
-
-
-def _not_yaml(error: yaml.MarkedYAMLError, path: Path | None = None) -> str:
-    mark = error.problem_mark
-    where = f"{path or (mark and mark.name)}:{mark.line + 1 if mark else 1}"
-    return f"{where}: not YAML: {error.problem}; put text that holds `: ` into quotes"
-
-
-def _explain(message: str, override: str, folders: Sequence[Path]) -> str:
-    """Turn Hydra's paragraphs into one line that names the override and the nearest right name."""
-    key, _, value = override.lstrip("+~").partition("=")
-    parts = key.split(".")
-    if key in DEFAULTS and value not in (known := names(folders, key)):
-        return f"{override}: {key} '{value}' does not exist; {nearest(value, known)}"
-    if parts[0] in ("workload", "backend") and len(parts) > 1:
-        known = names(folders, parts[0])
-        if parts[1] not in known:
-            return f"{override}: {explain_missing(parts[0], parts[1], known)}"
-        params = _yaml(known[parts[1]]).get("params") or {}
-        if parts[-1] not in params:
-            there = nearest(parts[-1], params) if params else "it has none"
-            return f"{override}: {known[parts[1]].name} has no parameter '{parts[-1]}'; {there}"
-    top = [*_yaml(folders[-1] / "config.yaml"), *DEFAULTS]
-    if key and parts[0] not in top:
-        return f"{override}: no setting '{parts[0]}'; {nearest(parts[0], top)}"
-    if "Missing mandatory value" in message:
-        return f"{override}: a value is missing: {message.split('full_key:')[-1].split()[0]}=... must be given too"
-    if len(parts) > 1 and "not in struct" in message:
-        return f"{override}: no setting '{key}'; see conf/config.yaml, conf/study and conf/cluster"
-    return f"{override}: expected an override such as key=value or key=[a,b]: {' '.join(message.split())[:200]}"
-
-
-def choice(group: str, overrides: Sequence[str]) -> str:
-    """Name the chosen file of a group; Hydra keeps it only in its own runtime configuration."""
-    asked = [value for o in overrides for key, _, value in [o.lstrip("+").partition("=")] if key == group]
-    return asked[-1] if asked else DEFAULTS[group]
+def compose_study(texts: Sequence[str], folders: Sequence[Path]) -> Composed:
+    """Compose everything that conf/ and the overrides say; raises BadSettings naming the file or override at fault."""
+    overrides = parse_overrides(texts)
+    files = {g: {name: read_yaml(path) for name, path in files_of(folders, g).items()} for g in FILES}
+    config = read_yaml(folders[-1] / "config.yaml")
+    for file in (config, *(file for group in GROUPS for file in files[group].values())):
+        for keys, text in leaves(file.value):
+            if isinstance(text, str) and INTERPOLATION in text and (reason := _not_replaceable(text)):
+                raise file.fault(keys, reason)
+    chosen = dict(DEFAULTS)
+    for override in overrides:
+        if override.chooses:
+            chosen[override.keys[0]] = _choose(override, files[override.keys[0]])
+    tree = _hydra(config, files, chosen)
+    tree |= {group: {name: copy.deepcopy(file.value) for name, file in files[group].items()} for group in SPECS}
+    placed = [(_place(o, tree, files), o) for o in overrides if not o.chooses]
+    composed = Composed(tree=tree, chosen=chosen, config=config, files=files, overrides=placed)
+    for keys, override in placed:
+        put(tree, keys, override)
+    _resolve(composed)
+    return composed
 
 
 def explain_missing(kind: str, name: str, known: Iterable[str]) -> str:
@@ -149,9 +121,86 @@ def explain_missing(kind: str, name: str, known: Iterable[str]) -> str:
     return f"{kind} '{name}' does not exist; {nearest(name, known)}"
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Say which known name is meant, and which there are."""
-    options = sorted(known)
-    close = difflib.get_close_matches(name, options, n=1, cutoff=0.4)
-    hint = f"did you mean '{close[0]}'? " if close else ""
-    return f"{hint}choose from {', '.join(options)}"
+def _choose(override: Override, known: Mapping[str, YamlFile]) -> str:
+    group, name = override.keys[0], override.value
+    if override.removes or not isinstance(name, str) or name not in known:
+        shown = "nothing" if override.removes else name
+        raise override.fault(f"{group} '{shown}' does not exist; {nearest(str(shown), known)}")
+    return name
+
+
+def _hydra(config: YamlFile, files: Mapping[str, Mapping[str, YamlFile]], chosen: Mapping[str, str]) -> dict[str, Any]:
+    store = ConfigStore.instance()
+    GlobalHydra.instance().clear()
+    try:
+        for group in GROUPS:
+            for name, file in files[group].items():
+                store.store(group=group, name=name, node=file.value)
+        defaults = [*({group: chosen[group]} for group in GROUPS), "_self_"]
+        store.store(name="raybench", node={"defaults": defaults, **config.value})
+        with initialize(version_base="1.3", config_path=None):
+            whole = OmegaConf.to_container(compose(config_name="raybench"))
+    except HYDRA_ERRORS as error:
+        file = files["study"][chosen["study"]]
+        raise file.fault((), " ".join(str(error).split())[:300]) from error
+    assert isinstance(whole, dict)
+    return {str(key): value for key, value in whole.items()}
+
+
+def _place(override: Override, tree: Mapping[str, Any], files: Mapping[str, Mapping[str, YamlFile]]) -> tuple[str, ...]:
+    """Say where an override goes: `workload.map_array.n` is `workload.map_array.params.n`; names must exist."""
+    first, *rest = override.keys
+    if first in (*SPECS, *GROUPS) and not rest:
+        raise override.fault(f"expected {first}s=[names] or {first}.NAME.parameter=value")
+    if first not in SPECS:
+        if first not in tree:
+            raise override.fault(f"no setting '{first}'; {nearest(first, tree)}")
+        return override.keys
+    if rest[0] not in files[first]:
+        raise override.fault(explain_missing(first, rest[0], files[first]))
+    if len(rest) == 1:
+        raise override.fault(f"expected {first}.{rest[0]}.parameter=value")
+    if rest[1] in SPEC_KEYS:
+        return override.keys
+    return (first, rest[0], "params", *rest[1:])
+
+
+def _resolve(composed: Composed) -> None:
+    """Replace `${...}` in place; what is still to be given (`???`) or cannot be replaced is refused."""
+    texts = [(keys, text) for keys, text in leaves(composed.tree) if isinstance(text, str)]
+    for keys, text in texts:
+        if text == MISSING:
+            raise composed.fault(keys, f"a value is missing: {'.'.join(map(str, keys))}=... must be given too")
+    found = [(keys, text) for keys, text in texts if INTERPOLATION in text]
+    if not found:
+        return
+    for keys, text in found:
+        if reason := _not_replaceable(text):
+            raise composed.fault(keys, reason)
+    node = OmegaConf.create(composed.tree)
+    for keys, text in found:
+        try:
+            value = OmegaConf.select(node, "".join(f"[{key}]" for key in keys), throw_on_resolution_failure=True)
+            plain = OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+        except HYDRA_ERRORS as error:
+            raise composed.fault(keys, f"'{text}' cannot be replaced: {_first_line(error)}") from error
+        _set(composed.tree, keys, plain)
+
+
+def _not_replaceable(text: str) -> str:
+    """Say what is wrong with the grammar of an interpolation, or ''."""
+    try:
+        OmegaConf.create({"text": text})
+    except HYDRA_ERRORS as error:
+        return f"'{text}' is no interpolation: {_first_line(error)}; write \\${{...}} for the text itself"
+    return ""
+
+
+def _first_line(error: BaseException) -> str:
+    return " ".join(str(error).split("\n")[0].split())[:160]
+
+
+def _set(tree: Any, keys: Keys, value: Any) -> None:
+    for key in keys[:-1]:
+        tree = tree[key]
+    tree[keys[-1]] = value

@@ -1,25 +1,28 @@
 """From a composed configuration to a frozen Study."""
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from raybench.config.hydra_compose import (
-    SPEC_KEYS,
-    choice,
-    compose_study,
-    explain_missing,
-    names,
-    nearest,
-    search_path,
-    spelled_out,
+import msgspec
+
+from raybench.config.hydra_compose import Composed, compose_study, explain_missing, search_path
+from raybench.config.schema import (
+    AXES,
+    BackendFile,
+    Configuration,
+    GridRowFile,
+    LimitsFile,
+    Refused,
+    WorkloadFile,
+    fit,
 )
-from raybench.model.errors import BadSettings
-from raybench.model.plan import Cluster, GridRow, Limits, Requires, Role, Spec, Study, Tag
+from raybench.model.plan import Cluster, GridRow, Limits, Requires, Spec, Study
+from raybench.model.yaml_file import Keys, nearest
 
 GIB = 2**30
+TUNED = "tuned"  # the flags of conf/config.yaml
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,154 +39,168 @@ def load(overrides: Sequence[str] = (), *, conf: Sequence[Path] = ()) -> Setting
 
     overrides : Hydra overrides, e.g. `study=quick`, `cpus=[1,2]`, `workload.map_array.n=1000`.
     conf : further configuration folders, searched before the project's own.
-    Raises BadSettings with one line that names the file or override and the nearest right name.
+    Raises BadSettings with one line that names the file and line, or the override, and the nearest right name.
     """
     folders = search_path(conf)
-    asked = [spelled_out(override) for override in overrides]
-    whole = compose_study(asked, folders)
-    workloads = {
-        name: _spec(name, node, folders, "workload", size=whole["size"] or whole["study"]["size"], asked=asked)
-        for name, node in whole["workload"].items()
-    }
-    backends = {
-        name: _spec(name, node, folders, "backend", size=None, asked=asked) for name, node in whole["backend"].items()
-    }
-    return Settings(
-        study=_study(whole, workloads, backends, name=choice("study", asked)),
-        reports=Path(whole["reports"]),
-        conf=folders,
+    composed = compose_study(overrides, folders)
+    tree = composed.tree
+    _make_lists(tree)
+    whole = {key: value for key, value in tree.items() if key not in ("workload", "backend")}
+    config: Configuration = _fit(composed, Configuration, whole, ())
+    workloads = {name: _workload(composed, name, node, config) for name, node in tree["workload"].items()}
+    backends = {name: _backend(composed, name, node, config) for name, node in tree["backend"].items()}
+    return Settings(study=_study(composed, config, workloads, backends), reports=Path(config.reports), conf=folders)
+
+
+def _fit(composed: Composed, kind: type[Any], value: Any, keys: Keys) -> Any:
+    try:
+        return fit(kind, value)
+    except Refused as error:
+        raise composed.fault((*keys, *error.keys), error.text) from error
+
+
+def _make_lists(tree: dict[str, Any]) -> None:
+    """Let a single value of an axis stand for a list of one: `cpus: 2`."""
+    study = tree["study"]
+    grid = study.get("grid") if isinstance(study, dict) else None
+    rows = [row for row in grid if isinstance(row, dict)] if isinstance(grid, list) else []
+    for node in (tree, *rows):
+        for axis in AXES:
+            if isinstance(node.get(axis), str | int | float):
+                node[axis] = [node[axis]]
+
+
+# --- workloads and backends -----------------------------------------------------------------------
+
+
+def _workload(composed: Composed, name: str, node: Any, config: Configuration) -> Spec:
+    file: WorkloadFile = _fit(composed, WorkloadFile, node, ("workload", name))
+    size = config.size or config.study.size
+    return _spec(name, file, _sized(composed, name, file, size))
+
+
+def _sized(composed: Composed, name: str, file: WorkloadFile, size: str) -> dict[str, Any]:
+    """Lay the parameters of a size over those that hold for all; what was asked for by override comes first."""
+    params = dict(file.params or {})
+    sizes = msgspec.structs.asdict(file.sizes) if file.sizes else {}
+    given = {one: values for one, values in sizes.items() if values is not None}
+    always = set.intersection(*map(set, given.values())) if len(given) == len(sizes) and given else set()
+    for one, values in given.items():
+        for key in values:
+            if key not in params and key not in always:
+                known = {*params, *always}
+                text = f"size '{one}' sets '{key}', which is no parameter; {nearest(key, known)}"
+                raise composed.fault(("workload", name, "sizes", one, key), f"{text}, or give it in all four sizes")
+    _check_asked(composed, ("workload", name), {*_written(composed, "workload", name), *always})
+    asked = {keys[3] for keys, _ in composed.overrides if keys[:3] == ("workload", name, "params") and len(keys) > 3}
+    overlay = given.get(size, {})
+    return {**params, **{key: value for key, value in overlay.items() if key not in asked or key not in params}}
+
+
+def _written(composed: Composed, group: str, name: str) -> set[str]:
+    """Name the parameters that a file has."""
+    params = composed.files[group][name].value.get("params")
+    return set(params) if isinstance(params, dict) else set()
+
+
+def _check_asked(composed: Composed, at: tuple[str, str], known: set[str]) -> None:
+    """Refuse an override of a parameter that the file does not have, unless it was added with `+`."""
+    for keys, override in composed.overrides:
+        if keys[:3] == (*at, "params") and len(keys) > 3 and keys[3] not in known and not override.adds:
+            path = composed.files[at[0]][at[1]].path
+            raise override.fault(f"{path.name} has no parameter '{keys[3]}'; {nearest(keys[3], known)}")
+
+
+def _backend(composed: Composed, name: str, node: Any, config: Configuration) -> Spec:
+    file: BackendFile = _fit(composed, BackendFile, node, ("backend", name))
+    _check_asked(composed, ("backend", name), _written(composed, "backend", name))
+    params = dict(file.params or {})
+    if file.flags is not None:
+        changes = {} if file.flags == TUNED else file.flags
+        assert not isinstance(changes, str)
+        merged = {**config.ray_flags, **changes}
+        params["flags"] = {key: str(value) for key, value in merged.items() if value is not None}
+    spec = _spec(name, file, params)
+    if file.variant_of and file.variant_of not in composed.files["backend"]:
+        said = explain_missing("backend", file.variant_of, composed.files["backend"])
+        raise composed.fault(("backend", name, "variant_of"), said)
+    return replace(spec, role=file.role, variant_of=file.variant_of, disables=file.disables)
+
+
+def _spec(name: str, file: WorkloadFile | BackendFile, params: Mapping[str, Any]) -> Spec:
+    requires = Requires(**msgspec.structs.asdict(file.requires)) if file.requires else Requires()
+    return Spec(
+        name=name,
+        target=file.target,
+        params=params,
+        tags=file.tags,
+        requires=requires,
+        stepped=file.stepped,
+        source=file.source,
+        about=file.about,
+        environment=file.environment,
     )
 
 
-def _spec(
-    name: str, node: Mapping[str, Any], folders: Sequence[Path], group: str, *, size: str | None, asked: Sequence[str]
-) -> Spec:
-    path = names(folders, group).get(name, Path(f"conf/{group}/{name}.yaml"))
-    unknown = sorted(set(node) - set(SPEC_KEYS))
-    if unknown:
-        raise BadSettings(f"{path}: unknown key '{unknown[0]}'; {nearest(unknown[0], SPEC_KEYS)}")
-    if "_target_" not in node:
-        raise BadSettings(f"{path}: `_target_` is missing; expected an importable class, e.g. package.module.Class")
-    params = dict(node.get("params") or {})
-    if size is not None:
-        explicit = {m[1] for o in asked if (m := re.match(rf"^\+*{group}\.{name}\.params\.(\w+)", o))}
-        overlay = (node.get("sizes") or {}).get(size) or {}
-        unknown = sorted(set(overlay) - set(params))
-        if unknown:
-            raise BadSettings(
-                f"{path}: size '{size}' sets '{unknown[0]}', which is no parameter; {nearest(unknown[0], params)}"
-            )
-        params |= {key: value for key, value in overlay.items() if key not in explicit}
-    if node.get("flags"):
-        params["flags"] = {str(key): str(value) for key, value in node["flags"].items()}
-    try:
-        return Spec(
-            name=str(name),
-            target=str(node["_target_"]),
-            params=params,
-            tags=_tags(node.get("tags") or (), path),
-            requires=_requires(node.get("requires") or {}),
-            stepped=bool(node.get("stepped", False)),
-            source=str(node.get("source") or ""),
-            about=str(node.get("about") or ""),
-            role=_role(node.get("role", Role.CANDIDATE), path),
-            variant_of=str(node.get("variant_of") or ""),
-            disables=str(node.get("disables") or ""),
-            environment=tuple(node.get("environment") or ()),
-        )
-    except TypeError as error:
-        raise BadSettings(f"{path}: {error}; see conf/{group} for examples") from error
-
-
-def _tags(asked: Any, path: Path) -> tuple[Tag, ...]:
-    if not isinstance(asked, list | tuple):
-        raise BadSettings(f"{path}: tags is {asked!r}; expected a list such as [compute]")
-    for tag in asked:
-        if tag not in list(Tag):
-            raise BadSettings(f"{path}: no tag {tag!r}; {nearest(str(tag), Tag)}")
-    return tuple(map(Tag, asked))
-
-
-def _role(asked: Any, path: Path) -> Role:
-    if asked not in list(Role):
-        raise BadSettings(f"{path}: no role {asked!r}; {nearest(str(asked), Role)}")
-    return Role(asked)
-
-
-def _requires(node: Mapping[str, Any]) -> Requires:
-    lists: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in node.items()}
-    return Requires(**lists)
+# --- the study ------------------------------------------------------------------------------------
 
 
 def _study(
-    whole: Mapping[str, Any], workloads: Mapping[str, Spec], backends: Mapping[str, Spec], *, name: str
+    composed: Composed, config: Configuration, workloads: Mapping[str, Spec], backends: Mapping[str, Spec]
 ) -> Study:
-    node = whole["study"]
-    grid = tuple(_grid_row(row, whole, name) for row in node["grid"])
-    grid = tuple(replace(r, workloads=_all(r.workloads, workloads), backends=_all(r.backends, backends)) for r in grid)
-    grid = tuple(dict.fromkeys(grid))
-    for row in grid:
-        _check_known(row.workloads, workloads, "workload", name)
-        _check_known(row.backends, backends, "backend", name)
-    if not grid:
-        raise BadSettings(f"study {name}: its grid is empty; expected rows of workloads, backends and cpus")
-    limits = whole["limits"]
-    cluster = whole["cluster"]
-    if whole["retry"] not in (None, "failed"):
-        raise BadSettings(f"retry={whole['retry']}: expected `failed` or nothing")
+    study = config.study
+    rows = [_grid_row(composed, config, row, place) for place, row in enumerate(study.grid)]
+    grid = [replace(r, workloads=_all(r.workloads, workloads), backends=_all(r.backends, backends)) for r in rows]
+    cluster = config.cluster
     return Study(
-        name=name,
-        about=str(node.get("about", "")),
-        environment=tuple(node.get("environment") or ()),
-        grid=grid,
+        name=composed.chosen["study"],
+        about=study.about,
+        environment=study.environment,
+        grid=tuple(dict.fromkeys(grid)),
         workloads=workloads,
         backends=backends,
-        blocks=_positive(whole["blocks"] if whole["blocks"] is not None else node["blocks"], "blocks"),
-        seed=_positive(whole["seed"], "seed"),
-        budget_min=_number(
-            whole["budget_min"] if whole["budget_min"] is not None else node["budget_min"], "budget_min"
-        ),
-        controls=bool(node["controls"]),
-        verdicts=bool(node["verdicts"]),
-        quality_pairs=int(node["quality_pairs"]),
-        limits=Limits(
-            memory_bytes=None
-            if limits["memory_gib"] is None
-            else int(_number(limits["memory_gib"], "limits.memory_gib") * GIB),
-            task_timeout_s=_time_out(limits["task_timeout_s"], "limits.task_timeout_s"),
-            cell_timeout_s=_number(limits["cell_timeout_s"], "limits.cell_timeout_s"),
-            steal_share=_share(limits["steal_share"], "limits.steal_share"),
-            runtime_env=limits["runtime_env"],
-        ),
-        cluster=Cluster(name=cluster["name"], address=cluster["address"], nodes=tuple(cluster["nodes"])),
-        target_half_width=float(node["target_half_width"]),
-        oversubscribe=bool(whole["oversubscribe"]),
-        retry_failed=whole["retry"] == "failed",
+        blocks=config.blocks or study.blocks,
+        seed=config.seed,
+        budget_min=config.budget_min or study.budget_min,
+        controls=study.controls,
+        verdicts=study.verdicts,
+        quality_pairs=study.quality_pairs,
+        limits=_limits(config.limits),
+        cluster=Cluster(name=cluster.name, address=cluster.address, nodes=cluster.nodes),
+        target_half_width=study.target_half_width,
+        oversubscribe=config.oversubscribe,
+        retry_failed=config.retry == "failed",
     )
 
 
-def _grid_row(row: Mapping[str, Any], whole: Mapping[str, Any], study: str) -> GridRow:
-    def axis(name: str, default: Any) -> tuple[Any, ...]:
-        value: Any = whole[name] if whole.get(name) is not None else row.get(name, default)
-        if isinstance(value, (str, int, float)):
-            value = [value]
-        return tuple(value)
+def _limits(asked: LimitsFile) -> Limits:
+    return Limits(
+        memory_bytes=None if asked.memory_gib is None else int(asked.memory_gib * GIB),
+        task_timeout_s=asked.task_timeout_s,
+        cell_timeout_s=asked.cell_timeout_s,
+        steal_share=asked.steal_share,
+        runtime_env=asked.runtime_env,
+    )
 
-    for name in ("workloads", "backends"):
-        if not axis(name, ()):
-            raise BadSettings(f"study {study}: a grid row without {name}; expected a list of names")
-    cpus = axis("cpus", ("all",))
-    for value in cpus:
-        if not (value in ("all", "powers") or (isinstance(value, int) and value > 0)):
-            raise BadSettings(f"cpus={value}: expected a positive number, `all` or `powers`")
+
+def _grid_row(composed: Composed, config: Configuration, row: GridRowFile, place: int) -> GridRow:
+    """Let the axes of the command line replace those of a row, and check that what it names exists."""
+    for group in ("workload", "backend"):
+        axis = f"{group}s"
+        whole = getattr(config, axis)
+        keys: Keys = (axis,) if whole else ("study", "grid", place, axis)
+        known = composed.tree[group]
+        for name in whole or getattr(row, axis):
+            if name != "all" and name not in known:
+                raise composed.fault(keys, explain_missing(group, name, known))
     return GridRow(
-        workloads=axis("workloads", ()),
-        backends=axis("backends", ()),
-        cpus=cpus,
-        gpus=axis("gpus", (0,)),
-        cpus_per_task=tuple(row.get("cpus_per_task", (1,))),
-        workers=tuple(row.get("workers", ())),
-        task_timeout_s=_time_out(row.get("task_timeout_s"), f"study {study}: task_timeout_s"),
+        workloads=config.workloads or row.workloads,
+        backends=config.backends or row.backends,
+        cpus=config.cpus or row.cpus,
+        gpus=config.gpus or row.gpus,
+        cpus_per_task=row.cpus_per_task,
+        workers=row.workers,
+        task_timeout_s=row.task_timeout_s,
     )
 
 
@@ -192,31 +209,3 @@ def _all(asked: tuple[str, ...], known: Mapping[str, Spec]) -> tuple[str, ...]:
     if "all" not in asked:
         return asked
     return tuple(name for name, spec in known.items() if not spec.is_control)
-
-
-def _check_known(asked: Iterable[str], known: Mapping[str, Spec], what: str, study: str) -> None:
-    for name in asked:
-        if name not in known:
-            raise BadSettings(f"{what}s=[{name}] (study {study}): {explain_missing(what, name, known)}")
-
-
-def _positive(value: Any, name: str) -> int:
-    if not isinstance(value, int) or value < 1:
-        raise BadSettings(f"{name}={value}: expected a whole number of at least 1")
-    return value
-
-
-def _time_out(value: Any, name: str) -> float | None:
-    return None if value is None else _number(value, name)
-
-
-def _share(value: Any, name: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
-        raise BadSettings(f"{name}={value}: expected a share from 0 to 1")
-    return float(value)
-
-
-def _number(value: Any, name: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0:
-        raise BadSettings(f"{name}={value}: expected a number above 0")
-    return float(value)

@@ -5,11 +5,10 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from raybench.analysis.metg import Curve
+from raybench.analysis.metg import LEVELS, Curve
 from raybench.analysis.results import Findings
 from raybench.report.plots.canvas import Plot, errors, legend, look, panels, plain_text, sample_sizes, seconds_axis
 
-LEVELS = (0.5, 0.7, 0.8)
 DOCUMENTED = ((0.01, "Ray's documentation: 10 ms"), (1.0, "documented rule: 1 s"))
 
 
