@@ -23,7 +23,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("RAY_AUTH_MODE", "token")
 os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-os.environ.update(yaml.safe_load((CONF / "ray_tasks.yaml").read_text())["flags"])
+os.environ.update(yaml.safe_load((CONF.parent / "config.yaml").read_text())["ray_flags"])
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,7 @@ from raybench.backends.ray_tasks import RayTasks
 from raybench.backends.ray_tune import RayTune, TuneSettings
 from raybench.backends.ray_tune_documented import RayTuneDocumented
 from raybench.backends.ray_tune_trial import process_began
+from raybench.config.settings import load
 from raybench.execution.measure import load_backend
 from raybench.model.clock import now
 from raybench.model.errors import BackendFailed
@@ -27,14 +28,19 @@ from raybench.model.measurement import TaskResult
 from raybench.model.plan import Cluster, Spec
 
 WORD = "_without_"
+SPECS = load(conf=[ROOT / "benchmarks" / "peers" / "conf"]).study.backends
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return a backend's file, its flags spelled out."""
+    return yaml.safe_load(path.read_text()) | {"flags": SPECS[path.stem].params["flags"]}
+
+
 ARMS = {
-    path.stem: yaml.safe_load(path.read_text())
+    path.stem: read(path)
     for path in sorted((ROOT / "benchmarks" / "peers" / "conf" / "backend").glob(f"*{WORD}*.yaml"))
 }
-TUNED = {
-    name: yaml.safe_load((ROOT / "conf" / "backend" / f"{name}.yaml").read_text())
-    for name in {arm.partition(WORD)[0] for arm in ARMS}
-}
+TUNED = {name: read(ROOT / "conf" / "backend" / f"{name}.yaml") for name in {arm.partition(WORD)[0] for arm in ARMS}}
 PARTS = ["tuner", "process", "interpreter", "imports", "setup", "wait for the other actors", "first step"]
 
 

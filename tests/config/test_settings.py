@@ -128,6 +128,6 @@ def test_a_backend_that_moved_to_the_peers_is_found_there(word: str):
     with pytest.raises(BadSettings, match=r"is one of the peers; add `--conf benchmarks/peers/conf`"):
         settings.load(["study=smoke", word])
 
-    assert set(hydra_compose.PEERS) <= set(hydra_compose.names([PEERS], "backend"))
+    assert set(hydra_compose.PEERS) <= set(hydra_compose.files_of([PEERS], "backend"))
     found = settings.load(["study=smoke", "backends=[dask_distributed]"], conf=[PEERS]).study.backends
     assert found["dask_distributed"].target.startswith("peers.backends.")
