@@ -14,6 +14,8 @@ nox.options.sessions = ["lint", "types", "tests", "report"]
 
 ROOT = Path(__file__).parent
 LOCKS = ("run", "peers", "tests", "lint", "types", "asv")
+EVERY_CHANGE = "not slow and not cluster and not mlflow and not browser"  # markers of the tests that every change runs
+MOST_AT_ONCE = 8  # processes of pytest: each of them imports what a study imports
 EXTRAS = ("--extra=dask", "--extra=optuna")  # of the locks with the peers' libraries
 
 
@@ -27,11 +29,8 @@ def install(session: nox.Session, lock: str, *, package: bool = True) -> None:
 
 
 def environment() -> dict[str, str | None]:
-    """Say where the data files lie, and keep Ray's workers in this virtual environment."""
-    beside = ROOT.parent / "shared" / "data"
-    data = os.environ.get("RAYBENCH_DATA") or (str(beside) if beside.is_dir() else "")
-    # under `uv run` Ray starts each worker through uv again, with a copy of the folder
-    return {"RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0"} | ({"RAYBENCH_DATA": data} if data else {})
+    """Keep Ray's workers in this virtual environment: under `uv run` Ray starts each through uv again, with a copy."""
+    return {"RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0"}
 
 
 def generated() -> dict[str, str]:
@@ -59,9 +58,11 @@ def peers(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the tests; arguments of pytest go behind `--`."""
+    """Run the tests, some at a time; arguments of pytest go behind `--`, another choice with `-m` as well."""
     install(session, "tests")
-    session.run("pytest", *session.posargs, env=environment())
+    at_once = str(min(MOST_AT_ONCE, len(os.sched_getaffinity(0))))
+    words = ("-n", at_once, "--dist", "loadgroup", "-m", EVERY_CHANGE, *session.posargs)
+    session.run("pytest", *words, env=environment())
 
 
 @nox.session
@@ -83,8 +84,8 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def report(session: nox.Session) -> None:
-    """Rebuild the report from committed raw data: not a byte may change, and every sentence must hold."""
-    install(session, "run")
+    """Rebuild the report from committed raw data: not a byte may change, every sentence and every rule must hold."""
+    install(session, "tests")
     before = generated()
     session.run("raybench", "report", env=environment())
     if any((ROOT / "reports" / "raw").glob("*/peers")):
@@ -93,6 +94,9 @@ def report(session: nox.Session) -> None:
     if changed:
         session.error(f"not what the raw data give, commit what was written now: {', '.join(changed)}")
     session.run("raybench", "check", env=environment())
+    session.run(
+        "pytest", "checks", "--reports=reports", env=environment()
+    )  # the rules that only a recorded study can show to be kept
 
 
 @nox.session

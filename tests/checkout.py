@@ -6,3 +6,4 @@ ROOT = Path(__file__).resolve().parents[1]
 CONF = ROOT / "conf"
 PEERS = ROOT / "benchmarks" / "peers" / "conf"
 TOYS = ROOT / "tests" / "toys"
+RECORDED = ROOT / "tests" / "recorded_run"

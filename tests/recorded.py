@@ -1,26 +1,11 @@
-"""The committed run, for the rules of the checklist: the one that `reports/current` names."""
+"""Views of a recorded run that several rules are held against."""
 
 import itertools
 from collections.abc import Iterable
 
-import pytest
-
-from checkout import ROOT
 from raybench.analysis.dataset import RunData
 from raybench.model.measurement import Measurement
 from raybench.model.plan import Cell, Job, Status
-from raybench.report import build
-from raybench.store import store
-
-REPORTS = ROOT / "reports"
-
-
-def committed() -> RunData:
-    """Read the committed run; without one there is nothing that these rules could be held against."""
-    folder = store.current(REPORTS)
-    if folder is None:
-        pytest.fail("reports/current names no run: commit one, taken with `raybench run study=quick`")
-    return build.read(folder, REPORTS)
 
 
 def good(run: RunData) -> list[tuple[Cell, Measurement]]:

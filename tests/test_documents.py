@@ -77,18 +77,6 @@ def test_links_within_the_project_lead_somewhere(document: str) -> None:
     assert [target for target in targets if not (ROOT / target).exists()] == []
 
 
-def test_the_methodology_names_only_tests_that_exist() -> None:
-    named = set(re.findall(r"`(test_\w+)`", (ROOT / "METHODOLOGY.md").read_text(encoding="utf-8")))
-    there = {
-        name
-        for path in (ROOT / "tests").rglob("test_*.py")
-        for name in re.findall(r"^def (test_\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
-    }
-
-    assert named
-    assert named - there == set()
-
-
 def test_every_number_in_our_prose_stands_in_a_code_span_a_splice_or_a_claim() -> None:
     """The floor of `raybench check`, here without any data."""
     bare = []

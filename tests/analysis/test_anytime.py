@@ -36,6 +36,7 @@ def loop(block: int = 0, loss: float = 6.0) -> Measurement:
     return measured(BASE, block, 4.0, tasks=tasks, steps_asked=40, steps_done=40)
 
 
+@pytest.mark.rule(41)
 def test_clock_of_a_search_starts_before_the_backend() -> None:
     """0.5 s start-up and 0.25 s warm-up before the first task; the interpreter and the data are the user's anyway."""
     path = trajectory(arm(), Axis.WALL)
@@ -70,6 +71,7 @@ def test_a_task_without_reports_reports_at_its_end() -> None:
     assert (list(path.spent), list(path.loss)) == ([2.0, 4.0], [7.0, 6.0])
 
 
+@pytest.mark.rule(41)
 def test_curve_is_filled_forward_onto_the_union_grid() -> None:
     later = tuple(structs.replace(t, points=tuple((s, x, at + 0.1) for s, x, at in t.points)) for t in TASKS)
     data = [arm(b) for b in range(3)] + [replace(arm(b), tasks=later) for b in range(3, 7)]
@@ -121,6 +123,7 @@ def test_a_looser_target_is_reached_sooner() -> None:
     assert (tight.median.point, loose.median.point) == (pytest.approx(3.75), pytest.approx(2.75))
 
 
+@pytest.mark.rule(42)
 def test_searches_that_never_arrive_are_censored_and_cost_their_whole_time() -> None:
     """Two of six arrive after 3.75 s, four give up after 3.95 s: (2 x 3.75 + 4 x 3.95) / 2 = 11.65."""
     data = [loop(b, loss=6.0 if b < 2 else 5.0) for b in range(6)] + [arm(b) for b in range(6)]

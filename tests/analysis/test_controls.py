@@ -53,6 +53,7 @@ def test_a_good_study_is_trusted_and_has_a_noise_floor() -> None:
     assert 0 < found.floor["work"] < 0.05
 
 
+@pytest.mark.rule(17)
 def test_the_injected_overhead_is_recovered_within_its_interval() -> None:
     """Each block has its level, from 7.84 to 8.16 s; 8 tasks of 50 ms more are 0.4 s in each of them."""
     level = np.linspace(7.84, 8.16, 10)
@@ -64,6 +65,7 @@ def test_the_injected_overhead_is_recovered_within_its_interval() -> None:
     assert (row.expected, row.unit, row.verdict) == (0.05, "s per task", "passed")
 
 
+@pytest.mark.rule(17)
 @pytest.mark.parametrize(
     ("broken", "kind"),
     [
@@ -150,6 +152,7 @@ def test_chance_alone_condemns_few_good_studies() -> None:
     assert condemned <= 8  # 60 x 0.05 = 3 expected; 9 or more has a chance below 0.5 %
 
 
+@pytest.mark.rule(20)
 def test_drift_over_the_study_is_told() -> None:
     slow = [
         replace(m, began=float(m.block), phases=replace(m.phases, makespan=m.phases.makespan * 1.03**m.block))

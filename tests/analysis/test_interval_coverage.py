@@ -41,6 +41,7 @@ def holds(coverage: float) -> bool:
     return 0.92 <= coverage <= 0.98
 
 
+@pytest.mark.rule("HB6", 10)
 @pytest.mark.parametrize("noise", NOISES)
 def test_intervals_of_ratios_hold_the_true_speedup(noise: str) -> None:
     """Loop 8 s, backend 2.5 s: 3.2."""

@@ -82,6 +82,7 @@ def test_work_stopped_early_is_useful_as_far_as_it_went() -> None:
     assert useful_seconds([alone], [alone]) == pytest.approx(1.0)
 
 
+@pytest.mark.rule(27)
 def test_shares_of_a_cell_add_up_to_one_and_efficiency_is_the_useful_share() -> None:
     rng = np.random.default_rng(0)
     data = series(BASE, np.full(10, 4.0), tasks=LOOP)
@@ -94,6 +95,7 @@ def test_shares_of_a_cell_add_up_to_one_and_efficiency_is_the_useful_share() -> 
     assert pool.n == 10
 
 
+@pytest.mark.rule(27)
 def test_more_than_5_percent_unexplained_is_flagged() -> None:
     tasks = stamps([(1, 0.0, 2.0), (1, 0.0, 2.0), (2, 0.0, 2.0)])
     data = series(BASE, np.full(6, 6.0), tasks=stamps([(1, 2.0 * i, 2.0 * i + 2) for i in range(3)]))
@@ -101,6 +103,7 @@ def test_more_than_5_percent_unexplained_is_flagged() -> None:
     assert accounts(Dataset(planned([BASE, POOL2], blocks=6), data), DRAWS)[1].flags == ("other above 5 %",)
 
 
+@pytest.mark.rule(28)
 def test_pop_metrics_multiply_to_the_useful_share() -> None:
     """Busy 2.2 and 1.75 s in 2.75 s: LB = 1.975 / 2.2, CommE = 2.2 / 2.75, CompScal = 4 / 3.95, GE = 4 / 5.5."""
     data = series(BASE, np.full(6, 4.0), tasks=LOOP) + series(POOL2, np.full(6, 2.75), tasks=SHARED)
@@ -111,6 +114,7 @@ def test_pop_metrics_multiply_to_the_useful_share() -> None:
     assert pop.total == pytest.approx(4 / 5.5)
 
 
+@pytest.mark.rule(31)
 def test_no_schedule_is_shorter_than_its_share_or_its_longest_task() -> None:
     """Tasks 3, 3, 2, 2, 2 on two workers: 6; a task of 5 is no shorter on four workers."""
     assert graham_low([3, 3, 2, 2, 2], 2) == 6
@@ -132,6 +136,7 @@ def test_cells_without_stamps_or_loop_have_no_account() -> None:
     assert accounts(Dataset(planned([BASE, POOL2, cell(ASHA, 4)], blocks=6), data), DRAWS) == []
 
 
+@pytest.mark.rule("HB10")
 def test_phases_are_those_of_the_model() -> None:
     """The cold identity relies on what `Phases.cold` adds up; a new phase would need a term."""
     phases = Phases(interpreter=1, imports=2, data=100, start_up=4, warm_up=8, makespan=16, shutdown=32, check=100)

@@ -41,6 +41,7 @@ def study(cpus: int, *, blocks: int = 6, **law: float) -> Curve:
     return found
 
 
+@pytest.mark.rule(33)
 @pytest.mark.parametrize(
     ("cpus", "overhead_s", "dispatch_s", "step"),
     [
@@ -71,6 +72,7 @@ def test_wide_steps_never_make_metg_too_small() -> None:
             assert metg.granularity.point >= known * (1 - 1e-4)  # works are rounded to whole units
 
 
+@pytest.mark.rule(33)
 def test_a_level_never_reached_is_marked_and_its_bound_is_open() -> None:
     curve = study(2, overhead_s=0.2, dispatch_s=0)
     (half, _, most) = curve.metg

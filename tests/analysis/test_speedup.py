@@ -40,6 +40,7 @@ def by_cell(plan_cells: list, measurements: list[Measurement], **changes: object
     return {(row.cell.backend.name, row.cell.cpus): row for row in found}
 
 
+@pytest.mark.rule("HB2", 2)
 def test_every_planned_cell_has_its_row_whatever_became_of_it() -> None:
     failing, gone, late = cell(POOL, 8), cell(POOL, 16), cell(POOL, 3)
     failed = [replace(measured(failing, b, 0.0), status=Status.FAILED, reason="out of memory") for b in range(10)]
@@ -55,6 +56,7 @@ def test_every_planned_cell_has_its_row_whatever_became_of_it() -> None:
     assert found[late.key].reason == "10 x not measured"
 
 
+@pytest.mark.rule("HB1")
 def test_speedup_and_efficiency_stand_on_the_one_thread_loop_of_the_same_block() -> None:
     """Loop 8 s, pool on 4 cores 2.5 s, both times the block's level: S = 3.2, E = 0.8, e = (1/3.2 - 1/4) / (3/4)."""
     row = by_cell([BASE, POOL4], series(BASE, 8 * LEVEL) + series(POOL4, 2.5 * LEVEL))["pool", 4]
@@ -73,6 +75,7 @@ def test_the_base_itself_has_times_and_no_ratio() -> None:
     assert (row.speedup, row.efficiency, row.base_kind, row.band) == (None, None, "", None)
 
 
+@pytest.mark.rule(21)
 def test_cold_and_warm_are_two_columns() -> None:
     """Warm 4 / 2; cold (4 + 1) / (2 + 3) = 1."""
     data = series(BASE, 4 * LEVEL, phases={"start_up": 1.0}) + series(POOL2, 2 * LEVEL, phases={"start_up": 3.0})
@@ -83,6 +86,7 @@ def test_cold_and_warm_are_two_columns() -> None:
     assert row.base_cold.point == pytest.approx(5)
 
 
+@pytest.mark.rule(21)
 def test_a_cell_that_joined_a_shared_head_has_no_cold_time() -> None:
     data = series(BASE, 4 * LEVEL) + series(POOL2, 2 * LEVEL, head=SHARED_HEAD)
     row = by_cell([BASE, POOL2], data)["pool", 2]
@@ -103,6 +107,7 @@ def test_threaded_base_gives_a_gain_and_the_same_backend_a_relative_speedup() ->
     assert found["pool", 1].efficiency.point == pytest.approx(0.8)
 
 
+@pytest.mark.rule(9)
 def test_the_last_good_attempt_counts_and_disturbed_ones_are_only_counted() -> None:
     data = series(BASE, 8 * LEVEL) + series(POOL2, 4 * LEVEL)
     disturbed = replace(data[10], status=Status.DISTURBED, phases=replace(data[10].phases, makespan=400.0))
@@ -149,6 +154,7 @@ def test_band_of_a_parallel_row_is_judged_by_its_interval(seconds: float, kind: 
     assert by_cell([BASE, POOL4], data)["pool", 4].band is kind
 
 
+@pytest.mark.rule("HB11")
 @pytest.mark.parametrize(
     ("tasks", "changes", "expected"),
     [
@@ -166,6 +172,7 @@ def test_cap_is_what_equal_tasks_allow(tasks: int, changes: dict, expected: floa
     assert found == (None if expected is None else pytest.approx(expected))
 
 
+@pytest.mark.rule(29)
 def test_karp_flatt_undoes_amdahl() -> None:
     """The documented 17x on 25 cores imply a serial fraction of (1/17 - 1/25) / (24/25) = 0.0196."""
     assert karp_flatt(np.array([17.0]), 25)[0] == pytest.approx(0.01961, abs=1e-5)
@@ -200,6 +207,7 @@ def test_hardware_ceiling_of_shared_tasks_counts_its_cores() -> None:
     assert by_cell([BASE, POOL2, bare], data)["pool", 2].ceiling.point == pytest.approx(0.8)
 
 
+@pytest.mark.rule("HB11", 30)
 def test_an_efficiency_above_the_ceiling_or_above_one_is_flagged() -> None:
     bare = cell(CEILING, 2)
     data = series(BASE, 8 * LEVEL) + series(POOL2, 3.5 * LEVEL) + series(bare, 5 * LEVEL)
@@ -214,12 +222,14 @@ def test_superlinear_within_the_noise_floor_is_not_flagged() -> None:
     assert "superlinear" not in by_cell([BASE, POOL2], data)["pool", 2].flags
 
 
+@pytest.mark.rule(16)
 def test_noise_floor_compares_the_two_replicas_block_by_block() -> None:
     data = series(BASE, 8 * LEVEL) + [replace(m, replica=2) for m in series(BASE, 8.08 * LEVEL)]
     (base,) = Dataset(planned([BASE]), data).cells
     assert compare_replicas(base, DRAWS).point == pytest.approx(1 / 1.01)
 
 
+@pytest.mark.rule(23, 24)
 def test_answers_tasks_and_scores_that_differ_from_the_loop_are_flagged() -> None:
     data = series(BASE, 8 * LEVEL, answers_hash="a", tasks_hash="t", scores={"rmse": 55.0})
     same = series(POOL2, 4 * LEVEL, answers_hash="a", tasks_hash="t", scores={"rmse": 55.0 + 1e-9})
@@ -236,6 +246,7 @@ def test_an_arm_that_stops_early_may_answer_otherwise() -> None:
     assert not {f for f in by_cell([BASE, arm], data)["asha", 2].flags if "differ" in f}
 
 
+@pytest.mark.rule("HB5")
 def test_a_deterministic_score_has_no_width() -> None:
     row = by_cell([BASE], series(BASE, LEVEL[:3], scores={"rmse": 47.5}), blocks=3)["sequential", 1]
     assert (row.scores["rmse"].low, row.scores["rmse"].high, row.scores["rmse"].flag) == (47.5, 47.5, "")
@@ -255,6 +266,7 @@ def test_words_warn_of_what_the_numbers_do_not_show() -> None:
     assert {"OVERSUBSCRIBED", "LOGICAL GPU", "pyperf-unstable", "outliers 1"} <= set(flags)
 
 
+@pytest.mark.rule("HB1")
 def test_cells_without_their_loop_keep_times_and_say_why_there_is_no_ratio() -> None:
     data = series(POOL2, 4 * LEVEL) + [replace(m, status=Status.FAILED, reason="x") for m in series(BASE, LEVEL)]
     row = by_cell([BASE, POOL2], data)["pool", 2]

@@ -38,6 +38,7 @@ def lines(base: list[float], tuned: list[float], *, rows: int = 0, **changes: ob
     return made
 
 
+@pytest.mark.rule("HB4", 40)
 def test_delta_is_a_ratio_of_means_and_not_a_mean_of_ratios() -> None:
     """Means 20 and 15: 25 %. The mean of 1 - t/b would be (50 % + 16.7 %) / 2 = 33 %."""
     (found,) = deltas(lines([10, 30] * 5, [5, 25] * 5), DRAWS)
@@ -52,6 +53,7 @@ def test_the_documented_sentence_is_13_6_percent() -> None:
     assert found.relative.point == pytest.approx(0.1364, abs=1e-4)
 
 
+@pytest.mark.rule(40)
 def test_optimism_is_test_minus_validation() -> None:
     (found,) = deltas(lines([10.0] * 10, [8.0] * 10), DRAWS)
     assert found.optimism.point == pytest.approx(1.0)
@@ -73,6 +75,7 @@ def test_errors_of_both_models_are_resampled_on_the_same_rows() -> None:
     assert found.relative_rows.high == pytest.approx(0.2)
 
 
+@pytest.mark.rule(40)
 def test_interval_over_pairs_and_rows_is_wider_than_over_rows_alone() -> None:
     """The pairs differ among themselves by far more than their rows let expect."""
     rng = np.random.default_rng(9)
@@ -183,6 +186,7 @@ def search(threaded: bool = False) -> list:
     return made
 
 
+@pytest.mark.rule(43)
 def test_the_factors_of_an_early_stopping_gain_multiply_to_the_total() -> None:
     """8 / 2.5 = 3.2 = saving 8 / 4 x 2 cores x efficiency 4 / (2 x 2.5)."""
     (found,) = split_gains(Dataset(planned([BASE, ARM]), search()), DRAWS)

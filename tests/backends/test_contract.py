@@ -1,6 +1,5 @@
-"""Every backend of conf/backend, and every peer, keeps the contract, on two workers and tiny task_sets."""
+"""The contract of conf/backend and of the peers, YAML and class together, on two workers and tiny task sets."""
 
-import importlib
 import importlib.util
 import os
 from collections.abc import Iterator
@@ -10,76 +9,71 @@ from typing import Any
 import numpy as np
 import pytest
 import task_sets
-import yaml
 
-from checkout import CONF, PEERS
+from checkout import PEERS
 from raybench.backends.base import Backend, Resources
+from raybench.config import settings
+from raybench.execution.measure import load_backend
 from raybench.model.errors import BackendFailed, RaybenchError
 from raybench.model.measurement import TaskResult
-from raybench.model.plan import Cluster, Role, Tag
+from raybench.model.plan import Cluster, Role, Spec, Tag
 from toys.quirks import Quirk
 
-FILES = [
-    *sorted((CONF / "backend").glob("*.yaml")),
-    *(path for path in sorted((PEERS / "backend").glob("*.yaml")) if "_without_" not in path.stem),  # test_ablated.py
-]
-ARMS = {path.stem: yaml.safe_load(path.read_text()) for path in FILES}
-KEYS = {"_target_", "about", "role", "variant_of", "disables", "tags", "stepped", "requires", "params", "flags"}
+ABLATED = "_without_"  # see test_ablated.py
+BACKENDS = {
+    name: spec
+    for name, spec in settings.load(["study=everything"], conf=[PEERS]).study.backends.items()
+    if ABLATED not in name
+}
 
 
-def tagged(arm: dict[str, Any], tag: str) -> bool:
-    return tag in arm.get("tags", [])
+def is_ray(spec: Spec) -> bool:
+    return "ray" in spec.requires.packages
 
 
-def is_ray(arm: dict[str, Any]) -> bool:
-    return "ray" in arm.get("requires", {}).get("packages", [])
-
-
-def is_tune(arm: dict[str, Any]) -> bool:
-    return "ray_tune" in arm["_target_"]
+def is_tune(spec: Spec) -> bool:
+    return "ray_tune" in spec.target
 
 
 def distinct() -> list[Any]:
-    """List each arm as a parameter; one that differs from another only by its head is the same code."""
-    seen, arms = set(), []
-    for name, arm in ARMS.items():
-        code = (arm["_target_"], str(arm.get("params")), "serial" in arm["tags"])
-        if code not in seen and arm.get("role") not in ("threaded_baseline", "control", "ceiling"):
-            marks = [pytest.mark.ray] if is_ray(arm) else []
-            marks += [pytest.mark.slow] if is_tune(arm) and (arm.get("role") == "documented") else []
-            arms.append(pytest.param(name, id=name, marks=marks))
+    """List each backend as a parameter; one that differs from another only by its head is the same code."""
+    seen, found = set(), []
+    for name, spec in BACKENDS.items():
+        params = {key: value for key, value in spec.params.items() if key != "flags"}
+        code = (spec.target, str(params), Tag.SERIAL in spec.tags)
+        if code not in seen and spec.role is not Role.THREADED_BASELINE and not spec.is_control:
+            marks = [pytest.mark.ray] if is_ray(spec) else []
+            marks += [pytest.mark.slow] if is_tune(spec) and spec.role is Role.DOCUMENTED else []
+            found.append(pytest.param(name, id=name, marks=marks))
         seen.add(code)
-    return arms
+    return found
 
 
 @pytest.fixture(scope="module", params=distinct())
 def entered(request: pytest.FixtureRequest) -> Iterator[tuple[str, Backend]]:
     """Enter a backend once for all tests of this file; a failed set of tasks must leave it fit for the next one."""
     name = request.param
-    for package in ARMS[name].get("requires", {}).get("packages", []):
-        if importlib.util.find_spec(package) is None:
-            pytest.skip(f"{package} is not installed")
-    address = request.getfixturevalue("ray_head") if is_ray(ARMS[name]) else None
-    with built(ARMS[name], Resources(workers=wanted(name), cluster=Cluster(address=address))) as backend:
+    skip_without_packages(BACKENDS[name])
+    address = request.getfixturevalue("ray_head") if is_ray(BACKENDS[name]) else None
+    resources = Resources(workers=wanted(name), cluster=Cluster(address=address))
+    with load_backend(BACKENDS[name], resources) as backend:
         yield name, backend
 
 
-def built(arm: dict[str, Any], resources: Resources) -> Backend:
-    module, _, cls = arm["_target_"].rpartition(".")
-    backend = getattr(importlib.import_module(module), cls)(resources, **(arm.get("params") or {}))
-    assert isinstance(backend, Backend)
-    return backend
+def skip_without_packages(spec: Spec) -> None:
+    for package in spec.requires.packages:
+        if importlib.util.find_spec(package) is None:
+            pytest.skip(f"{package} is not installed")
 
 
 def wanted(name: str) -> int:
-    return 1 if tagged(ARMS[name], "serial") else 2
+    spec = BACKENDS[name]
+    return 1 if Tag.SERIAL in spec.tags or spec.role is Role.THREADED_BASELINE else 2
 
 
 def tasks_for(name: str, **options: Any) -> task_sets.Squares:
     """Return Tune and the other searchers trials with steps, the others plain tasks."""
-    return (task_sets.Steps if "hpo" in ARMS[name].get("requires", {}).get("tags", []) else task_sets.Squares)(
-        **options
-    )
+    return (task_sets.Steps if Tag.HPO in BACKENDS[name].requires.tags else task_sets.Squares)(**options)
 
 
 def workers_of(results: list[TaskResult]) -> set[int]:
@@ -101,8 +95,8 @@ def test_every_task_comes_back_once_in_order_from_all_workers_with_the_data_brou
     entered: tuple[str, Backend], tmp_path: Path
 ) -> None:
     name, backend = entered
-    arm = ARMS[name]
-    slow = is_tune(arm)
+    spec = BACKENDS[name]
+    slow = is_tune(spec)
     workload = tasks_for(name, n=4 if slow else 12, folder=str(tmp_path), seconds=0.1 if slow else 0.01)
     tasks, data = workload.tasks(0), workload.data(0)
     before = data["x"].copy()
@@ -117,19 +111,19 @@ def test_every_task_comes_back_once_in_order_from_all_workers_with_the_data_brou
     workload.check(tasks, results, 0)
     assert all(r.error == "" and r.started <= r.ended for r in results)
     assert np.array_equal(data["x"], before)
-    assert backend.adaptive == bool(arm.get("stepped"))
+    assert backend.adaptive == spec.stepped
     if isinstance(workload, task_sets.Steps):
         assert_only_an_adaptive_backend_stopped_trials(backend, [task.steps for task in tasks], results)
-    if arm.get("role") != "documented":
+    if spec.role is not Role.DOCUMENTED:
         answered = results if name == "optuna_parallel" else warm + results  # Optuna: new threads in each study
         assert len(workers_of(answered)) == wanted(name)
         assert len({r.pid for r in answered}) == wanted(name)
-        assert len(list(tmp_path.glob("prepared-*"))) == (1 if tagged(arm, "threads_pool") else wanted(name))
+        assert len(list(tmp_path.glob("prepared-*"))) == (1 if Tag.THREADS_POOL in spec.tags else wanted(name))
 
 
 def test_a_task_that_raises_fails_the_run_and_is_named(entered: tuple[str, Backend], tmp_path: Path) -> None:
     name, backend = entered
-    if is_tune(ARMS[name]) and name != "ray_tune_fifo":
+    if is_tune(BACKENDS[name]) and name != "ray_tune_fifo":
         pytest.skip("the same code as ray_tune_fifo")
     always, later = task_sets.Raises(n=4, folder=str(tmp_path)), tasks_for(name, n=4)
     with pytest.raises(BackendFailed, match="task 3 raised ValueError: planted failure"):
@@ -141,7 +135,7 @@ def test_failures_are_results_where_the_workload_collects_them_and_retries_are_c
     entered: tuple[str, Backend], tmp_path: Path
 ) -> None:
     name, backend = entered
-    if is_tune(ARMS[name]) or ARMS[name].get("stepped"):
+    if is_tune(BACKENDS[name]) or BACKENDS[name].stepped:
         pytest.skip("trials are not retried")
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
@@ -171,12 +165,12 @@ def test_what_user_code_does_wrong_is_named_alike_on_every_backend(
     entered: tuple[str, Backend], mode: str, said: str
 ) -> None:
     name, backend = entered
-    if is_tune(ARMS[name]) and (backend.adaptive or mode not in ("own error in prepare", "exit", "in place")):
+    if is_tune(BACKENDS[name]) and (backend.adaptive or mode not in ("own error in prepare", "exit", "in place")):
         pytest.skip("a fit takes long, and its tasks run by the same code")
     quirk, later = Quirk(mode=mode), tasks_for(name, n=4)
     with pytest.raises(BackendFailed, match=said):
         backend.run(quirk, quirk.tasks(0), quirk.data(0))
-    if not is_tune(ARMS[name]):
+    if not is_tune(BACKENDS[name]):
         later.check(later.tasks(0), backend.run(later, later.tasks(0), later.data(0)), 0)
 
 
@@ -192,7 +186,7 @@ def test_a_trial_whose_loss_is_nan_at_a_rung_is_stopped_there(entered: tuple[str
 
 def test_a_loss_of_numpy_is_a_float_on_every_backend(entered: tuple[str, Backend]) -> None:
     name, backend = entered
-    if is_tune(ARMS[name]) and not backend.adaptive:
+    if is_tune(BACKENDS[name]) and not backend.adaptive:
         pytest.skip("a fit takes long, and its tasks run by the same code")
     quirk = Quirk(mode="loss of numpy, 32")
     results = backend.run(quirk, quirk.tasks(0), quirk.data(0))
@@ -204,12 +198,12 @@ def test_a_killed_worker_costs_no_result_or_fails_the_run(
     entered: tuple[str, Backend], times: int, tmp_path: Path
 ) -> None:
     name, backend = entered
-    arm = ARMS[name]
-    if any(tagged(arm, tag) for tag in ("serial", "threads_pool")):
+    spec = BACKENDS[name]
+    if {Tag.SERIAL, Tag.THREADS_POOL} & set(spec.tags):
         pytest.skip("its tasks run in the driver's own process")
-    if is_tune(arm) and name != "ray_tune_fifo":
+    if is_tune(spec) and name != "ray_tune_fifo":
         pytest.skip("the same code as ray_tune_fifo")
-    workload = task_sets.Kills(n=4 if is_tune(arm) else 8, folder=str(tmp_path), times=times, driver=os.getpid())
+    workload = task_sets.Kills(n=4 if is_tune(spec) else 8, folder=str(tmp_path), times=times, driver=os.getpid())
     tasks = workload.tasks(0)
     try:
         results = backend.run(workload, tasks, workload.data(0))
@@ -225,15 +219,20 @@ def test_a_killed_worker_costs_no_result_or_fails_the_run(
         pytest.fail("results came back although one task kills every worker")
 
 
-@pytest.mark.parametrize("name", ARMS)
-def test_a_backend_file_uses_the_known_keys_and_tags(name: str) -> None:
-    arm = ARMS[name]
-    assert set(arm) <= KEYS
-    assert set(arm["tags"]) <= set(Tag)
-    assert arm.get("role", "candidate") in set(Role)
-    assert arm["about"]
-    assert "\n" not in arm["about"]
+@pytest.mark.parametrize("name", BACKENDS)
+def test_a_backend_s_yaml_and_class_say_the_same(name: str) -> None:
+    spec = BACKENDS[name]
+    skip_without_packages(spec)
+    backend = load_backend(spec, Resources(workers=wanted(name)))
+    serial, parallel = (tag in spec.tags for tag in (Tag.SERIAL, Tag.PARALLEL))
+    assert serial + parallel + (spec.role is Role.THREADED_BASELINE) == 1
+    assert not spec.variant_of or spec.variant_of in BACKENDS
+    assert backend.adaptive == spec.stepped
+    assert spec.about
+    assert all(isinstance(value, str) for value in spec.params.get("flags", {}).values())
 
 
-def test_arms_that_share_a_head_have_the_same_flags() -> None:
-    assert {arm["flags"] for arm in ARMS.values() if tagged(arm, "shared_head")} == {"tuned"}
+def test_backends_that_share_a_head_have_the_same_flags() -> None:
+    flags = [spec.params["flags"] for spec in BACKENDS.values() if Tag.SHARED_HEAD in spec.tags]
+    assert flags
+    assert all(each == flags[0] for each in flags)

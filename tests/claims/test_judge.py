@@ -45,6 +45,7 @@ def test_an_interval_inside_supports_and_one_outside_refutes(low, high, verdict)
     assert line(STUDY, Part(quantity="speedup", low=low, high=high)).verdict is verdict
 
 
+@pytest.mark.rule(46)
 def test_an_interval_across_an_edge_is_inconclusive():
     base = cell()
     made = run(
@@ -55,6 +56,7 @@ def test_an_interval_across_an_edge_is_inconclusive():
     assert line(made, Part(quantity="speedup", low=1.6)).verdict is VerdictKind.INCONCLUSIVE
 
 
+@pytest.mark.rule(8)
 def test_fewer_than_six_blocks_decide_nothing():
     found = line(loop_and((PAIR, 5.0), blocks=5))
 
@@ -72,6 +74,7 @@ def test_a_claim_that_selects_no_cell_is_untestable_with_the_selection_printed()
         assert words in found.note
 
 
+@pytest.mark.rule(38)
 def test_a_claim_about_more_cores_than_measured_is_never_supported():
     part = replace(FASTER, select=Select(cpus="25"))
 
@@ -115,6 +118,7 @@ def test_a_number_from_a_model_is_predicted_even_where_it_fits():
     assert "from a model" in found.note
 
 
+@pytest.mark.rule("HB7")
 def test_an_effect_below_the_noise_floor_is_no_difference():
     """Both replicas of the loop differ by up to 5 %, so 2 % faster is not faster; 60 % is."""
     base = cell()
@@ -151,6 +155,7 @@ def judged(kind: VerdictKind, p: float) -> Judged:
     return Judged(part=FASTER, sample=sample, kind=kind, p=p)
 
 
+@pytest.mark.rule(45)
 @pytest.mark.parametrize(("p", "verdict"), [(0.013, VerdictKind.INCONCLUSIVE), (0.012, VerdictKind.REFUTED)])
 def test_one_refuted_cell_of_four_must_withstand_holm_s_adjustment(p, verdict):
     """The smallest of four p values is multiplied by four: 0.052 and 0.048."""
@@ -234,6 +239,7 @@ def test_claims_without_data_are_untestable_with_a_reason_each():
     assert all(found.note for found in lines)
 
 
+@pytest.mark.rule(38)
 @pytest.mark.parametrize("speed", [1.0, 40.0])
 def test_no_claim_about_twenty_five_cores_is_supported_by_two(speed):
     made = loop_and(*((cell(RAY, 2, workload=named(name, "compute", "io")), 8.0 / speed) for name in ("primes", "x")))

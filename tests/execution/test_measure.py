@@ -35,6 +35,7 @@ def test_a_good_measurement_carries_the_jobs_key_and_every_phase():
     assert [stamp.index for stamp in found.tasks] == list(range(5))
 
 
+@pytest.mark.rule("HB10", 26)
 def test_makespan_and_stamps_begin_with_the_same_reading_of_the_clock(monkeypatch: pytest.MonkeyPatch):
     ticks = itertools.count()
     for module in ("raybench.execution.measure", "raybench.backends.worker_session"):
@@ -45,6 +46,7 @@ def test_makespan_and_stamps_begin_with_the_same_reading_of_the_clock(monkeypatc
     assert last == found.phases.makespan - 2  # between them the worker looks at itself
 
 
+@pytest.mark.rule(22)
 @pytest.mark.parametrize(
     ("lie", "status", "said"),
     [

@@ -35,6 +35,7 @@ def opened(asked: Settings) -> Run:
     return open_run(asked, plan_study(asked), command="test", collect=collect)
 
 
+@pytest.mark.rule(47)
 def test_the_same_identity_goes_on_and_another_one_begins_anew_with_the_reason(asked: Settings) -> None:
     first = opened(asked)
     again = opened(asked)

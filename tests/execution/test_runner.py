@@ -55,6 +55,7 @@ def only(found: Sequence[Measurement]) -> Measurement:
     return one
 
 
+@pytest.mark.rule("HB10", 6)
 def test_a_good_cell_gives_one_line_with_phases_stamps_and_the_workers_own_facts(tmp_path: Path):
     run = opened(tmp_path, "workloads=[toy_none]")
 
@@ -132,6 +133,7 @@ def test_the_same_state_resumes_and_another_plan_begins_a_new_run(tmp_path: Path
     assert "the plan (study, overrides or sizes)" in other.note
 
 
+@pytest.mark.rule("HB9")
 def test_what_is_measured_is_the_plan_that_was_stored(tmp_path: Path):
     run = opened(tmp_path, "workloads=[toy_none]", "blocks=2")
 

@@ -21,6 +21,7 @@ def estimate(low: float, high: float, flag: str = "") -> Estimate:
     return Estimate(point=math.sqrt(low * high), low=low, high=high, n=10, flag=flag)
 
 
+@pytest.mark.rule("HB5")
 @pytest.mark.parametrize(
     ("n", "low", "high", "flag"),
     [(5, 1, 5, "low-n"), (6, 1, 6, ""), (8, 1, 8, ""), (9, 2, 8, ""), (10, 2, 9, ""), (15, 4, 12, ""), (20, 6, 15, "")],
@@ -38,6 +39,7 @@ def test_medians_of_resamples_equal_numpys(n: int) -> None:
     assert np.array_equal(DRAWS.medians(x), np.median(x[DRAWS.indices(n)], axis=1))
 
 
+@pytest.mark.rule("HB6")
 def test_interval_equals_that_of_scipys_paired_percentile_bootstrap() -> None:
     """Within Monte-Carlo error: bounds of two seeds of either differ by less than 1 % here."""
     rng = np.random.default_rng(4)
@@ -54,6 +56,7 @@ def test_interval_equals_that_of_scipys_paired_percentile_bootstrap() -> None:
     assert ours.high == pytest.approx(theirs.high, rel=0.01)
 
 
+@pytest.mark.rule(10)
 def test_blocks_are_resampled_together() -> None:
     """A level shared by a block leaves the ratio alone: with equal shapes it is exactly 2 in every resample."""
     level = np.exp(np.random.default_rng(0).normal(size=10))
@@ -62,6 +65,7 @@ def test_blocks_are_resampled_together() -> None:
     assert found.flag == "quantised timer"
 
 
+@pytest.mark.rule("HB5", 8)
 def test_fewer_than_six_blocks_give_an_infinite_interval_not_an_error() -> None:
     found = ratio_of_medians([4.0] * 5, [2.0] * 5, DRAWS)
     assert (found.point, found.low, found.high, found.n, found.flag) == (2, -math.inf, math.inf, 5, "insufficient")
@@ -78,6 +82,7 @@ def test_blocks_that_are_not_aligned_are_our_own_mistake() -> None:
         ratio([1.0] * 6, [1.0] * 7, DRAWS)
 
 
+@pytest.mark.rule("HB7", 11)
 def test_cross_check_that_disagrees_about_one_is_flagged_and_decides_nothing() -> None:
     """Nine ratios lie near 1.1 and one at 0.2: the median leaves 1 behind, the mean of logs does not."""
     top = np.array([1.1] * 9 + [0.2]) * (1 + 1e-4 * np.arange(10))
@@ -107,6 +112,7 @@ def test_infinite_resamples_leave_the_interval_open_and_not_undefined() -> None:
     assert stats.interval([1.0] * 90 + [math.inf] * 10) == (1.0, math.inf)
 
 
+@pytest.mark.rule(46)
 @pytest.mark.parametrize(
     ("low", "high", "kind"),
     [
@@ -129,6 +135,7 @@ def test_a_flagged_estimate_decides_nothing(flag: str) -> None:
     assert band_verdict(estimate(0.71, 0.79, flag), 0.7, 0.8) is VerdictKind.INCONCLUSIVE
 
 
+@pytest.mark.rule("HB7", 45)
 def test_holm_multiplies_the_smallest_by_the_size_of_the_family() -> None:
     assert stats.holm([0.01, 0.04, 0.03]) == pytest.approx((0.03, 0.06, 0.06))
     assert stats.holm([0.6, 0.5]) == (1.0, 1.0)
@@ -155,6 +162,7 @@ def test_half_width_is_that_of_the_log_ratio() -> None:
     assert stats.half_width(stats.insufficient(1.0, 3)) == math.inf
 
 
+@pytest.mark.rule("HB8", 14)
 def test_outliers_are_counted_and_kept() -> None:
     """Quartiles of 1 ... 9, 100 are 3.25 and 7.75: beyond 14.5 lies one value, and it stays in the median."""
     values = [1.0, 2, 3, 4, 5, 6, 7, 8, 9, 100]
@@ -163,6 +171,7 @@ def test_outliers_are_counted_and_kept() -> None:
     assert stats.tukey_outliers([1.0, 2, 50]) == 0
 
 
+@pytest.mark.rule("HB8", 19)
 def test_pyperf_would_warn_of_wide_or_extreme_values() -> None:
     assert stats.unstable([0.85, 1.15, 0.85, 1.15])
     assert stats.unstable([1.0] * 50 + [1.6])
@@ -204,6 +213,7 @@ def test_p_value_outside_a_band_follows_from_the_interval() -> None:
     assert stats.outside_p(negative, 0.0, 1.0) == pytest.approx(0.05, abs=1e-3)
 
 
+@pytest.mark.rule("HB3", "HB4", 12)
 @pytest.mark.parametrize("path", ESTIMATORS, ids=lambda path: path.stem)
 def test_no_ratio_or_rate_is_averaged(path: Path) -> None:
     """No mean is taken of anything named a ratio, a speedup, an efficiency or a rate (Hoefler & Belli, rules 3, 4)."""

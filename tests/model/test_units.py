@@ -12,6 +12,7 @@ def estimate(point: float, low: float, high: float, n: int = 10) -> Estimate:
     return Estimate(point=point, low=low, high=high, n=n)
 
 
+@pytest.mark.rule(13)
 @pytest.mark.parametrize(
     ("write", "value", "text"),
     [
@@ -69,6 +70,7 @@ def test_an_exact_number_carries_no_needless_zeros(value, text):
     assert units.plain(value) == text
 
 
+@pytest.mark.rule(13)
 def test_exact_times_and_bytes_have_units():
     assert units.duration(0.01) == "10 ms"
     assert units.duration(300) == "5 min"

@@ -40,6 +40,7 @@ def row(
     return GridRow(workloads=workloads, backends=backends, **axes)  # type: ignore[arg-type]
 
 
+@pytest.mark.rule("HB2")
 def test_every_cell_of_the_grid_runs_or_is_skipped_with_a_reason():
     made = plan(study(row(("sum", "hpo"), ("sequential", "pool", "tuner"), cpus=(1, 2, 8))), machine())
 
@@ -62,6 +63,7 @@ def test_an_unsuitable_pair_says_why_before_anything_else():
     assert [s.reason for s in made.skips] == ["tuner needs a workload tagged hpo; sum is none"]
 
 
+@pytest.mark.rule(36)
 def test_more_cores_than_usable_run_only_when_asked_for_by_name_and_are_labelled():
     asked = study(row(cpus=(8,)), oversubscribe=True)
 
@@ -97,6 +99,7 @@ def test_the_threaded_loop_exists_above_one_core_only():
     }
 
 
+@pytest.mark.rule(7)
 def test_blocks_hold_the_same_cells_in_different_orders_drawn_from_the_seed():
     asked = study(row(("sum", "hpo"), cpus=(1, 2, 4)), blocks=4)
     made = plan(asked, machine())
@@ -117,6 +120,7 @@ def test_one_value_per_block_of_hash_seed_and_padding_for_all_its_cells():
     assert all(0 <= j.padding <= 4096 for j in made.jobs)
 
 
+@pytest.mark.rule(16)
 def test_controls_plan_the_base_twice_in_every_block():
     made = plan(study(row(cpus=(2,)), controls=True), machine())
 

@@ -45,12 +45,14 @@ def raw(folder) -> pd.DataFrame:
     )
 
 
+@pytest.mark.rule(48)
 def test_the_same_raw_data_give_the_same_bytes_and_touch_nothing(made):
     root, folder, changed = made
     assert root / "RESULTS.md" in changed
     assert build.rebuild(root / "reports", folder, root) == []
 
 
+@pytest.mark.rule(48)
 def test_another_process_with_another_hash_seed_writes_the_same_bytes(made, tmp_path):
     root, folder, _ = made
     again = tmp_path / "again"
@@ -75,6 +77,7 @@ def test_another_process_with_another_hash_seed_writes_the_same_bytes(made, tmp_
         assert (again / path.relative_to(root)).read_bytes() == path.read_bytes(), path.name
 
 
+@pytest.mark.rule("HB2")
 def test_every_planned_cell_is_in_the_table(made):
     root, _, _ = made
     shown = page_table(root, "warm")
@@ -92,6 +95,7 @@ def test_failed_and_skipped_cells_say_why(made):
     assert notes.str.contains("skipped: asks for 1 GPU; this machine has 0").any()
 
 
+@pytest.mark.rule("HB1", 3)
 def test_every_ratio_has_the_seconds_and_the_kind_of_its_base(made):
     root, _, _ = made
     shown = page_table(root, "warm")
@@ -211,6 +215,7 @@ def test_the_report_stays_within_its_markers(made):
     assert (lines[0], lines[-1]) == ("<!-- raybench:results -->", "<!-- /raybench:results -->")
 
 
+@pytest.mark.rule(50)
 def test_threats_are_told_with_the_actual_limits(made):
     root, _, _ = made
     text = results(root)

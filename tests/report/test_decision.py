@@ -55,6 +55,7 @@ def test_a_gain_that_start_up_eats_is_only_for_warm_workers():
     assert "start-up" in decision.why
 
 
+@pytest.mark.rule(4)
 def test_the_loop_with_all_threads_is_the_honest_competitor():
     decision = only(row("ray_tasks", speedup=(1.8, 1.9), speedup_cold=(1.5, 1.6), gain=(0.8, 0.9)))
     assert decision.advice is Advice.DO_NOT

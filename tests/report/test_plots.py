@@ -2,11 +2,18 @@
 
 import math
 import re
+from dataclasses import replace
 
 import matplotlib as mpl
+import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
+from made_claims import RAY, loop_and
+from made_study import POOL, cell
 from raybench.analysis.analyze import analyse
+from raybench.claims.judge import judge
+from raybench.model.measurement import Quality
 from raybench.report import build
 from raybench.report.plots import PLOTS, granularity, heatmap, karp_flatt, speedup, start_up
 from raybench.report.plots.canvas import COLOURS, DASHES, MARKERS, look, svg
@@ -17,6 +24,17 @@ from report import made_run
 def findings(tmp_path_factory):
     reports = tmp_path_factory.mktemp("plots") / "reports"
     return analyse(build.read(made_run.write(reports), reports))
+
+
+def quality(pair: int, arm: str) -> Quality:
+    """Make a pair whose baseline errs by 10 or 20 and whose tuned model errs by half of it or as much."""
+    base, tuned = ((10.0, 5.0), (20.0, 20.0))[pair % 2]
+    shape = np.linspace(0.1, 1.9, 40)
+    return Quality(
+        workload="hpo", arm=arm, pair=pair, metric="rmse", baseline="default", baseline_test=base,
+        tuned_validation=tuned - 1, tuned_test=tuned, baseline_errors=tuple(base**2 * shape),
+        tuned_errors=tuple(tuned**2 * shape),
+    )  # fmt: skip
 
 
 def drawn(findings) -> dict:
@@ -132,3 +150,24 @@ def test_anytime_never_gets_worse(findings):
     for curve in findings.anytime:
         points = [e.point for e in curve.loss if math.isfinite(e.point)]
         assert points == sorted(points, reverse=True)
+
+
+@pytest.mark.rule("HB12", 49)
+def test_lines_join_points_along_cores_only_and_captions_explain_the_bars() -> None:
+    """Cores are ordered: their points are joined. Claims and backends are not: no line leads from one to the next."""
+    made = loop_and(*((cell(backend, cpus), 9.0 / cpus) for backend in (POOL, RAY) for cpus in (1, 2, 4)))
+    made = replace(made, qualities=tuple(quality(pair, arm) for arm in ("tuned", "asha") for pair in range(10)))
+    found = analyse(made)
+    found = replace(found, claims=judge(made, found))
+    lines = {}
+    for plot in PLOTS:
+        if plot.name in ("speedup", "karp-flatt", "rmse-delta", "verdicts"):
+            data, figure = plot.series(found), Figure(layout="constrained")
+            plot.draw(data, figure)
+            joined = [line for axes in figure.axes for line in axes.lines if line.get_linestyle() != "None"]
+            lines[plot.name] = [line.get_xydata() for line in joined if len(line.get_xydata()) > 1]
+            assert "interval" in plot.caption(data)
+    assert sorted(lines) == ["karp-flatt", "rmse-delta", "speedup", "verdicts"]
+    assert any(len(xy) == 3 and (np.diff(xy[:, 0]) > 0.9).all() for xy in lines["speedup"])
+    for name in ("rmse-delta", "verdicts"):
+        assert all(np.ptp(xy[:, 0]) == 0 or np.ptp(xy[:, 1]) == 0 for xy in lines[name]), name

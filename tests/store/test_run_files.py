@@ -47,6 +47,7 @@ def test_a_plan_names_each_cell_once(tmp_path):
     assert text.count('"cell_timeout_s"') == 1
 
 
+@pytest.mark.rule(1)
 def test_an_edited_cell_is_refused(tmp_path):
     store.write_plan(tmp_path, planned())
     path = tmp_path / "plan.json"

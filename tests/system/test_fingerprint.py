@@ -146,6 +146,7 @@ def test_a_fingerprint_survives_json_and_names_nobody() -> None:
     assert {pool["user_api"] for pool in found.facts["python"]["thread_pools"]} == {"openmp", "blas"}
 
 
+@pytest.mark.rule("HB9", 47)
 def test_what_a_machine_does_not_tell_is_unavailable_with_the_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

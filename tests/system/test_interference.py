@@ -32,6 +32,7 @@ def test_foreign_time_is_the_machines_busy_time_less_the_studys_own() -> None:
     assert found.reason == ""
 
 
+@pytest.mark.rule(15)
 def test_more_than_five_percent_of_foreign_time_disturbs() -> None:
     found = judge(None, span(10.0, busy=12.2, own=11.0))
     assert found.foreign_during == 0.06
@@ -70,6 +71,7 @@ def test_own_time_beyond_the_machines_is_a_reading_apart_and_never_negative() ->
     assert judge(None, span(1.0, busy=0.99, own=1.0)).foreign_during == 0.0
 
 
+@pytest.mark.rule(15)
 @pytest.mark.parametrize(("steal_s", "disturbed"), [(0.2, False), (0.22, True)])
 def test_more_than_one_percent_of_steal_disturbs(steal_s: float, disturbed: bool) -> None:
     found = judge(None, span(10.0, steal=steal_s))
@@ -87,6 +89,7 @@ def test_one_stolen_tick_does_not_disturb_a_short_measurement() -> None:
     assert judge(None, span(0.2, steal=0.01)).reason == ""
 
 
+@pytest.mark.rule(15)
 @pytest.mark.parametrize(
     ("counter", "words"),
     [

@@ -6,10 +6,7 @@ import numpy as np
 import pytest
 
 from raybench.model.measurement import TaskResult
-from raybench.workloads.files import unavailable
 from raybench.workloads.german_credit import BAD, COLUMNS, NUMERIC, GermanCredit, cost
-
-needs_table = pytest.mark.skipif(bool(unavailable("german.data")), reason=unavailable("german.data"))
 
 
 @pytest.fixture(autouse=True)
@@ -34,22 +31,26 @@ def test_there_are_20_attributes_of_which_7_are_numbers() -> None:
     assert (len(COLUMNS) - 1, len(NUMERIC), BAD) == (20, 7, 2)
 
 
-@needs_table
 def test_the_split_is_stratified_and_keeps_the_test_labels_out() -> None:
     data = GermanCredit(trees=3).data(5)
     assert set(data) == {"x", "y", "x_test"}
-    assert data["x"].shape == (800, 20)
+    rows = len(data["x"]) + len(data["x_test"])
+    assert data["x"].shape == (rows * 8 // 10, 20)
     assert "risk" not in data["x_test"].columns
-    assert data["y"].mean() == pytest.approx(0.3, abs=0.01)  # 300 bad risks among 1,000
+    assert data["y"].mean() == pytest.approx(0.3, abs=0.01)  # three bad risks among ten, in the made table as well
 
 
-@needs_table
+@pytest.mark.real_data
+def test_the_published_table_has_1000_rows() -> None:
+    data = GermanCredit(trees=3).data(5)
+    assert (len(data["x"]), len(data["x_test"])) == (800, 200)
+
+
 def test_scores_treat_the_bad_risk_as_positive() -> None:
     workload = GermanCredit(trees=3)
     tasks = workload.tasks(5)
-    all_bad = [
-        TaskResult(index=t.index, answer=np.ones(200, dtype=np.uint8), started=0.0, ended=2.0, pid=1) for t in tasks
-    ]
+    bad = np.ones(len(workload.data(5)["x_test"]), dtype=np.uint8)
+    all_bad = [TaskResult(index=t.index, answer=bad, started=0.0, ended=2.0, pid=1) for t in tasks]
     scores = workload.score(tasks, all_bad, 5)
     share = scores["svm.precision"]  # calling everybody bad: precision is the share of bad risks
     assert share == pytest.approx(0.3, abs=0.01)
@@ -61,7 +62,6 @@ def test_scores_treat_the_bad_risk_as_positive() -> None:
     assert workload.facts(tasks, all_bad)["training_s"]["svm"] == 2.0
 
 
-@needs_table
 def test_a_model_that_has_learnt_costs_less_than_accepting_everybody() -> None:
     workload = GermanCredit(trees=3)
     tasks, data = workload.tasks(5), workload.data(5)

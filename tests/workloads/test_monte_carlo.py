@@ -18,6 +18,7 @@ def estimate_results(seed: int) -> tuple[MonteCarlo, list[Task], list[TaskResult
     return workload, tasks, [execute(workload, task, None) for task in tasks]
 
 
+@pytest.mark.rule(25)
 def test_tasks_draw_different_points_whatever_their_order() -> None:
     workload, tasks, results = estimate_results(7)
     backwards = [execute(workload, task, None).answer for task in reversed(tasks)]

@@ -28,6 +28,7 @@ def ran() -> list[TaskResult]:
     return [execute(WORKLOAD, task, context) for task in TASKS]
 
 
+@pytest.mark.rule(25)
 def test_configurations_depend_on_seed_and_index_only() -> None:
     longer = replace(WORKLOAD, configurations=9)
     assert longer.tasks(SEED)[:4] == TASKS
@@ -47,6 +48,7 @@ def test_learning_rates_are_log_uniform() -> None:
     assert 0.4 < np.mean(np.array(drawn) < 0.01) < 0.6, "the middle of 0.001 and 0.1 is 0.01"
 
 
+@pytest.mark.rule(39)
 def test_a_worker_gets_no_test_labels_and_every_row_once() -> None:
     split = WORKLOAD.split(SEED)
     rows = split.rows
@@ -225,6 +227,13 @@ def test_the_insurance_search_runs_and_its_answers_are_right() -> None:
     results = [execute(insured, task, context) for task in tasks]
     insured.check(tasks, results, SEED)
     assert insured.score(tasks, results, SEED)["r2"] > 0
+
+
+@pytest.mark.real_data
+def test_the_published_insurance_table_has_1338_rows() -> None:
+    x, y = xgb_hpo.insurance()
+    assert x.shape == (1338, 6)
+    assert y.mean() == pytest.approx(13_270.42, abs=0.01)
 
 
 def test_an_unknown_source_names_the_known_ones() -> None:

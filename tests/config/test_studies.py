@@ -1,0 +1,42 @@
+"""What the studies of conf/study promise, once planned for a made machine."""
+
+import inspect
+
+import pytest
+
+from raybench.backends.joblib_loky import JoblibLoky
+from raybench.config import settings
+from raybench.planning.planner import Machine, plan
+
+
+def machine(cpus: int) -> Machine:
+    return Machine(
+        usable_cpus=cpus,
+        cpus_for=lambda count: tuple(range(count)),
+        gpus=0,
+        missing_data=lambda name: "",
+        missing_package=lambda name: False,
+    )
+
+
+@pytest.mark.rule(5)
+def test_the_full_study_scales_over_one_core_powers_of_two_and_all_usable_cores() -> None:
+    """Of the full study's scaling row; six usable cores are no power of two."""
+    study = settings.load(["study=full"]).study
+    (scaled,) = [row for row in study.grid if "powers" in row.cpus]
+    made = plan(study, machine(6))
+    parallel = [name for name in scaled.backends if "parallel" in study.backends[name].tags]
+    assert len(parallel) >= 4
+    for name in parallel:
+        found = {c.cpus for c in made.cells if c.backend.name == name and c.workload.name in scaled.workloads}
+        assert found == {1, 2, 4, 6}, name
+
+
+@pytest.mark.rule(34)
+def test_joblib_runs_with_its_own_batches_and_with_batches_of_one() -> None:
+    study = settings.load(["study=metg"]).study
+    backends = {c.backend.name: c.backend for c in plan(study, machine(2)).cells if c.workload.name == "granularity"}
+    assert inspect.signature(JoblibLoky).parameters["batch_size"].default == "auto"
+    assert "batch_size" not in backends["joblib"].params
+    assert backends["joblib_b1"].params["batch_size"] == 1
+    assert backends["joblib"].target == backends["joblib_b1"].target
