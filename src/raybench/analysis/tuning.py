@@ -21,7 +21,7 @@ from raybench.model.stats import MIN_BLOCKS, Resampler, insufficient, interval, 
 Floats = npt.NDArray[np.float64]
 PAIRS = 10  # fewer (split, search seed) pairs are flagged
 TEST_ROWS = 30  # fewer test rows are flagged
-CHUNK = 1_000  # resamples of test rows held in memory at once
+CHUNK = 1_000  # resamples of test rows drawn at once
 FULL_WORK = 0.999  # of the steps asked for; an arm that did less stopped early
 PRODUCT_ERROR = 0.01  # the factors of a split may miss the total by that much
 
@@ -59,16 +59,17 @@ def deltas(lines: Sequence[Quality], resampler: Resampler | None = None) -> list
     for line in lines:
         groups.setdefault((line.workload, line.arm, line.metric, line.baseline), []).append(line)
     draws = resampler or Resampler()
-    return [_delta(sorted(group, key=lambda q: q.pair), draws) for group in groups.values()]
+    rows = _RowDraws(draws)
+    return [_delta(sorted(group, key=lambda q: q.pair), draws, rows) for group in groups.values()]
 
 
-def _delta(pairs: Sequence[Quality], resampler: Resampler) -> Delta:
+def _delta(pairs: Sequence[Quality], resampler: Resampler, row_draws: "_RowDraws") -> Delta:
     first = pairs[0]
     base = np.array([q.baseline_test for q in pairs])
     tuned = np.array([q.tuned_test for q in pairs])
     validation = np.array([q.tuned_validation for q in pairs])
     rows = min(min(len(q.baseline_errors), len(q.tuned_errors)) for q in pairs)
-    drawn = _row_draws(pairs, resampler) if rows else None
+    drawn = _resample_rows(pairs, row_draws) if rows else None
     won = float((tuned < base).sum() + 0.5 * (tuned == base).sum())
     low, high = wilson_interval(won, len(pairs))
     flags = [
@@ -134,35 +135,57 @@ def _conditional(base: Floats, tuned: Floats, drawn: tuple[Floats, Floats]) -> E
     return Estimate(point=point, low=low, high=high, n=len(base))
 
 
-def _row_draws(pairs: Sequence[Quality], resampler: Resampler) -> tuple[Floats, Floats]:
-    """Resample the test rows of each pair, both models together: errors of the resamples, (pairs, resamples).
+class _RowDraws:
+    """Draws of test rows with replacement, the same for all pairs with as many rows, whatever their workload."""
 
-    Pairs of one size share the drawn counts but not their order, which makes them independent.
-    """
-    base, tuned = np.empty((2, len(pairs), resampler.resamples))
+    def __init__(self, resampler: Resampler) -> None:
+        self.seed, self.resamples = resampler.seed, resampler.resamples
+        self._drawn: dict[int, tuple[list[npt.NDArray[np.uint16]], np.random.Generator]] = {}
+        self._orders: dict[int, list[npt.NDArray[np.intp]]] = {}
+
+    def mean_errors(self, errors: Floats) -> Floats:
+        """Return the mean error of each resample, (resamples, models). errors : (rows, models)."""
+        size = len(errors)
+        counts, _ = self._draw(size)
+        return np.concatenate([np.asarray(chunk.astype(np.float64) @ errors / size) for chunk in counts])
+
+    def order(self, size: int, place: int) -> npt.NDArray[np.intp]:
+        """Return the order in which the pair at that place takes the resamples: pairs are independent."""
+        _, rng = self._draw(size)
+        orders = self._orders.setdefault(size, [])
+        while len(orders) <= place:
+            orders.append(rng.permutation(self.resamples))
+        return orders[place]
+
+    def _draw(self, size: int) -> tuple[list[npt.NDArray[np.uint16]], np.random.Generator]:
+        """Count how often each row was drawn, (resamples, rows) in chunks, and return the generator to go on with."""
+        if size not in self._drawn:
+            rng = np.random.default_rng([self.seed, size, 1])
+            starts = range(0, self.resamples, CHUNK)
+            counts = [_count_draws(rng, min(CHUNK, self.resamples - start), size) for start in starts]
+            self._drawn[size] = (counts, rng)
+        return self._drawn[size]
+
+
+def _count_draws(rng: np.random.Generator, resamples: int, size: int) -> npt.NDArray[np.uint16]:
+    flat = rng.integers(0, size, size=(resamples, size)) + size * np.arange(resamples)[:, None]
+    return np.bincount(flat.ravel(), minlength=size * resamples).reshape(resamples, size).astype(np.uint16)
+
+
+def _resample_rows(pairs: Sequence[Quality], draws: _RowDraws) -> tuple[Floats, Floats]:
+    """Resample the test rows of each pair, both models together: errors of the resamples, (pairs, resamples)."""
+    base, tuned = np.empty((2, len(pairs), draws.resamples))
     by_size: dict[int, list[int]] = {}
     for place, q in enumerate(pairs):
         by_size.setdefault(len(q.baseline_errors), []).append(place)
     for size, places in by_size.items():
         errors = np.array([pairs[p].baseline_errors for p in places] + [pairs[p].tuned_errors for p in places]).T
-        rng = np.random.default_rng([resampler.seed, size, 1])
-        means = np.concatenate([_row_means(errors, chunk, rng) for chunk in _chunks(resampler.resamples)])
+        means = draws.mean_errors(errors)
         for column, place in enumerate(places):
-            order = rng.permutation(resampler.resamples)
+            order = draws.order(size, column)
             base[place] = _metric(pairs[place].metric, means[order, column])
             tuned[place] = _metric(pairs[place].metric, means[order, column + len(places)])
     return base, tuned
-
-
-def _chunks(total: int) -> list[int]:
-    return [min(CHUNK, total - start) for start in range(0, total, CHUNK)]
-
-
-def _row_means(errors: Floats, resamples: int, rng: np.random.Generator) -> Floats:
-    size = len(errors)
-    flat = rng.integers(0, size, size=(resamples, size)) + size * np.arange(resamples)[:, None]
-    counts = np.bincount(flat.ravel(), minlength=size * resamples).reshape(resamples, size)
-    return np.asarray(counts.astype(np.float64) @ errors / size)
 
 
 def _metric(name: str, mean_errors: Floats) -> Floats:
