@@ -17,7 +17,8 @@ from raybench.system.interference import judge as judge_quiet
 from recorded import by_block, good
 
 SIGNALS = re.compile(
-    r"others used .*|the hypervisor kept back .*|the CPU quota stopped .*|\d+ pages were swapped in|"
+    r"(others used|background load took) .*|the hypervisor kept back .*|the CPU quota stopped .*|"
+    r"\d+ pages were swapped in|"
     r"\d+ thermal throttle events"
 )
 FACTS = {  # the fingerprint of the method, by group

@@ -76,7 +76,7 @@ def test_a_doubtful_machine_is_told_what_to_do(found: Finding) -> None:
         doctor.governor("performance"),
         doctor.governor(None),
         doctor.gpus(()),
-        doctor.leftovers([]),
+        doctor.judge_leftovers([], []),
     ],
     ids=lambda found: found.name,
 )
@@ -129,16 +129,17 @@ def test_a_missing_data_file_is_a_warning_with_both_remedies(tmp_path: Path, mon
 def test_generated_files_are_removed_on_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAYBENCH_CACHE", str(tmp_path))
     made = files.generate_file("table-10.csv", lambda path: path.write_text("x\n") and None)
-    assert doctor.clean() == [made]
+    assert str(made) in doctor.clean()
     assert not made.exists()
 
 
-def test_processes_of_earlier_runs_are_listed_with_the_way_to_end_them() -> None:
+def test_what_killed_runners_left_is_listed_with_the_way_to_remove_it() -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
-        found = doctor.leftovers([psutil.Process(child.pid)])
+        found = doctor.judge_leftovers([psutil.Process(child.pid)], [Path("/dev/shm/x")])
         child.kill()
     assert found.verdict is Health.WARN
-    assert f"kill {child.pid}" in found.advice
+    assert found.value == f"process {child.pid}, /dev/shm/x"
+    assert "raybench doctor --clean" in found.advice
 
 
 def test_an_examination_gives_advice_for_all_that_is_not_ok() -> None:

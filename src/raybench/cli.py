@@ -90,9 +90,13 @@ def _judge_failures(opened: "Run", asked: "Settings") -> int:
     from raybench.execution import adaptive
 
     failed = adaptive.count_failures(opened)
-    if failed:
-        print(f"{failed} failed in this run; `retry=failed` measures them again", file=sys.stderr)
-    return 1 if failed else 0
+    if not failed or asked.study.accept_failed:
+        return 0
+    print(
+        f"{failed} failed in this run: retry=failed measures them again, accept_failed=true accepts them",
+        file=sys.stderr,
+    )
+    return 1
 
 
 def _pursue(opened: "Run", asked: "Settings") -> None:

@@ -3,7 +3,7 @@
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,11 @@ from typing import Any
 import psutil
 
 from raybench.backends import ray_probe
+from raybench.execution.leftovers import list_folders, remove_leftovers
 from raybench.model.clock import pause
-from raybench.model.plan import STEAL_SHARE
+from raybench.model.plan import BACKGROUND_SHARE, STEAL_SHARE
 from raybench.system import interference, machine, process_tree
-from raybench.system.kernel import THIS, Host, core_of
+from raybench.system.kernel import THIS, Host, core_of, memory_allowed, memory_used
 from raybench.workloads import files
 
 GIB = 2**30
@@ -45,13 +46,13 @@ class Finding:
 def examine(*, start_ray: bool = True, address: str | None = None, host: Host = THIS) -> list[Finding]:
     """Look at everything; `start_ray`: start, check and stop a local Ray cluster; `address`: look at that one."""
     _, physical, logical = machine.cpu_counts(host)
-    memory, swap = psutil.virtual_memory(), psutil.swap_memory()
+    swap = psutil.swap_memory()
     findings = [
         cores(usable=machine.usable_cpus(host), physical=physical, logical=logical, quota=machine.quota(host)),
         smt(logical=logical, shared=max(len(core_of(cpu, host)) for cpu in machine.affinity())),
         load(os.getloadavg()[0], logical=logical),
         *foreign(host),
-        at_least("memory", memory.available / GIB, MEMORY_GIB, "free", "end other programs, or choose a smaller study"),
+        memory(psutil.virtual_memory().available, allowed=memory_allowed(host), used=memory_used(host)),
         judge_swap(swap.used / GIB, swap.total / GIB),
         governor(host.text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
         turbo(host),
@@ -59,16 +60,18 @@ def examine(*, start_ray: bool = True, address: str | None = None, host: Host = 
         space(tempfile.gettempdir(), DISK_GIB, "make room, or point TMPDIR at a larger disk", host=host),
         gpus(machine.gpus()),
         *(data(name) for name in files.KNOWN),
-        leftovers(process_tree.list_tagged(process_tree.TAGS)),
+        judge_leftovers(process_tree.list_orphans(), list(list_folders())),
     ]
     if start_ray or address:
         findings += ray_findings(ray_probe.ask(address), joined=bool(address))
     return findings
 
 
-def clean() -> list[Path]:
-    """Remove the files that workloads generated; list what was removed. Data files stay."""
-    return files.clean()
+def clean() -> list[str]:
+    """Remove the files that workloads generated and what dead runners left; list what was removed. Data files stay."""
+    removed = [str(path) for path in files.clean()]
+    found = remove_leftovers()
+    return [*removed, *map(str, found.folders), *([str(replace(found, folders=()))] if found.others else [])]
 
 
 # --- the machine ----------------------------------------------------------------------------------
@@ -134,11 +137,9 @@ def others(share: float | None, top: Sequence[str]) -> Finding:
     if share is None:
         return Finding(name="others' CPU time", value="not readable here")
     value = f"{share:.1%} of all CPUs" + (f" ({', '.join(top)})" if top else "")
-    if share <= interference.FOREIGN_SHARE:
+    if share <= BACKGROUND_SHARE:
         return Finding(name="others' CPU time", value=value)
-    advice = (
-        f"end these programs: above {interference.FOREIGN_SHARE:.0%} every measurement is repeated, and then left out"
-    )
+    advice = f"end these programs: above {BACKGROUND_SHARE:.0%} every measurement is repeated, and then left out"
     return Finding(name="others' CPU time", value=value, verdict=Health.WARN, advice=advice)
 
 
@@ -158,6 +159,17 @@ def space(path: str, wanted: float, advice: str, *, host: Host = THIS) -> Findin
     except OSError:
         return Finding(name=path, value="not there", verdict=Health.WARN, advice=advice)
     return at_least(path, free / GIB, wanted, "free", advice)
+
+
+def memory(available: float, *, allowed: int | None, used: int | None) -> Finding:
+    """Judge the free memory, in bytes: of the machine, or of the container where that has less."""
+    if allowed is not None and allowed - (used or 0) < available:
+        left = max(0, allowed - (used or 0)) / GIB
+        advice = "give the container more memory (docker run --memory=8g), or choose a smaller study"
+        return at_least(
+            "memory", left, MEMORY_GIB, f"left of {allowed / GIB:.1f} GiB that the container allows", advice
+        )
+    return at_least("memory", available / GIB, MEMORY_GIB, "free", "end other programs, or choose a smaller study")
 
 
 def judge_swap(used: float, total: float) -> Finding:
@@ -209,13 +221,13 @@ def data(name: str) -> Finding:
     return Finding(name=f"data {name}", value=found, verdict=Health.WARN, advice=advice or reason)
 
 
-def leftovers(found: Sequence[psutil.Process]) -> Finding:
-    """List processes of runs; all of them are leftovers unless a run is going on."""
-    if not found:
-        return Finding(name="processes of earlier runs", value="none")
-    pids = " ".join(str(process.pid) for process in found)
-    advice = f"if no study is running, end them: kill {pids}"
-    return Finding(name="processes of earlier runs", value=str(len(found)), verdict=Health.WARN, advice=advice)
+def judge_leftovers(processes: Sequence[psutil.Process], folders: Sequence[Path]) -> Finding:
+    """List what runners left that were killed; those of a run that is going on are not among them."""
+    if not processes and not folders:
+        return Finding(name="leftovers of killed runs", value="none")
+    named = [*(f"process {process.pid}" for process in processes), *map(str, folders)]
+    advice = "the next `raybench run` removes them, or `raybench doctor --clean` now"
+    return Finding(name="leftovers of killed runs", value=", ".join(named), verdict=Health.WARN, advice=advice)
 
 
 def _busy() -> dict[tuple[int, str], float]:

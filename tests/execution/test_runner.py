@@ -231,7 +231,7 @@ def test_a_load_beside_a_run_disturbs_it_and_it_is_measured_again_when_quiet(tmp
         runner.run(jobs_in_order(run.plan), budget_s=60)
 
     assert attempts[0].status is Status.DISTURBED
-    assert "others used" in attempts[0].reason
+    assert "background load took" in attempts[0].reason
     assert [m.attempt for m in attempts[:2]] == [1, 2]
     assert lines(run) == tuple(attempts)
 

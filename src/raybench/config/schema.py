@@ -122,6 +122,7 @@ class LimitsFile(Strict, frozen=True, kw_only=True):
     task_timeout_s: Above0 | None
     cell_timeout_s: Above0
     steal_share: Share
+    background_share: Share
     runtime_env: dict[str, Any] | None
 
 
@@ -137,6 +138,7 @@ class Configuration(Strict, frozen=True, kw_only=True):
     size: Size | None
     seed: Natural
     oversubscribe: bool
+    accept_failed: bool
     retry: Annotated[Literal["failed"] | None, Meta(description="`failed` or nothing")]
     reports: Text
     limits: LimitsFile

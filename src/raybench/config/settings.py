@@ -170,6 +170,7 @@ def _study(
         target_half_width=study.target_half_width,
         oversubscribe=config.oversubscribe,
         retry_failed=config.retry == "failed",
+        accept_failed=config.accept_failed,
     )
 
 
@@ -179,6 +180,7 @@ def _limits(asked: LimitsFile) -> Limits:
         task_timeout_s=asked.task_timeout_s,
         cell_timeout_s=asked.cell_timeout_s,
         steal_share=asked.steal_share,
+        background_share=asked.background_share,
         runtime_env=asked.runtime_env,
     )
 

@@ -6,6 +6,7 @@ settings ... would reach the workers, and two shells would measure two things un
 
 import os
 import sys
+from collections.abc import Iterable
 
 from raybench.model.plan import Job, Spec
 
@@ -41,17 +42,17 @@ COMMON = {
 LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 
 
-def environment(spec: Spec, *, threads: int, job: Job | None = None) -> dict[str, str]:
+def environment(spec: Spec, *, threads: int, job: Job | None = None, named: Iterable[str] = ()) -> dict[str, str]:
     """Build a child's environment: what is kept of this process's own, thread variables, the backend's flags.
 
-    What the configuration lists under `environment`, for the job or else for the backend, is kept too.
+    What the configuration lists under `environment` is kept too: the job's list, or the spec's own and `named`.
     """
     joins = job is not None and job.cluster.address is not None
     kept = {name: os.environ[name] for name in (*KEPT, *(AUTHENTICATION if joins else ())) if name in os.environ}
     kept |= COMMON if joins else COMMON | LOOPBACK
     kept |= {name: str(threads) for name in THREAD_VARIABLES}
-    named = job.environment if job is not None else spec.environment
-    kept |= {name: os.environ[name] for name in named if name in os.environ}
+    names = job.environment if job is not None else (*spec.environment, *named)
+    kept |= {name: os.environ[name] for name in names if name in os.environ}
     kept |= {str(k): str(v) for k, v in spec.params.get("flags", {}).items()}
     kept["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(os.path.abspath(path) for path in sys.path if path))
     if job is not None:

@@ -12,8 +12,6 @@ from raybench.execution.sandbox import MEMORY, OWNER, PREFIX, remove_folder, rem
 from raybench.system import process_tree
 from raybench.system.kernel import GROUPS, list_groups, remove_group
 
-FORMER = ("raybench-????????", "rb????????")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leftovers:
@@ -23,17 +21,14 @@ class Leftovers:
     folders: tuple[Path, ...]
     semaphores: int = 0
 
+    @property
+    def others(self) -> int:
+        """Count what is no folder."""
+        return self.processes + self.semaphores
+
     def __str__(self) -> str:
-        parts = [
-            f"{count} {name}{'s' if count > 1 else ''}"
-            for count, name in (
-                (self.processes, "process"),
-                (len(self.folders), "folder"),
-                (self.semaphores, "semaphore"),
-            )
-            if count
-        ]
-        return ", ".join(parts).replace("processs", "processes")
+        counts = {"processes": self.processes, "folders": len(self.folders), "semaphores": self.semaphores}
+        return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
 
 
 def remove_leftovers() -> Leftovers:
@@ -51,14 +46,10 @@ def remove_leftovers() -> Leftovers:
     return Leftovers(processes=processes, folders=tuple(folders), semaphores=semaphores)
 
 
-def list_folders(*, former: bool = False) -> Iterator[Path]:
-    """Yield the folders of dead runners of this user, each locked until the next is asked for.
-
-    former : those that versions without locks left behind; wrong while one of these runs.
-    """
-    patterns = FORMER if former else (f"{PREFIX}????????",)
+def list_folders() -> Iterator[Path]:
+    """Yield the folders of dead runners of this user, each locked until the next is asked for."""
     for parent in dict.fromkeys((MEMORY, Path(tempfile.gettempdir()))):
-        for folder in sorted(path for pattern in patterns for path in parent.glob(pattern)):
+        for folder in sorted(parent.glob(f"{PREFIX}????????")):
             with _lock(folder) as locked:
                 if locked:
                     yield folder

@@ -1,6 +1,5 @@
 """Run the quality pass of a workload in child processes, one per core; nothing is timed, so they may run at once."""
 
-import json
 import os
 from collections.abc import Set
 from contextlib import ExitStack
@@ -12,7 +11,7 @@ from raybench.execution.sandbox import Home, Sandbox
 from raybench.execution.take import UNREADABLE, memory_limit
 from raybench.model.measurement import Quality
 from raybench.model.plan import Spec
-from raybench.model.serialize import from_json, to_json
+from raybench.model.serialize import decode, to_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +60,7 @@ def _read(child: Child, bounds: Bounds) -> tuple[list[Quality], str]:
     lines = []
     for text in child.lines(bounds):
         try:
-            lines.append(from_json(Quality, json.loads(text)))
+            lines.append(decode(Quality, text))
         except UNREADABLE as error:
             return lines, f"an answer cannot be read: {type(error).__name__}: {error}"
     ending = child.end()

@@ -15,8 +15,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import psutil
-
 from raybench.model.errors import RaybenchError
 from raybench.system import process_tree
 from raybench.system.meter import COUNTER, Meter
@@ -137,7 +135,7 @@ class Sandbox:
             self._pids.update(self.meter.processes())
             process_tree.end(self.tag, members=self.meter.processes)
             self.strays = tuple(process_tree.end_strays(self._known, self._others))
-            process_tree.reap(keep=self._beside.pids if self._beside else ())
+            process_tree.reap(keep=self._pids | (self._beside.pids if self._beside else set()))
             self.peak_bytes = self.meter.peak_bytes()
         finally:
             self.meter.close()
@@ -164,7 +162,7 @@ def remove_semaphores(pids: Iterable[int]) -> int:
     """Remove what loky's workers leave in shared memory when they are killed; return how many there were."""
     removed = 0
     for pid in pids:
-        if not psutil.pid_exists(pid):
+        if not process_tree.is_alive(pid):
             for file in MEMORY.glob(f"sem.loky-{pid}-*"):
                 with suppress(OSError):
                     file.unlink()

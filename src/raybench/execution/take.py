@@ -1,6 +1,5 @@
 """Take one measurement in a fresh child, watch it, and say what became of it. Nothing is stored here."""
 
-import json
 from dataclasses import dataclass, replace
 
 import psutil
@@ -11,7 +10,7 @@ from raybench.execution.ray_head_process import Head
 from raybench.execution.sandbox import Home, Sandbox
 from raybench.model.measurement import Disturbance, HeadUse, HeadUsed, Measurement
 from raybench.model.plan import Job, Status
-from raybench.model.serialize import from_json, to_json
+from raybench.model.serialize import decode, to_json
 from raybench.system import interference, kernel
 
 MEMORY_SHARE = 0.9  # of the memory allowed here, where no limit is asked for: before the kernel kills at random
@@ -74,7 +73,7 @@ def _watch(job: Job, box: Sandbox, head: Head | None, token: str) -> Watched:
         return Watched(
             spawned=child.spawned,
             ending=ending,
-            disturbance=watch.after(steal_share=job.limits.steal_share),
+            disturbance=watch.after(steal_share=job.limits.steal_share, background_share=job.limits.background_share),
             cpu_s=box.cpu_s() - cpu_before,
             limit_bytes=limit,
             oom_kills=box.meter.oom_kills(),
@@ -100,7 +99,7 @@ def classify(job: Job, watched: Watched) -> Measurement:
 
 def _read(job: Job, line: str) -> Measurement:
     try:
-        measured = from_json(Measurement, json.loads(line))
+        measured = decode(Measurement, line)
     except UNREADABLE as error:
         reason = f"the child's answer cannot be read: {type(error).__name__}: {error}; it began with {line[:80]!r}"
         return Measurement.of(job, Status.FAILED, reason)

@@ -1,6 +1,5 @@
 """Verify every pair: one child process per backend, so that each arm has its own environment and its own head."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,7 +12,7 @@ from raybench.execution.sandbox import Home, Sandbox
 from raybench.execution.take import UNREADABLE, memory_limit
 from raybench.execution.verify_backend import Verified, disagreements
 from raybench.model.plan import Limits, Role, Spec, Status, Tag
-from raybench.model.serialize import from_json, to_json
+from raybench.model.serialize import decode, to_json
 from raybench.planning.planner import unsuitable
 from raybench.system import machine
 
@@ -56,6 +55,7 @@ def verify_all(settings: Settings) -> Iterator[Verified]:
                     gpus=gpus,
                     seed=study.seed,
                     timeout_s=study.limits.cell_timeout_s,
+                    environment=study.environment,
                 )
                 yield from _verify(batch, home)
 
@@ -106,6 +106,7 @@ class _Batch:
     gpus: float
     seed: int
     timeout_s: float  # for each workload
+    environment: tuple[str, ...]  # names of variables that the study's code needs
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -144,14 +145,15 @@ def _in_child(batch: _Batch, home: Home) -> Iterator[Verified]:
     """Yield what one child answers; where it ends too early, the workload that it was at is failed."""
     names = [spec.name for spec in batch.workloads]
     with Sandbox(home, "v") as box:
-        env = environment(batch.backend, threads=batch.shape[1]) | box.variables
+        named = [*batch.environment, *(name for spec in batch.workloads for name in spec.environment)]
+        env = environment(batch.backend, threads=batch.shape[1], named=named) | box.variables
         bounds = Bounds(timeout_s=batch.timeout_s, memory_bytes=memory_limit(None), held_bytes=box.held_bytes)
         with Child("raybench.execution.worker", env=env, cwd=box.scratch) as child:
             box.add(child.process.pid)
             child.send(batch.request())
             for text in child.lines(bounds):
                 try:
-                    one = from_json(Verified, json.loads(text))
+                    one = decode(Verified, text)
                     names.remove(one.workload)
                 except UNREADABLE:
                     break

@@ -23,7 +23,7 @@ from raybench.model.clock import now
 from raybench.model.errors import one_line
 from raybench.model.measurement import Measurement
 from raybench.model.plan import Job, Limits, Spec
-from raybench.model.serialize import from_json, to_json
+from raybench.model.serialize import encode, from_json
 from raybench.system import process_tree
 
 STDOUT_FD, STDERR_FD = 1, 2
@@ -46,9 +46,9 @@ def serve(answers: Callable[[Mapping[str, Any], float], Iterator[Any]]) -> int:
     if request.get("affinity"):
         os.sched_setaffinity(0, request["affinity"])
     os.set_inheritable(int(os.environ[RESULT_FD]), False)  # a daemon that held it would keep the runner waiting
-    with os.fdopen(int(os.environ[RESULT_FD]), "w", encoding="utf-8") as out:
+    with os.fdopen(int(os.environ[RESULT_FD]), "wb") as out:
         for line in answers(request, first_line):
-            out.write(json.dumps(to_json(line)) + "\n")
+            out.write(encode(line) + b"\n")
             out.flush()
     return 0
 

@@ -147,6 +147,7 @@ class Cell:
         return digest([self.workload.identity, self.backend.identity, *shape])[:12]
 
 
+BACKGROUND_SHARE = 0.05  # of the machine's CPU time: the half-width that a study is planned for
 STEAL_SHARE = 0.01  # time that the hypervisor keeps back slows a measurement one to one
 
 
@@ -158,6 +159,7 @@ class Limits:
     task_timeout_s: float | None = None  # enforced where the backend can end one task
     cell_timeout_s: float = 300.0
     steal_share: float = STEAL_SHARE  # of the machine's CPU time, 0 to 1; a measurement with more is disturbed
+    background_share: float = BACKGROUND_SHARE  # the same, for the CPU time of other programs
     runtime_env: Mapping[str, Any] | None = None  # Ray only
 
 
@@ -234,6 +236,7 @@ class Study:
     target_half_width: float = 0.05
     oversubscribe: bool = False
     retry_failed: bool = False
+    accept_failed: bool = False
     about: str = ""
     environment: tuple[str, ...] = ()  # names of environment variables that every cell's code needs
 

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 
 from raybench.model.clock import now, pause
 from raybench.model.measurement import Disturbance
-from raybench.model.plan import STEAL_SHARE
+from raybench.model.plan import BACKGROUND_SHARE, STEAL_SHARE
 from raybench.system.kernel import THIS, Host, own_group, parse_keyed
 
 WINDOW_S = 0.2  # before a measurement; long enough for 20 ticks of /proc/stat on each CPU
-FOREIGN_SHARE = 0.05  # of the machine's CPU time: the half-width that a study is planned for
 # Machine and tree are read a moment apart, and /proc/stat counts ticks of 10 ms, cut off at both ends of the window.
 # A share alone would let one tick disturb a short window: so many seconds must be passed as well.
 WINDOW_ALLOWANCE_S = 0.02  # two ticks; what 5 % of 0.2 s is on two CPUs
@@ -53,7 +52,7 @@ class Span:
         return (self.last.at - self.first.at) * self.last.cpus
 
     @property
-    def foreign_s(self) -> float | None:
+    def background_s(self) -> float | None:
         """CPU seconds that others used: machine busy minus the study's own; never below 0."""
         busy = _growth(self.first.busy_s, self.last.busy_s)
         return None if busy is None else max(0.0, busy - (self.last.own_s - self.first.own_s))
@@ -79,12 +78,19 @@ def read(own_cpu_s: Callable[[], float], host: Host = THIS) -> Reading:
     )
 
 
-def judge(before: Span | None, during: Span, *, steal_share: float = STEAL_SHARE) -> Disturbance:
+def judge(
+    before: Span | None,
+    during: Span,
+    *,
+    steal_share: float = STEAL_SHARE,
+    background_share: float = BACKGROUND_SHARE,
+) -> Disturbance:
     """Say how quiet it was and, by the rules above, whether the measurement is disturbed.
 
     before : an idle window just before; None where there was none. Steal, throttling, swap and heat are taken from
     its start to the end of the measurement.
-    steal_share : time that the hypervisor may keep back, of the machine's CPU time, 0 to 1.
+    steal_share, background_share : time that the hypervisor may keep back, and that others may use, of the machine's
+    CPU time, 0 to 1.
     """
     whole = Span(first=before.first if before else during.first, last=during.last)
     steal_s = _growth(whole.first.steal_s, whole.last.steal_s)
@@ -93,18 +99,19 @@ def judge(before: Span | None, during: Span, *, steal_share: float = STEAL_SHARE
     heat = _count(whole.first.overheated, whole.last.overheated)
     stolen = None if steal_s is None else round(_share(steal_s, whole), 4)  # judged as it is stored
     reasons = [
-        before is not None and _foreign(before, WINDOW_ALLOWANCE_S, "before the start"),
-        _foreign(during, DURING_ALLOWANCE_S, "during the measurement"),
+        before is not None and _background(before, background_share, WINDOW_ALLOWANCE_S, "before the start"),
+        _background(during, background_share, DURING_ALLOWANCE_S, "during the measurement"),
         (stolen or 0.0) > steal_share
         and (steal_s or 0.0) > STEAL_ALLOWANCE_S
-        and f"the hypervisor kept back {stolen:.1%} of the CPU time, allowed are {steal_share:.1%}",
+        and f"the hypervisor kept back {stolen:.1%} of the CPU time, "
+        f"allowed are {steal_share:.1%} (limits.steal_share)",
         throttled and f"the CPU quota stopped the study in {throttled} periods",
         swapped and f"{swapped} pages were swapped in",
         heat and f"{heat} thermal throttle events",
     ]
     return Disturbance(
-        foreign_before=None if before is None else _foreign_share(before),
-        foreign_during=_foreign_share(during),
+        foreign_before=None if before is None else _background_share(before),
+        foreign_during=_background_share(during),
         steal=stolen,
         throttled=throttled,
         swapped_in=swapped,
@@ -140,24 +147,29 @@ class Watch:
         self._start = self._before.last
         return self._before
 
-    def after(self, *, steal_share: float = STEAL_SHARE) -> Disturbance:
+    def after(self, *, steal_share: float = STEAL_SHARE, background_share: float = BACKGROUND_SHARE) -> Disturbance:
         """Judge the time since `before`, or since this watch began."""
-        return judge(self._before, Span(first=self._start, last=self.reading()), steal_share=steal_share)
+        during = Span(first=self._start, last=self.reading())
+        return judge(self._before, during, steal_share=steal_share, background_share=background_share)
 
 
-def _foreign(span: Span, allowance_s: float, when: str) -> str:
-    used, share = span.foreign_s, _foreign_share(span)
-    if used is None or share is None or share <= FOREIGN_SHARE or used <= allowance_s + 1e-9:
+def _background(span: Span, allowed: float, allowance_s: float, when: str) -> str:
+    used, share = span.background_s, _background_share(span)
+    if used is None or share is None or share <= allowed or used <= allowance_s + 1e-9:
         return ""
-    return f"others used {share:.1%} of the CPU time {when}, allowed are {FOREIGN_SHARE:.0%}"
+    return (
+        f"background load took {share:.1%} of the CPU time {when}, allowed are {allowed:.0%} "
+        "(limits.background_share, and `raybench doctor` names the programs)"
+    )
 
 
-def _foreign_share(span: Span) -> float | None:
-    return None if span.foreign_s is None else round(_share(span.foreign_s, span), 4)
+def _background_share(span: Span) -> float | None:
+    return None if span.background_s is None else round(_share(span.background_s, span), 4)
 
 
 def _share(seconds: float, span: Span) -> float:
-    return seconds / span.capacity_s if span.capacity_s > 0 else 0.0
+    # /proc/stat is cut to ticks, so that a short window may show more than the machine has to give
+    return min(1.0, seconds / span.capacity_s) if span.capacity_s > 0 else 0.0
 
 
 def _growth(first: float | None, last: float | None) -> float | None:

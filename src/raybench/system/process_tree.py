@@ -85,6 +85,13 @@ def descend(pids: Iterable[int]) -> list[psutil.Process]:
     return [process for process in everyone if process.pid in wanted]
 
 
+def is_alive(pid: int) -> bool:
+    """Return whether a process runs; one that is dead and not yet buried does not."""
+    with suppress(psutil.Error):
+        return str(psutil.Process(pid).status()) != psutil.STATUS_ZOMBIE
+    return False
+
+
 def list_children() -> set[int]:
     """List the pids of this process's children, adopted orphans included."""
     return {child.pid for child in psutil.Process().children()}
