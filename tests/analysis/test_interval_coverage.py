@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from raybench.analysis.metg import LEVELS, Ladder
+from raybench.analysis.metg import LEVELS, Sweep
 from raybench.model.stats import Resampler, median_rank_ci, ratio
 
 BLOCKS = 10
@@ -79,7 +79,7 @@ def test_intervals_of_metg_hold_the_true_one(noise: str) -> None:
     hits = dict.fromkeys(LEVELS, 0)
     for _ in range(STUDIES):
         wobble = NOISES[noise](rng, (len(works) + 1, BLOCKS))
-        drawn = Ladder(works=works, tasks=tasks, cpus=cpus, walls=exact[:, None] * wobble[1:], unit=unit_s * wobble[0])
+        drawn = Sweep(works=works, tasks=tasks, cpus=cpus, walls=exact[:, None] * wobble[1:], unit=unit_s * wobble[0])
         for level in LEVELS:
             found = drawn.metg(level, DRAWS).granularity
             hits[level] += found.low <= truth / (1 - level) <= found.high

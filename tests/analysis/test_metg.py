@@ -109,7 +109,7 @@ def test_a_curve_that_turns_back_gives_the_rung_itself() -> None:
 
 def test_granularity_includes_overhead_and_idle() -> None:
     """0.25 s of work and 0.05 s of overhead on each of 2 cores: 0.3 core-seconds per task, efficiency 5/6."""
-    rung = study(2, overhead_s=0.05, dispatch_s=0).rungs[0]
+    rung = study(2, overhead_s=0.05, dispatch_s=0).steps[0]
     assert rung.granularity.point == pytest.approx(0.3)
     assert rung.efficiency.point == pytest.approx(5 / 6)
     assert rung.work_s == pytest.approx(0.25)
@@ -127,7 +127,7 @@ def test_only_task_lengths_that_every_block_has_are_used() -> None:
     data = [measured(BASE, b, 1.0, ladder=ladder(1, overhead_s=0, dispatch_s=0)) for b in range(6)]
     data += [measured(where, b, 1.0, ladder=whole if b else whole[:-3]) for b in range(6)]
     (curve,) = curves(Dataset(planned([BASE, where], blocks=6), data), DRAWS)
-    assert len(curve.rungs) == len(whole) - 3
+    assert len(curve.steps) == len(whole) - 3
 
 
 def test_an_unequal_number_of_tasks_is_flagged() -> None:

@@ -135,7 +135,7 @@ def test_start_up_takes_the_least_of_each_backend_and_no_loop(findings):
 def test_the_ladder_is_drawn_from_the_bare_loop(findings):
     ((cpus, (curve,)),) = granularity.series(findings).panels
     assert cpus == 2
-    longest = max(curve.rungs, key=lambda rung: rung.work)
+    longest = max(curve.steps, key=lambda step: step.work)
     assert longest.efficiency.point == pytest.approx(256 / 258, rel=0.01)
 
 

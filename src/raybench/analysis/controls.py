@@ -168,7 +168,7 @@ def _ratio_row(
 
 
 def _sleep(of: CellData, resampler: Resampler) -> Iterator[ControlRow]:
-    """Compare with whole rounds of waiting tasks; the loop must meet it, others must not beat it."""
+    """Compare with whole rounds of waiting tasks; the baseline must meet it, others must not beat it."""
     cell = of.cell
     if cell.backend.is_control:
         return

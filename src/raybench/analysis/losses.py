@@ -1,6 +1,6 @@
 """Where the core-seconds of a measurement went: terms that add up to P x T, and the POP metrics.
 
-useful     seconds that the same tasks took in the one-thread loop of the same block (as far as they were run)
+useful     seconds that the same tasks took in the sequential baseline of the same block (as far as they were run)
 inflation  what they took longer here: contention, more threads than one, per-task work inside the stamps
 dispatch   waiting for a task: before the first and between two tasks of a worker, and from the last task's end
            until the driver had all results: submitting, sending, collecting, serialising
@@ -55,7 +55,7 @@ class Pop:
     balance: float  # LB = mean busy / max busy
     communication: float  # CommE = max busy / T
     parallel: float  # PE
-    computation: float  # CompScal = busy of the one-thread loop / busy here
+    computation: float  # CompScal = busy of the sequential baseline / busy here
     total: float  # GE
 
 
@@ -124,7 +124,7 @@ def _lost(cell: Cell, line: Lanes, m: Measurement, base: Measurement, *, inclusi
 
 
 def useful_seconds(tasks: Sequence[TaskStamp], base: Sequence[TaskStamp]) -> float:
-    """Sum what the loop took for the same tasks, up to the steps done where a task was stopped early."""
+    """Sum what the baseline took for the same tasks, up to the steps done where a task was stopped early."""
     alone = {t.index: t for t in base}
     return math.fsum(_seconds_to(alone[t.index], t.steps) for t in tasks if t.index in alone)
 

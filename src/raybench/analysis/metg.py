@@ -1,6 +1,6 @@
 """METG(x): the smallest average task granularity at which a backend keeps efficiency x.
 
-From the ladder of task lengths: fixed work, constant number of tasks, warm, against the loop's rate in the same block.
+From the granularity sweep: fixed work, constant number of tasks, warm, against the baseline of the same block.
 Source: Slaughter et al. 2020, "Task Bench" (arXiv:1908.05790).
 """
 
@@ -19,7 +19,7 @@ from raybench.model.stats import INSUFFICIENT, MIN_BLOCKS, Resampler, interval
 
 Floats = npt.NDArray[np.float64]
 LEVELS = (0.5, *BAND)  # 0.5 compares with Task Bench
-OPEN_SHARE = 0.025  # of resamples beyond an end of the ladder: then that bound is open
+OPEN_SHARE = 0.025  # of resamples beyond an end of the sweep: then that bound is open
 WRONG, MOST_EFFICIENCY = "timed wrongly", 1.5  # no backend is half as fast again as a bare loop
 
 
@@ -27,7 +27,7 @@ WRONG, MOST_EFFICIENCY = "timed wrongly", 1.5  # no backend is half as fast agai
 class Metg:
     """METG at one level of efficiency, in seconds.
 
-    mark : '' measured; '<' below the shortest task of the ladder; '>' never reached. Then the points are bounds.
+    mark : '' measured; '<' below the shortest task of the sweep; '>' never reached. Then the points are bounds.
     granularity : wall x P / N, overhead and idle included. work : useful time of a task there, level x granularity.
     """
 
@@ -38,7 +38,7 @@ class Metg:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rung:
+class SweepStep:
     """One task length. work : units per task; work_s : the same in seconds of the bare loop."""
 
     work: int
@@ -49,12 +49,12 @@ class Rung:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curve:
-    """One backend's ladder, longest tasks first. peak : largest efficiency; NaN without data."""
+    """The sweep of one backend, longest tasks first. peak : largest efficiency; NaN without data."""
 
     cell: Cell
     n: int
     tasks: int
-    rungs: tuple[Rung, ...] = ()
+    steps: tuple[SweepStep, ...] = ()
     metg: tuple[Metg, ...] = ()
     peak: float = float("nan")
     reason: str = ""
@@ -75,22 +75,22 @@ def _curve(of: CellData, resampler: Resampler, levels: Sequence[float]) -> Curve
     blocks = sorted(mine.keys() & theirs.keys())
     works = _common_works([mine[b] for b in blocks])
     if not works:
-        reason = of.reason() or ("no ladder of the one-thread loop in the same block" if mine else "no ladder")
+        reason = of.reason() or ("the sequential baseline has no sweep in the same block" if mine else "no sweep")
         return Curve(cell=cell, n=0, tasks=0, reason=reason)
     points = [{p.work: p for p in mine[b]} for b in blocks]
     walls = np.array([[found[w].wall_s for found in points] for w in works])
     tasks = {found[w].tasks for found in points for w in works}
     unit = np.array([_unit(theirs[b]) for b in blocks])
-    ladder = Ladder(works=np.array(works, float), tasks=max(tasks), cpus=cell.cpus, walls=walls, unit=unit)
-    rungs = ladder.rungs(resampler)
-    peak = max(rung.efficiency.point for rung in rungs)
+    sweep = Sweep(works=np.array(works, float), tasks=max(tasks), cpus=cell.cpus, walls=walls, unit=unit)
+    steps = sweep.steps(resampler)
+    peak = max(step.efficiency.point for step in steps)
     flags = [("unequal numbers of tasks", len(tasks) > 1), (WRONG, peak >= MOST_EFFICIENCY)]
     return Curve(
         cell=cell,
         n=len(blocks),
-        tasks=ladder.tasks,
-        rungs=rungs,
-        metg=tuple(ladder.metg(level, resampler) for level in levels),
+        tasks=sweep.tasks,
+        steps=steps,
+        metg=tuple(sweep.metg(level, resampler) for level in levels),
         peak=peak,
         reason=of.reason(),
         flags=tuple(flag for flag, true in flags if true),
@@ -98,7 +98,7 @@ def _curve(of: CellData, resampler: Resampler, levels: Sequence[float]) -> Curve
 
 
 def _common_works(ladders: Sequence[Sequence[LadderPoint]]) -> list[int]:
-    """List the task lengths that every block has, longest first: a ladder may end early where nothing is left."""
+    """List the task lengths that every block has, longest first: a sweep may end early where nothing is left."""
     common = set.intersection(*({p.work for p in ladder} for ladder in ladders)) if ladders else set()
     return sorted(common, reverse=True)
 
@@ -110,7 +110,7 @@ def _unit(ladder: Sequence[LadderPoint]) -> float:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ladder:
+class Sweep:
     """The numbers behind a curve. works : (points,), falling; walls : (points, blocks); unit : (blocks,)."""
 
     works: Floats
@@ -119,13 +119,13 @@ class Ladder:
     walls: Floats
     unit: Floats
 
-    def rungs(self, resampler: Resampler) -> tuple[Rung, ...]:
+    def steps(self, resampler: Resampler) -> tuple[SweepStep, ...]:
         """Estimate granularity and efficiency of each task length."""
         gran, eff, _ = self._medians()
         drawn = self._drawn(resampler) if self._enough() else None
         unit = float(np.median(self.unit))
         return tuple(
-            Rung(
+            SweepStep(
                 work=int(work),
                 work_s=float(work * unit),
                 granularity=self._estimate(gran[0, j], None if drawn is None else drawn[0][:, j]),
@@ -176,8 +176,8 @@ class Ladder:
 def find_crossing(works: Floats, gran: Floats, eff: Floats, unit: Floats, level: float) -> Floats:
     """Find METG of many curves at once: inf where the level is never reached, 0 where no task is short enough.
 
-    Between two rungs the wall time is taken as linear in the work, which is exact for a constant overhead per
-    task; a bend between two rungs makes the result too large, never too small.
+    Between two steps the wall time is taken as linear in the work, which is exact for a constant overhead per
+    task; a bend between two steps makes the result too large, never too small.
     works : (points,), falling. gran, eff : (sets, points). unit : (sets,).
     """
     sets = np.arange(len(gran))
@@ -185,7 +185,7 @@ def find_crossing(works: Floats, gran: Floats, eff: Floats, unit: Floats, level:
     at = np.argmin(np.where(reached, gran, np.inf), axis=1)
     after = np.minimum(at + 1, len(works) - 1)
     gran_at, gran_after = gran[sets, at], gran[sets, after]
-    found = gran_at.copy()  # a curve that turns back on itself: the rung itself
+    found = gran_at.copy()  # a curve that turns back on itself: the step itself
     inner = (gran_after < gran_at) & (after > at)
     slope = (gran_at - gran_after)[inner] / (works[at] - works[after])[inner]
     offset = gran_after[inner] - slope * works[after][inner]

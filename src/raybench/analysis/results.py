@@ -64,8 +64,8 @@ class Findings:
     aside: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def ladders(self) -> frozenset[str]:
-        """Name the workloads that are ladders of task lengths: METG is their result, not a speedup."""
+    def sweeps(self) -> frozenset[str]:
+        """Name the workloads that are granularity sweeps: METG is their result, not a speedup."""
         return frozenset(curve.cell.workload.name for curve in self.curves)
 
     @property

@@ -22,7 +22,7 @@ def budgets(lines: Iterable[Measurement]) -> Budgets:
 
 
 def ending(task: TaskStamp, m: Measurement, full: Budgets) -> str:
-    """Say how a task of a measurement ended: `done`, `fewer steps`, `failed`; `unknown` where no arm ran it in full."""
+    """Say how a task of a measurement ended: `done`, `fewer steps`, `failed`; `unknown` if none ran it in full."""
     if task.error:
         return "failed"
     if m.steps_done == m.steps_asked:

@@ -22,7 +22,7 @@ Floats = npt.NDArray[np.float64]
 PAIRS = 10  # fewer (split, search seed) pairs are flagged
 TEST_ROWS = 30  # fewer test rows are flagged
 CHUNK = 1_000  # resamples of test rows drawn at once
-FULL_WORK = 0.999  # of the steps asked for; an arm that did less stopped early
+FULL_WORK = 0.999  # of the steps asked for; a backend that did less stopped early
 PRODUCT_ERROR = 0.01  # the factors of a split may miss the total by that much
 
 
@@ -210,7 +210,7 @@ class EarlyStopping:
     total : makespan of the baseline, which runs all steps, / that of the cell. saving : busy seconds of the baseline /
     those of the cell. efficiency : busy seconds of the cell / (P x makespan). saving_steps : the saving counted in
     steps. same_resources : the threaded baseline on P cores / the cell; None if not measured.
-    product_error : product / total - 1; what the loop spends between its tasks.
+    product_error : product / total - 1; what the baseline spends between its tasks.
     """
 
     cell: Cell

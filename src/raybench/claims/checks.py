@@ -25,7 +25,7 @@ def utilisation(selection: Selection) -> Iterator[Sample]:
 
 
 def utilisation_ratio(selection: Selection) -> Iterator[Sample]:
-    """Return the cores that the cell keeps busy / those that the one-thread loop does."""
+    """Return the cores that the cell keeps busy / those that the sequential baseline does."""
     for of in selection.cells:
         base = of.baseline
         found = selection.ratio(of, base, _busy_cores) if base is not of else None
@@ -50,7 +50,7 @@ def tasks(selection: Selection) -> Iterator[Sample]:
 
 
 def search_share(selection: Selection) -> Iterator[Sample]:
-    """Return the search's share of everything that the one-thread loop does, loading of libraries and data included."""
+    """Return the search's share of all that the sequential baseline does, loading of libraries and data included."""
     for of in selection.baselines:
         good = [m for m in of.in_order if makespan(m)]
         if good:
@@ -86,7 +86,7 @@ def failures_handled(selection: Selection) -> Iterator[Sample]:
 
 
 def fit_ratio(selection: Selection, *, at_least: float) -> Iterator[Sample]:
-    """Return one task / another with fewer steps, both in the one-thread loop: how far a "speedup" of two fits can go.
+    """Return one task / another with fewer steps, both in the baseline: how far a "speedup" of two fits can go.
 
     The fit with the most steps / that with the fewest; the note counts the pairs of fits that differ `at_least` so.
     """

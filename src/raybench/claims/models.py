@@ -1,4 +1,4 @@
-"""Quantities by arithmetic from measured start-up and from the task-length ladder (METHODOLOGY: start-up, METG)."""
+"""Quantities by arithmetic from measured start-up and from the granularity sweep (METHODOLOGY: start-up, METG)."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ AT_LEAST, AT_MOST = ">", "<"  # censoring marks of METG
 
 
 def start_up_s(selection: Selection) -> Iterator[Sample]:
-    """Return the seconds that a cold cell spends outside its makespan beyond what the loop spends there."""
+    """Return the seconds that a cold cell spends outside its makespan beyond what the baseline spends there."""
     for of, extra in _extra(selection):
         yield selection.sample(of, median_rank_ci(extra))
 
@@ -58,13 +58,13 @@ def metg_work(selection: Selection, *, level: float) -> Iterator[Sample]:
 def _metg_sample(selection: Selection, of: CellData, curve: Curve, found: Metg) -> Sample:
     """Give a censored METG an interval that reaches to the end of the sweep and no further."""
     work, why = found.work, ""
-    rungs = [rung.work_s for rung in curve.rungs]
+    steps = [step.work_s for step in curve.steps]
     if found.mark == AT_LEAST or math.isinf(work.low):
-        work = replace(work, point=max(rungs), low=min(work.low, max(rungs)), high=math.inf)
-        why = f"not reached with tasks of {units.duration(max(rungs))}"
+        work = replace(work, point=max(steps), low=min(work.low, max(steps)), high=math.inf)
+        why = f"not reached with tasks of {units.duration(max(steps))}"
     elif found.mark == AT_MOST:
-        work = replace(work, point=min(rungs), low=0.0, high=max(work.high, min(rungs)))
-        why = f"kept down to the shortest task, {units.duration(min(rungs))}"
+        work = replace(work, point=min(steps), low=0.0, high=max(work.high, min(steps)))
+        why = f"kept down to the shortest task, {units.duration(min(steps))}"
     return selection.sample(of, work, note=why)
 
 

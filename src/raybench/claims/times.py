@@ -19,7 +19,7 @@ TASKS_PER_CORE = (
 
 
 def speedup(selection: Selection) -> Iterator[Sample]:
-    """Return the one-thread loop / the cell, where both do the same work."""
+    """Return the sequential baseline / the cell, where both do the same work."""
     yield from _same_work(selection, lambda of: (np.asarray, ""))
 
 
@@ -56,7 +56,7 @@ def serial_fraction(selection: Selection) -> Iterator[Sample]:
 
 
 def search_speedup(selection: Selection) -> Iterator[Sample]:
-    """Return the one-thread loop over the full search / the cell, less work or not; the note says how much work."""
+    """Return the sequential baseline over the full search / the cell, less work or not; the note says how much work."""
     for of in selection.cells:
         base = of.baseline
         found = selection.ratio(base, of) if base is not of else None
@@ -126,7 +126,7 @@ def workload_ratio(selection: Selection, *, against: str, with_data: bool) -> It
 
 
 def speedup_with_data(selection: Selection) -> Iterator[Sample]:
-    """Return the one-thread loop / the cell, the journey of the data to the workers included, start-up not."""
+    """Return the sequential baseline / the cell, the journey of the data to the workers included, start-up not."""
     yield from _same_work(selection, lambda of: (np.asarray, ""), metric=brought)
 
 
@@ -160,7 +160,7 @@ def _same_work(
     metric: Metric | None = None,
     least_cpus: int = 1,
 ) -> Iterator[Sample]:
-    """Yield a function of the speedup of every cell that does the loop's work.
+    """Yield a function of the speedup of every cell that does the work of the baseline.
 
     change : from a cell to the function, and why the cell is not judged ('' where it is).
     """

@@ -39,9 +39,9 @@ class Row:
     makespan, cold, start_up, warm_up, shutdown : median with rank interval.
     base_kind : words for the base of `speedup`, e.g. `sequential, 1 thread`; '' where there is no base.
     base : the base's warm makespan; base_cold : the base's cold time.
-    speedup, speedup_cold, efficiency : against the one-thread loop only. None where the work differs:
+    speedup, speedup_cold, efficiency : against the sequential baseline only. None where the work differs:
         then `time_to_score` (base makespan / makespan at less work) is given instead.
-    gain : against the loop with library threads on all P cores; never an efficiency.
+    gain : against the loop whose library threads use all P cores; never an efficiency.
     relative : against the same backend on one core.
     cap : largest efficiency that N equal tasks on P workers allow, N / (P ceil(N / P)).
     work_ratio : steps done / steps asked; 1 where every task ran in full.

@@ -123,7 +123,7 @@ def decisions(findings: Findings) -> list[Decision]:
         for found in curve.metg:
             if found.level == KEPT:
                 shortest.setdefault((curve.cell.backend.name, curve.cell.cpus), (found.work, found.mark))
-    rows = [row for row in findings.rows if row.cell.workload.name not in findings.ladders]
+    rows = [row for row in findings.rows if row.cell.workload.name not in findings.sweeps]
     return decide(rows, floors=findings.controls.floor, shortest=shortest)
 
 
@@ -169,7 +169,7 @@ def _cells(run: RunData, findings: Findings) -> Section:
     warm = cells.warm(rows, verdicts=run.plan.verdicts)
     parts = (
         warm,
-        cells.cold([row for row in rows if row.cell.workload.name not in findings.ladders]),
+        cells.cold([row for row in rows if row.cell.workload.name not in findings.sweeps]),
         cells.gain(rows),
         cells.time_to_score(rows),
         cells.relative(rows),

@@ -14,14 +14,14 @@ DOCUMENTED = ((0.01, "Ray's documentation: 10 ms"), (1.0, "documented rule: 1 s"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """The curves with rungs, by P."""
+    """The curves with steps, by P."""
 
     panels: tuple[tuple[int, tuple[Curve, ...]], ...]
 
 
 def series(findings: Findings) -> Series | None:
-    """Take every curve that has rungs; one panel per P."""
-    curves = [curve for curve in findings.curves if curve.rungs]
+    """Take every curve that has steps; one panel per P."""
+    curves = [curve for curve in findings.curves if curve.steps]
     counts = sorted({curve.cell.cpus for curve in curves})
     made = tuple((cpus, tuple(c for c in curves if c.cell.cpus == cpus)) for cpus in counts)
     return Series(panels=made) if made else None
@@ -41,10 +41,10 @@ def draw(data: Series, figure: Figure) -> None:
             place.axvline(length, color="#999999", linewidth=0.9, linestyle="--")
         for at, curve in enumerate(curves):
             style = look(at)
-            rungs = sorted(curve.rungs, key=lambda rung: rung.work_s)
+            steps = sorted(curve.steps, key=lambda step: step.work_s)
             handles[plain_text(f"{curve.cell.backend.name} ({curve.cell.workload.name})")] = place.errorbar(
-                [rung.work_s for rung in rungs], [rung.efficiency.point for rung in rungs],
-                yerr=errors([rung.efficiency for rung in rungs]), markersize=4, linewidth=1, capsize=2, **style,
+                [step.work_s for step in steps], [step.efficiency.point for step in steps],
+                yerr=errors([step.efficiency for step in steps]), markersize=4, linewidth=1, capsize=2, **style,
             )  # fmt: skip
             for found in curve.metg:
                 if not found.mark and found.level in LEVELS:

@@ -46,7 +46,7 @@ def series(findings: Findings) -> Series | None:
         if row.cell.cpus > 1
         and not is_loop(row)
         and not row.cell.backend.is_control
-        and row.cell.workload.name not in findings.ladders
+        and row.cell.workload.name not in findings.sweeps
     ]
     if not any(row.efficiency is not None for row in rows):
         return None
