@@ -92,7 +92,6 @@ def test_cross_check_that_disagrees_about_one_is_flagged_and_decides_nothing() -
     assert t.low < 0 < t.high
     assert found.flag == "cross-check disagrees"
     assert band_verdict(found, 1.0, 2.0) is VerdictKind.INCONCLUSIVE
-    assert stats.direction(found, 0.0) == ""
 
 
 def test_efficiency_scales_the_same_resamples() -> None:
@@ -152,9 +151,6 @@ def test_wilsons_interval_is_the_tabulated_one() -> None:
 
 def test_noise_floor_is_the_far_end_of_the_interval_of_two_equal_cells() -> None:
     assert stats.noise_floor(estimate(0.97, 1.02)) == pytest.approx(0.03)
-    assert stats.direction(estimate(1.02, 1.08), 0.03) == ""
-    assert stats.direction(estimate(1.04, 1.08), 0.03) == "above"
-    assert stats.direction(estimate(0.90, 0.96), 0.03) == "below"
 
 
 def test_half_width_is_that_of_the_log_ratio() -> None:

@@ -19,7 +19,6 @@ from raybench.model.stats import INSUFFICIENT, MIN_BLOCKS, Resampler, interval
 
 Floats = npt.NDArray[np.float64]
 LEVELS = (0.5, *BAND)  # 0.5 compares with Task Bench
-OPEN_SHARE = 0.025  # of resamples beyond an end of the sweep: then that bound is open
 WRONG, MOST_EFFICIENCY = "timed wrongly", 1.5  # no backend is half as fast again as a bare loop
 
 

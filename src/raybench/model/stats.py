@@ -183,15 +183,6 @@ def noise_floor(same: Estimate) -> float:
     return max(abs(same.low - 1), abs(same.high - 1))
 
 
-def direction(estimate: Estimate, floor: float) -> str:
-    """Say whether a ratio lies `above` or `below` 1 by more than the noise floor, or '' where it does not."""
-    if estimate.flag in UNDECIDABLE or not np.isfinite(floor):
-        return ""
-    if estimate.low > 1 + floor:
-        return "above"
-    return "below" if estimate.high < 1 - floor else ""
-
-
 def half_width(estimate: Estimate) -> float:
     """Return half the width of a ratio's interval on the log scale; infinite where there is no interval."""
     if not (0 < estimate.low <= estimate.high < np.inf):
