@@ -104,6 +104,6 @@ def test_joblib_data_are_mapped_read_only_from_one_file() -> None:
     assert Path(path).parent.name.startswith("raybench-")
 
 
-def test_a_loop_refuses_two_workers() -> None:
-    with pytest.raises(BackendFailed, match="a loop has 1 worker, asked for 2"):
+def test_the_sequential_baseline_refuses_two_workers() -> None:
+    with pytest.raises(BackendFailed, match="the sequential baseline has 1 worker, asked for 2"):
         Sequential(Resources(workers=2))

@@ -33,7 +33,7 @@ def test_the_kernel_does_as_many_iterations_as_asked(number: int, work: int) -> 
 
 
 def test_work_halves_along_the_ladder_and_the_number_of_tasks_does_not_change() -> None:
-    sweep = SWEEP.ladder(0)
+    sweep = SWEEP.sweep(0)
     assert [work for work, _ in sweep] == [64, 32, 16, 8]
     for work, tasks in sweep:
         assert [t.index for t in tasks] == [0, 1, 2, 3]
@@ -42,12 +42,12 @@ def test_work_halves_along_the_ladder_and_the_number_of_tasks_does_not_change() 
 
 
 def test_the_ordinary_tasks_are_its_shortest() -> None:
-    assert SWEEP.tasks(0) == SWEEP.ladder(0)[-1][1]
+    assert SWEEP.tasks(0) == SWEEP.sweep(0)[-1][1]
 
 
 def test_without_halvings_there_is_no_ladder() -> None:
     single = Granularity(work=64, tasks_per_bag=4)
-    assert single.ladder(0) == []
+    assert single.sweep(0) == []
     assert {t.params["work"] for t in single.tasks(0)} == {64}
 
 

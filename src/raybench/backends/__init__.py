@@ -1,1 +1,1 @@
-"""The backends: one file each; `conf/backend/*.yaml` is the list of arms."""
+"""The backends: one file each; `conf/backend/*.yaml` is the list of them."""

@@ -1,4 +1,4 @@
-"""A positive control: the one-thread loop with a known overhead per task, which the harness must find."""
+"""A positive control: the sequential baseline with a known overhead per task, which the harness must find."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from raybench.workloads.base import Workload
 
 
 class Injected(Sequential):
-    """The loop that also waits `overhead_s` before each task.
+    """The sequential baseline that also waits `overhead_s` before each task.
 
     A wait lasts longer than asked for, so `details.injected_s` says what was really put in, the mean per task.
     """

@@ -1,4 +1,4 @@
-"""The plain loop in the driver: one thread, or the library's own threads on all cores; what speedups refer to."""
+"""The sequential baseline: task after task in the driver, on one thread or with the library's own on all cores."""
 
 import platform
 from collections.abc import Sequence
@@ -18,7 +18,9 @@ class Sequential(Backend):
     def __init__(self, resources: Resources) -> None:
         super().__init__(resources)
         if resources.workers != 1:
-            raise BackendFailed(f"a loop has 1 worker, asked for {resources.workers}: raise cpus_per_task instead")
+            raise BackendFailed(
+                f"the sequential baseline has 1 worker, asked for {resources.workers}: raise cpus_per_task instead"
+            )
         self._brought = Brought[Bundle](lambda bundle: bundle)
         self._session = WorkerSession()
 

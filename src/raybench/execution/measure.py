@@ -14,7 +14,7 @@ from raybench.backends.worker_session import as_loss
 from raybench.execution.plausibility import check_stamps, check_workers, seen_workers
 from raybench.execution.task_set import (
     ask,
-    draw_ladder,
+    draw_sweep,
     draw_tasks,
     draw_warm_up,
     facts,
@@ -150,10 +150,10 @@ def _take(job: Job, draft: Draft) -> None:
         with draft.phase("data"):
             tasks = draw_tasks(workload, job.seed)
             warm_up = draw_warm_up(workload, job.seed)
-            ladder = draw_ladder(workload, job.seed)
+            sweep = draw_sweep(workload, job.seed)
             draft.facts["tasks_hash"] = hash_tasks(tasks)
             data = ask(workload, "data", job.seed)
-        results = _time_phases(job, draft, backend, _Work(workload, tasks, warm_up, ladder, data))
+        results = _time_phases(job, draft, backend, _Work(workload, tasks, warm_up, sweep, data))
         with draft.phase("check"):
             _judge(job, draft, workload, tasks, results)
 
@@ -163,7 +163,7 @@ class _Work:
     workload: Workload
     tasks: list[Task]
     warm_up: list[Task]
-    ladder: list[tuple[int, list[Task]]]
+    sweep: list[tuple[int, list[Task]]]
     data: Any
 
 
@@ -180,7 +180,7 @@ def _time_phases(job: Job, draft: Draft, backend: Backend, work: _Work) -> list[
             draft.facts["backend_version"] = backend.version()
             with draft.phase("warm_up"):
                 seen += backend.warm(work.workload, work.warm_up, work.data)
-            if work.ladder:
+            if work.sweep:
                 draft.facts["ladder"], results = _sweep(job, draft, backend, work)
             else:
                 results = _makespan(job, draft, backend, work)
@@ -214,12 +214,12 @@ def _makespan(job: Job, draft: Draft, backend: Backend, work: _Work) -> list[Tas
 
 def _sweep(job: Job, draft: Draft, backend: Backend, work: _Work) -> tuple[tuple[LadderPoint, ...], list[TaskResult]]:
     """Run every step of the granularity sweep in this warm process, in an order drawn from (seed, block)."""
-    order = list(range(len(work.ladder)))
+    order = list(range(len(work.sweep)))
     random.Random(f"{job.seed} {job.block}").shuffle(order)
     points: dict[int, LadderPoint] = {}
     every: list[TaskResult] = []
     for place in order:
-        units, tasks = work.ladder[place]
+        units, tasks = work.sweep[place]
         began = now()
         results = backend.run(work.workload, tasks, work.data)
         ended = now()

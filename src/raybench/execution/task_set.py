@@ -33,10 +33,10 @@ def draw_warm_up(workload: Workload, seed: int) -> list[Task]:
     return check_tasks(source, [replace(task, index=place) for place, task in enumerate(tasks)])
 
 
-def draw_ladder(workload: Workload, seed: int) -> list[tuple[int, list[Task]]]:
+def draw_sweep(workload: Workload, seed: int) -> list[tuple[int, list[Task]]]:
     """Return the granularity sweep's steps, (work per task, tasks) each; [] for an ordinary workload."""
-    source = f"{type(workload).__name__}.ladder"
-    return [(int(work), check_tasks(source, tasks)) for work, tasks in ask(workload, "ladder", seed)]
+    source = f"{type(workload).__name__}.sweep"
+    return [(int(work), check_tasks(source, tasks)) for work, tasks in ask(workload, "sweep", seed)]
 
 
 def check_tasks(source: str, tasks: Any) -> list[Task]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from raybench.backends.base import Backend, Resources
 from raybench.execution.measure import check_order, load_backend, load_workload
-from raybench.execution.task_set import ask, draw_ladder, draw_tasks, hash_answers, scores
+from raybench.execution.task_set import ask, draw_sweep, draw_tasks, hash_answers, scores
 from raybench.model.errors import one_line
 from raybench.model.plan import Role, Spec, Status
 
@@ -57,7 +57,7 @@ def _verify(spec: Spec, backend_spec: Spec, backend: Backend, seed: int) -> Veri
     workload = load_workload(spec)
     with workload.services():
         tasks = draw_tasks(workload, seed)
-        sets = draw_ladder(workload, seed)[-2:] or [(0, tasks)]  # the shortest tasks show whether results get lost
+        sets = draw_sweep(workload, seed)[-2:] or [(0, tasks)]  # the shortest tasks show whether results get lost
         data = ask(workload, "data", seed)
         for _, tasks in sets:
             results = backend.run(workload, tasks, data)

@@ -45,7 +45,7 @@ def remember(
     *,
     file: Path | None = None,
 ) -> npt.NDArray[Any]:
-    """Return answers that cost as much as the bag: computed once per machine in a driver, then read from the cache.
+    """Return answers that cost as much as the tasks: computed once per machine in a driver, then cached.
 
     packages : distributions whose version changes the answers; file : a table that they were learnt from.
     The key also holds the workload's parameters and its source, so that an edited workload never meets

@@ -60,8 +60,8 @@ class Workload(ABC):
         first = self.tasks(seed)[0]
         return [first]
 
-    def ladder(self, seed: int) -> list[tuple[int, list[Task]]]:
-        """List (work per task, tasks) where one warm process runs many task sets; [] for an ordinary workload."""
+    def sweep(self, seed: int) -> list[tuple[int, list[Task]]]:
+        """List the steps (work per task, tasks) of a granularity sweep, run in one warm process; [] for no sweep."""
         return []
 
     def services(self) -> AbstractContextManager[None]:

@@ -34,7 +34,7 @@ class Flaky(Workload):
     exceptions, kills, hangs : share of the tasks that fail so. A hang lasts `hang_s`, longer than any time-out.
     retries : how often a backend may start a failed task again; it reads this attribute.
     collect_errors : a task that still fails comes back as a result: answer None, and an error that says
-        `task N`; the backend reads this attribute too. False: the bag fails.
+        `task N`; the backend reads this attribute too. False: all tasks fail with it.
     Tries are counted in a folder of this measurement, so all workers must see the driver's file system.
     """
 
@@ -53,7 +53,7 @@ class Flaky(Workload):
             raise BadSettings(f"flaky: shares of failures {shares} must be at least 0 and add up to at most 1")
 
     def tasks(self, seed: int) -> list[Task]:
-        """Plant the failures at random places of the bag, at least one of each kind whose share is not 0."""
+        """Plant the failures at random places among the tasks, at least one of each kind whose share is not 0."""
         shares = dict(zip(FAILURES, (self.exceptions, self.kills, self.hangs), strict=True))
         kinds = [kind for kind, share in shares.items() if share for _ in range(max(1, round(share * self.count)))]
         kinds = [*kinds, *[""] * self.count][: self.count]
@@ -64,9 +64,9 @@ class Flaky(Workload):
         return scratch(FOLDER)
 
     def data(self, seed: int) -> str:
-        """Return the folder, made by `beside`, in which tries are counted."""
+        """Return the folder, made by `services`, in which tries are counted."""
         if FOLDER not in os.environ:
-            raise BackendFailed(f"flaky: {FOLDER} is not set; call data() within beside(), which makes the folder")
+            raise BackendFailed(f"flaky: {FOLDER} is not set; call data() within services(), which makes the folder")
         return os.environ[FOLDER]
 
     def run(self, task: Task, context: str) -> Iterator[Progress]:

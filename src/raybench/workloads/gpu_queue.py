@@ -14,7 +14,7 @@ from raybench.model.measurement import Details, GpuUse, Progress, Task, TaskResu
 from raybench.workloads.answers import demand_equal
 from raybench.workloads.base import Workload, spawn_seeds, threads
 
-DEVICES = ("logical", "cuda", "cpu")  # cpu: the cuda arm's own code where there is no GPU, for its tests
+DEVICES = ("logical", "cuda", "cpu")  # cpu: the code of `cuda` where there is no GPU, for its tests
 LEVELS = 64  # values of a feature: fewer than bins, so that both devices bin alike
 FEATURES = 8
 TEST_ROWS = 64

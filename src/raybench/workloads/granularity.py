@@ -22,10 +22,10 @@ TINY = 16  # iterations: some microseconds
 
 @dataclass(frozen=True, kw_only=True)
 class Granularity(Workload):
-    """Run bags of `tasks` equal tasks of `work` iterations.
+    """Run sets of `tasks` equal tasks of `work` iterations.
 
-    halvings : 0: one ordinary bag. Else a ladder: `work`, half of it ... down to work / 2 ** halvings, each with the
-        same number of tasks; `tasks` then lists the bag of the shortest ones.
+    halvings : 0: one ordinary task set. Else a sweep: `work`, half of it ... down to work / 2 ** halvings, each with
+        the same number of tasks; `tasks` then lists the shortest ones.
     """
 
     work: int
@@ -51,7 +51,7 @@ class Granularity(Workload):
     def warm_up(self, seed: int) -> list[Task]:
         return [Task(index=0, params={"input": 0, "work": TINY})]
 
-    def ladder(self, seed: int) -> list[tuple[int, list[Task]]]:
+    def sweep(self, seed: int) -> list[tuple[int, list[Task]]]:
         rungs = [self.work >> halving for halving in range(self.halvings + 1)] if self.halvings else []
         return [(work, self._bag(work)) for work in rungs]
 

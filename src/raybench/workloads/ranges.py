@@ -1,4 +1,4 @@
-"""Tasks that are ranges of whole numbers: the commonest way to cut a bag."""
+"""Tasks that are ranges of whole numbers: the commonest way to cut work into tasks."""
 
 from raybench.model.errors import BadSettings
 from raybench.model.measurement import Task

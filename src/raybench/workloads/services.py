@@ -1,4 +1,4 @@
-"""What stands beside a bag while it runs: a scratch folder, a loopback server; both are gone afterwards."""
+"""What stands beside the tasks while they run: a scratch folder, a loopback server; both are gone afterwards."""
 
 import os
 import subprocess

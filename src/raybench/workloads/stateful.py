@@ -17,7 +17,7 @@ class Stateful(Workload):
     """Look numbers up in a table of `entries` squares.
 
     reload : False: `prepare` builds the table once per worker process and the tasks share it;
-        True: every task builds its own. Both arms look up the same keys and answer the same.
+        True: every task builds its own. Both variants look up the same keys and answer the same.
     """
 
     entries: int

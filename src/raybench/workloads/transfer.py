@@ -27,7 +27,7 @@ WORDS = {"way": ("reference", "value", "file"), "kind": ("array", "frame"), "sha
 class Transfer(Workload):
     """Add sin(x), x = 0, STEP, 2 STEP ..., over an object of `size_bytes`, `passes` times, in each of `count` tasks.
 
-    way : `reference`: the object is the bag's `data`, which the backend brings once (put, memory map);
+    way : `reference`: the object is the workload's `data`, which the backend brings once (put, memory map);
         `value`: each task carries it in its params, so it is sent with every task;
         `file`: each task reads it from a file.
     share : `whole`: every task works on all of it; `slice`: it is cut into `count` parts, one per task.
