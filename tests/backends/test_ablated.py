@@ -2,10 +2,7 @@
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -13,6 +10,7 @@ from typing import Any
 import pytest
 import task_sets
 import yaml
+from ray_heads import head
 
 from checkout import ROOT
 from raybench.backends.base import Backend, Resources
@@ -57,29 +55,10 @@ def built(arm: Mapping[str, Any], name: str, resources: Resources) -> Backend:
     return load_backend(Spec(name=name, target=arm["_target_"], params=arm.get("params") or {}), resources)
 
 
-@contextmanager
-def head(flags: Mapping[str, str]) -> Iterator[str]:
-    """Start a head with exactly these flags and give its address."""
+def environment(flags: Mapping[str, str]) -> dict[str, str]:
+    """Return this process's environment with exactly these flags."""
     others = {flag for arm in TUNED.values() for flag in arm["flags"]}
-    env = {key: value for key, value in os.environ.items() if key not in others} | dict(flags)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "raybench.backends.ray_head"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=env,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    wish = {"num_cpus": 2, "num_gpus": 0, "object_store_memory": 300 * 2**20, "temp_dir": None}
-    try:
-        process.stdin.write(json.dumps(wish) + "\n")
-        process.stdin.flush()
-        yield json.loads(process.stdout.readline())["address"]
-    finally:
-        process.stdin.close()
-        process.stdout.close()
-        process.wait(timeout=60)
+    return {key: value for key, value in os.environ.items() if key not in others} | dict(flags)
 
 
 @pytest.fixture
@@ -92,7 +71,7 @@ def address(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     if flags == tuned:
         yield request.getfixturevalue("ray_head")
     else:
-        with head(flags) as own:
+        with head(environment(flags)) as own:
             yield own
 
 
