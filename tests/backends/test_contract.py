@@ -159,6 +159,7 @@ def test_failures_are_results_where_the_workload_collects_them_and_retries_are_c
         ("interrupt", "task 3 raised KeyboardInterrupt"),
         ("returns", r"task .: `run` returned . \(int\); it must yield Progress"),
         ("relative path", "task . raised FileNotFoundError"),
+        ("answers with a lambda", r"task 3: its answer, .* \(function\), cannot be sent back: pickling it raised"),
     ],
 )
 def test_what_user_code_does_wrong_is_named_alike_on_every_backend(

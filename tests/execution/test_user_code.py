@@ -51,6 +51,7 @@ def measured(mode: str, backend: Spec = LOOP, *, count: int = 4) -> Measurement:
         ("yields nothing", "task 0: `run` yielded nothing; it must yield Progress"),
         ("yields a text", "task 3: `run` yielded 'not progress' (str); it must yield Progress"),
         ("loss is a text", "task 0: Progress.loss is '1.0' (str); expected a number or None"),
+        ("answers with a lambda", "(function), cannot be sent back: pickling it raised"),
         ("score is a list", "Quirk.score returned a list; expected a mapping of names to numbers"),
         ("score is a text", "Quirk.score: rmse is 'abc', a str; expected a number"),
         ("score is NaN", "Quirk.score: rmse is nan; expected a finite number"),

@@ -87,7 +87,7 @@ class Quirk(Workload):
             for steps in STEPS:
                 yield Progress(steps=steps, loss=self._loss(number, steps), answer=number if steps == 9 else None)
         elif self.mode != "yields nothing":
-            yield Progress(answer=number)
+            yield Progress(answer=(lambda: 1) if number == 3 and self.mode == "answers with a lambda" else number)
 
     def _misbehave(self) -> Iterator[Any]:
         if self.mode == "exit":

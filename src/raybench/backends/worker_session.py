@@ -3,6 +3,7 @@
 import functools
 import operator
 import os
+import pickle
 import socket
 import sys
 import threading
@@ -10,15 +11,17 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from raybench.model.clock import now
-from raybench.model.errors import BackendFailed, one_line
+from raybench.model.errors import BackendFailed, one_line, raised_by
 from raybench.model.measurement import Point, Progress, Task, TaskResult, WorkerSeen
 from raybench.model.serialize import digest
 from raybench.workloads.base import Workload
 
 LOOKS = 100  # a look at the facts takes some microseconds; it may cost a hundredth of the time
+SENT = frozenset({int, float, bool, str, bytes, type(None), np.ndarray, np.float64, dict, list, tuple})  # not tried out
 MUST_YIELD = "it must yield Progress, e.g. `yield Progress(answer=...)`"
 
 
@@ -125,6 +128,9 @@ class TaskRun:
         worker, news = self._session.introduce()
         self._seen = news or self._seen
         last, points = (Progress(), ()) if error else (self._last, tuple(self._points))
+        if type(last.answer) not in SENT:
+            with raised_by(f"task {self.task.index}: its answer, {_a(last.answer)}, cannot be sent back: pickling it"):
+                pickle.dumps(last.answer, protocol=5, buffer_callback=lambda _: None)
         return TaskResult(
             index=self.task.index,
             answer=last.answer,
