@@ -122,7 +122,7 @@ def test_a_workload_s_yaml_and_class_say_the_same(name: str) -> None:
     assert pickle.loads(pickle.dumps(workload)).tasks(SEED)[0].index == 0
     assert [task.index for task in tasks] == list(range(len(tasks)))
     assert {task.steps is not None for task in tasks} == {spec.stepped}
-    assert bool(workload.ladder(SEED)) == (Tag.GRANULARITY_SWEEP in spec.tags)
+    assert bool(workload.sweep(SEED)) == (Tag.GRANULARITY_SWEEP in spec.tags)
     assert spec.about
     assert (workload.baseline(SEED) is not None) >= (name in SEARCHES)
 
