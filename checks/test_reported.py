@@ -18,8 +18,6 @@ from raybench.model.estimate import Row
 from raybench.model.plan import STEAL_SHARE, Cell, Role, Status, Tag
 from raybench.planning.planner import is_base
 from raybench.report import cells
-from raybench.report.pivot import pivot
-from raybench.report.plots import speedup
 from raybench.report.tables import Table, escape
 from raybench.report.threats import HEADINGS, threats
 from recorded import by_block, good

@@ -7,13 +7,13 @@ from peers import ablation
 from peers.ablation import Gain, Parts, Side
 from raybench.analysis.dataset import RunData
 from raybench.analysis.results import ClaimLine, Findings
-from raybench.analysis.speedup import BAND, FULL_WORK
+from raybench.analysis.speedup import FULL_WORK
 from raybench.model import units
 from raybench.model.estimate import Estimate
+from raybench.report.decision import KEPT
 from raybench.report.section import Section
 from raybench.report.tables import Entry, Table, code, number, word
 
-KEPT = BAND[0]  # the efficiency down to which a task length is listed
 ID, TITLE = "overheads", "What does each backend cost, and what does each setting buy?"
 
 

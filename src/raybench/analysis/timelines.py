@@ -6,7 +6,7 @@ from raybench.analysis.dataset import Dataset
 from raybench.analysis.results import Durations
 from raybench.model.measurement import Measurement, TaskStamp
 
-MOST_VALUES = 300  # of one curve; more are thinned evenly
+MOST_VALUES = 100  # of one curve; more are thinned evenly
 
 
 Budgets = Mapping[str, Mapping[int, int]]  # hash of a task list -> task index -> steps of its full budget

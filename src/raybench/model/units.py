@@ -108,7 +108,8 @@ def _decimals(point: float, width: float) -> int:
     """Return digits behind the point: three significant ones, more where the interval has none of them."""
     if not math.isfinite(point):
         return 0
-    whole = math.floor(math.log10(abs(point))) if point else 0
+    size = max(abs(point), width if math.isfinite(width) else 0.0)  # a point near 0 is no finer than its interval
+    whole = math.floor(math.log10(size)) if size else 0
     decimals = max(0, SIGNIFICANT - 1 - whole)
     if width > 0 and math.isfinite(width):
         decimals = max(decimals, min(decimals + FINER, math.ceil(-math.log10(width))))

@@ -9,7 +9,9 @@ from raybench.analysis.analyze import analyse
 from raybench.analysis.dataset import RunData
 from raybench.analysis.results import Findings
 from raybench.claims.judge import judge
-from raybench.report.document import Document, decision_table, decisions, document
+from raybench.report import documented
+from raybench.report.decision import decisions
+from raybench.report.document import Document, document, kind_table
 from raybench.report.html_report import page
 from raybench.report.plots import PLOTS
 from raybench.report.plots.canvas import svg
@@ -17,12 +19,12 @@ from raybench.report.results_md import results
 from raybench.report.section import Figure
 from raybench.report.splice import splice_file
 from raybench.report.stale import RESULTS, data_hash, place
-from raybench.report.tables import Table, code_span, escape, markdown
+from raybench.report.tables import code_span, escape, markdown
 from raybench.store import store
 
 FIGURES, PAGE = "figures", "index.html"
 SPLICED = ("README.md", "METHODOLOGY.md")
-HEADLINE = ("workload", "advice", "backend", "P", "gain, warm", "gain, cold")
+FOREST = "forest"
 
 
 def read(run: Path, reports: Path) -> RunData:
@@ -53,7 +55,7 @@ def rebuild(reports: Path, folder: Path, root: Path, *, conf: Sequence[Path] = (
     files = {
         **_texts(whole, run, findings, reports, root),
         reports / PAGE: page(whole, run, findings, pictures),
-        **{reports / FIGURES / f"{name}.svg": picture for name, picture in pictures.items()},
+        **{reports / FIGURES / f"{name}.svg": pictures[name] for name, (plot, _) in drawn.items() if plot.brief},
     }
     changed = [path for path, text in files.items() if _write(path, text)]
     stale = sorted(path for path in (reports / FIGURES).glob("*.svg") if path not in files)
@@ -64,7 +66,7 @@ def rebuild(reports: Path, folder: Path, root: Path, *, conf: Sequence[Path] = (
 
 def analyse_and_judge(run: RunData, *, conf: Sequence[Path] = ()) -> tuple[RunData, Findings]:
     """Analyse a run, the documented claims included."""
-    findings = analyse(run)
+    findings = replace(analyse(run), documented=documented.deltas(conf))
     return run, replace(findings, claims=judge(run, findings, conf))
 
 
@@ -81,7 +83,8 @@ def _drawn(findings: Findings) -> dict[str, tuple[Any, Any]]:
 def _whole(run: RunData, findings: Findings, drawn: Mapping[str, tuple[Any, Any]]) -> Document:
     captions: dict[str, list[Figure]] = {}
     for name, (plot, data) in drawn.items():
-        captions.setdefault(plot.section, []).append(Figure(name=name, title=plot.title, caption=plot.caption(data)))
+        shown = Figure(name=name, title=plot.title, caption=plot.caption(data), brief=plot.brief)
+        captions.setdefault(plot.section, []).append(shown)
     return document(run, findings, captions)
 
 
@@ -89,7 +92,7 @@ def _texts(whole: Document, run: RunData, findings: Findings, reports: Path, roo
     home = place(reports, root)
     below = reports.resolve().relative_to(home.resolve()).as_posix()
     files = {home / RESULTS: results(whole, reports=below, others=others(reports, run))}
-    parts = {"headline": headline(whole, findings)}
+    parts = {"headline": headline(whole, findings, below)}
     for path in (root / name for name in SPLICED if home == root and (root / name).is_file()):
         if (text := splice_file(path, parts)) is not None:
             files[path] = text
@@ -102,21 +105,16 @@ def others(reports: Path, run: RunData) -> list[str]:
     return [name for name in found if name != run.folder]
 
 
-def headline(whole: Document, findings: Findings) -> str:
-    """Write the decisions as a short table for README, with the run that it is from."""
-    table = decision_table(decisions(findings))
-    kept = [table.columns.index(name) for name in HEADLINE]
-    short = Table(
-        name="headline",
-        columns=HEADLINE,
-        rows=tuple(tuple(row[i] for i in kept) for row in table.rows),
-        numeric=table.numeric,
-    )
-    lines = [f"**{escape(line)}**\n" for line in whole.banner] + [markdown(short), ""]
-    facts = whole.facts
+def headline(whole: Document, findings: Findings, below: str) -> str:
+    """Write the forest plot and the decisions by kind of work for README. below : the reports folder from there."""
+    lines = [f"**{escape(line)}**\n" for line in whole.banner]
+    drawn = [f for section in whole.sections for f in section.figures if f.name == FOREST]
+    lines += [f"![{escape(f.title)}]({below}/{FIGURES}/{f.name}.svg)\n" for f in drawn]
+    table = kind_table(decisions(findings))
+    lines += [markdown(table), ""] if table.rows else ["Nothing measured yet.", ""]
     lines.append(
-        f"Measured on {code_span(facts['machine'])} by {code_span(facts['command'])}, commit "
-        f"{code_span(facts['commit'])}; gains with 95 % intervals and n blocks. More in [{RESULTS}]({RESULTS})."
+        f"{escape(whole.status)} Command: {code_span(whole.facts['command'])}. Brackets hold 95 % intervals, n counts "
+        f"blocks. More in [{RESULTS}]({RESULTS})."
     )
     return "\n".join(lines)
 

@@ -6,7 +6,7 @@ from raybench.analysis.speedup import BAND
 from raybench.model import units
 from raybench.model.estimate import Estimate, Row, VerdictKind
 from raybench.model.plan import Cell, Role, Status, Tag
-from raybench.report.tables import Entry, Table, code, number, one_line, word
+from raybench.report.tables import Entry, Table, number, one_line, word
 
 REASON_CHARS = 160  # of a reason in RESULTS.md; the HTML page has all of it
 NAMES = ("workload", "backend", "P")
@@ -94,22 +94,6 @@ def warm(rows: Sequence[Row], *, verdicts: bool) -> Table:
     return _table("warm", columns, lines, caption)
 
 
-def group_skipped(rows: Sequence[Row]) -> list[Row | list[Row]]:
-    """Put skipped cells of one workload with one reason together, where the first of them stands."""
-    found: list[Row | list[Row]] = []
-    groups: dict[tuple[str, str], list[Row]] = {}
-    for row in rows:
-        if row.n or status(row) != "skipped":
-            found.append(row)
-            continue
-        key = (row.cell.workload.name, row.reason)
-        if key not in groups:
-            groups[key] = []
-            found.append(groups[key])
-        groups[key].append(row)
-    return found
-
-
 def judge_efficiency(row: Row) -> str:
     """Write the verdict on the documented band, and on which side of it a refuted efficiency lies."""
     if row.band is None or row.efficiency is None:
@@ -121,23 +105,6 @@ def judge_efficiency(row: Row) -> str:
 def is_loop(row: Row) -> bool:
     """Return whether a row is a plain loop: one that tasks are not distributed from."""
     return Tag.SERIAL in row.cell.backend.tags or row.cell.backend.role is Role.THREADED_BASELINE
-
-
-def merge_skipped(table: Table, rows: Sequence[Row]) -> Table:
-    """Join lines of skipped cells that share workload and reason; no cell is lost, all are named."""
-    by_row = dict(zip((id(row) for row in rows), table.rows, strict=True))
-    lines = []
-    for group in group_skipped(rows):
-        if isinstance(group, Row):
-            lines.append(by_row[id(group)])
-            continue
-        first = by_row[id(group[0])]
-        backends = ", ".join(dict.fromkeys(row.cell.backend.name for row in group))
-        counts = "; ".join(dict.fromkeys(cores(row.cell) for row in group))
-        lines.append((first[0], code(backends), number(counts, None), *first[3:]))
-    return Table(
-        name=table.name, columns=table.columns, rows=tuple(lines), caption=table.caption, numeric=table.numeric
-    )
 
 
 def cold(rows: Sequence[Row]) -> Table:

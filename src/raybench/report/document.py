@@ -1,33 +1,32 @@
 """The report as data: sections with paragraphs, tables and figures, in their fixed order; no markup here."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from raybench.analysis.dataset import RunData
-from raybench.analysis.metg import WRONG
 from raybench.analysis.results import Findings
-from raybench.analysis.speedup import BAND
 from raybench.model import units
-from raybench.model.estimate import Estimate
-from raybench.report import cells, evidence, search
-from raybench.report.decision import Advice, Decision, decide
-from raybench.report.pivot import pivot
+from raybench.report import cells, evidence, search, texts
+from raybench.report.answers import answers
+from raybench.report.decision import Decision, by_kind, decisions
+from raybench.report.kinds import Kind
 from raybench.report.section import Figure, Section
 from raybench.report.tables import Entry, Table, code, number, word
 from raybench.report.threats import threats
-
-KEPT = BAND[0]  # the efficiency down to which a task length is listed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
     """The whole report. `banner` is what stands above everything; `trusted` colours it.
 
+    status : machine, date, n and controls in one line.
     facts : command, run, machine, began, commit, data: what measured it, nothing of today.
     """
 
     banner: tuple[str, ...]
     trusted: bool
+    status: str
     facts: Mapping[str, str]
     sections: tuple[Section, ...]
 
@@ -35,24 +34,32 @@ class Document:
 def document(run: RunData, findings: Findings, figures: Mapping[str, Sequence[Figure]]) -> Document:
     """Lay out the report. figures : by the id of the section in which they stand."""
     sections = (
+        _answers(findings),
         _decisions(findings),
         evidence.claims(findings),
-        _cells(run, findings),
         evidence.metg(findings),
-        evidence.losses(findings),
+        evidence.start_up(findings),
         search.deltas(findings),
         evidence.controls(run, findings),
+        _cells(run, findings),
+        evidence.losses(findings),
         evidence.machine(run),
         Section(
             id="threats",
             title="Threats to validity",
             bullets=tuple((word(f"{heading}: {text}"),) for heading, text in threats(run, findings)),
         ),
+        Section(
+            id="sources",
+            title="Sources",
+            bullets=tuple((word(f"{name}: {about}."),) for name, about in texts.SOURCES.items()),
+        ),
         _reproduce(run),
     )
     return Document(
         banner=banner(run, findings),
         trusted=findings.controls.trusted,
+        status=evidence.status(run, findings),
         facts=provenance(run),
         sections=tuple(replace(s, figures=tuple(figures.get(s.id, ()))) for s in sections),
     )
@@ -60,27 +67,23 @@ def document(run: RunData, findings: Findings, figures: Mapping[str, Sequence[Fi
 
 def banner(run: RunData, findings: Findings) -> tuple[str, ...]:
     """Say first what a reader must know before any number."""
-    said = [f"NOT TRUSTED: {reason}" for reason in findings.controls.reasons if run.plan.controls]
+    said = [texts.not_trusted(reason) for reason in findings.controls.reasons if run.plan.controls]
     if not run.plan.controls:
-        said.append("No controls: this study cannot show that its harness measures rightly.")
+        said.append(texts.NO_CONTROLS)
     if not run.plan.verdicts:
-        said.append("No verdicts: this study is too small to judge anything by it.")
-    blocks = len({job.block for job in run.plan.jobs})
+        said.append(texts.NO_VERDICTS)
+    planned_blocks = {job.block for job in run.plan.jobs}
     begun = {m.block for m in run.measurements}
-    if (through := len(begun & {job.block for job in run.plan.jobs})) < blocks:
-        said.append(f"{through} of {blocks} planned blocks were measured; run it again to continue with the others.")
+    if (through := len(begun & planned_blocks)) < len(planned_blocks):
+        said.append(texts.partial(through, len(planned_blocks)))
     planned = {job.key[:3] for job in run.plan.jobs if job.block in begun}
-    missing = len(planned - {m.key[:3] for m in run.measurements})
-    if missing:
-        said.append(
-            f"Incomplete: {missing} of {len(planned)} planned measurements of "
-            f"{'this block' if len(begun) == 1 else 'these blocks'} are missing; run it again to continue."
-        )
+    if missing := len(planned - {m.key[:3] for m in run.measurements}):
+        said.append(texts.incomplete(missing, len(planned), len(begun)))
     failed = sum(1 for row in findings.rows if not row.n and cells.status(row) not in ("skipped", "not measured yet"))
     if failed:
-        said.append(f"{failed} of {len(findings.rows)} cells have no good measurement; their rows say why.")
+        said.append(texts.failed(failed, len(findings.rows)))
     if run.torn:
-        said.append("The last raw line was cut off and is not counted; it is measured again when the run goes on.")
+        said.append(texts.TORN)
     return tuple(said)
 
 
@@ -96,50 +99,65 @@ def provenance(run: RunData) -> dict[str, str]:
     }
 
 
+def _answers(findings: Findings) -> Section:
+    said = answers(findings)
+    missing = () if said else ((word("Nothing measured yet."),),)
+    return Section(id="answers", title="Answers", paragraphs=missing, bullets=tuple((word(one),) for one in said))
+
+
 def _decisions(findings: Findings) -> Section:
     decided = decisions(findings)
     return Section(
         id="decide",
         title="Should this work be distributed?",
-        paragraphs=(
-            (
-                word(
-                    "Read for this machine and these sizes. "
-                    f"{Advice.DISTRIBUTE.capitalize()}: the whole interval lies above no difference by more than the "
-                    f"workload's noise floor (A/A; at most {units.plain(100 * findings.floor)} %), warm and cold, also "
-                    "against the loop that uses all threads where that was measured."
-                ),
-            ),
-        ),
-        tables=(decision_table(decided),),
+        paragraphs=((word(texts.ADVICE),),),
+        tables=(kind_table(decided),),
+        details=(decision_table(decided),),
     )
 
 
-def decisions(findings: Findings) -> list[Decision]:
-    """Decide for every workload, with the shortest task of each backend from its ladder."""
-    shortest: dict[tuple[str, int], tuple[Estimate, str]] = {}
-    believed = (curve for curve in findings.curves if WRONG not in curve.flags)
-    for curve in believed:
-        for found in curve.metg:
-            if found.level == KEPT:
-                shortest.setdefault((curve.cell.backend.name, curve.cell.cpus), (found.work, found.mark))
-    rows = [row for row in findings.rows if row.cell.workload.name not in findings.sweeps]
-    return decide(rows, floors=findings.controls.floor, shortest=shortest)
+def kind_table(decided: Sequence[Decision]) -> Table:
+    """Write the decisions by kind of work; also spliced into README."""
+    columns = ("kind of work", "advice", "example", "backend", "P", "speedup, warm", "with start-up", "shortest task")
+    return Table(
+        name="kinds of work",
+        columns=columns,
+        rows=tuple(_kind(kind, lines) for kind, lines in by_kind(decided).items()),
+        numeric=frozenset({"P", "speedup, warm", "with start-up", "shortest task"}),
+        caption=texts.KINDS,
+    )
+
+
+def _kind(kind: Kind, lines: Sequence[Decision]) -> tuple[Entry, ...]:
+    counts = Counter(str(line.advice) for line in lines)
+    advice = "; ".join(f"{name} ({count} of {len(lines)})" for name, count in counts.most_common())
+    _, _, backend, cores, warm, _, cold, task, _ = _decision(lines[0])
+    return (word(kind), word(advice), code(lines[0].workload), backend, cores, warm, cold, task)
 
 
 def decision_table(decided: Sequence[Decision]) -> Table:
-    """Write the decisions; also spliced into README."""
-    columns = ("workload", "advice", "backend", "P", "gain, warm", "against", "gain, cold", "not below", "why")
+    """Write the decision of every workload."""
+    columns = (
+        "workload",
+        "advice",
+        "backend",
+        "P",
+        "speedup, warm",
+        "against",
+        "with start-up",
+        "shortest task",
+        "why",
+    )
     return Table(
         name="decisions",
         columns=columns,
         rows=tuple(_decision(line) for line in decided),
-        numeric=frozenset({"P", "gain, warm", "gain, cold", "not below"}),
+        numeric=frozenset({"P", "speedup, warm", "with start-up", "shortest task"}),
         caption=(
-            "One line per workload: the best cell of those with the same work as the loop. Gain: time of the loop / "
-            "time of the cell, [95 % interval], n blocks; warm: against the better of the two loops, named beside it; "
-            "cold: against the one-thread loop, start-up included. Not below: kernel time per task at which the "
-            f"backend keeps an efficiency of {KEPT} (METG)."
+            "One row per workload: its best cell among those with the same work as the baseline. Speedup: time of the "
+            "baseline / time of the cell, [95 % interval], n blocks; warm: against the better of the two baselines, "
+            "named beside it; with start-up: against the sequential baseline. Shortest task: kernel time per task at "
+            "which the backend keeps 70 % efficiency (METG)."
         ),
     )
 
@@ -147,7 +165,7 @@ def decision_table(decided: Sequence[Decision]) -> Table:
 def _decision(line: Decision) -> tuple[Entry, ...]:
     cell = line.row.cell if line.row else None
     sooner = [
-        f"sooner with less work: {row.cell.backend.name}, base / time {units.ratio(row.time_to_score)}"
+        f"{row.cell.backend.name} ends sooner by doing less work: {units.ratio(row.time_to_score)}, not a speedup"
         for row in line.sooner
     ]
     task = line.shortest_task_s
@@ -166,9 +184,8 @@ def _decision(line: Decision) -> tuple[Entry, ...]:
 
 def _cells(run: RunData, findings: Findings) -> Section:
     rows = findings.rows
-    warm = cells.warm(rows, verdicts=run.plan.verdicts)
     parts = (
-        warm,
+        cells.warm(rows, verdicts=run.plan.verdicts),
         cells.cold([row for row in rows if row.cell.workload.name not in findings.sweeps]),
         cells.gain(rows),
         cells.time_to_score(rows),
@@ -176,12 +193,7 @@ def _cells(run: RunData, findings: Findings) -> Section:
         cells.scores(rows),
         cells.resources(rows),
     )
-    return Section(
-        id="cells",
-        title="Cells",
-        tables=tuple(table for table in parts if table.rows),
-        brief={"warm": ((cells.merge_skipped(warm, rows),), pivot(rows))},
-    )
+    return Section(id="cells", title="Every cell", tables=tuple(table for table in parts if table.rows), brief=False)
 
 
 def _reproduce(run: RunData) -> Section:

@@ -1,18 +1,20 @@
 """Sections that show the evidence: claims, METG, lost core-seconds, controls, the machine."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from raybench.analysis.controls import CEILING, SLEEP, ControlRow
 from raybench.analysis.dataset import RunData
 from raybench.analysis.losses import PARTS, CoreSeconds
-from raybench.analysis.results import Findings
+from raybench.analysis.metg import WRONG, Curve, Metg
+from raybench.analysis.results import ClaimLine, Findings
 from raybench.model import units
-from raybench.model.estimate import Estimate
+from raybench.model.estimate import Estimate, VerdictKind
 from raybench.model.measurement import Environment
-from raybench.report import cells
+from raybench.report import cells, texts
 from raybench.report.section import Section
+from raybench.report.starts import starts
 from raybench.report.tables import Entry, Table, code, number, word
 
 # What a reader needs to place a number; the page shows all of the fingerprint.
@@ -28,27 +30,66 @@ SHOWN = {
     "packages": ("ray", "joblib", "xgboost", "scikit-learn", "numpy", "scipy", "pandas"),
 }
 HASH_CHARS = 12
+PASSED = ("found", "passed")  # verdicts of a control
+DECIDED = (VerdictKind.SUPPORTED, VerdictKind.REFUTED)
+RULE_TITLE = "Does the 0.7 to 0.8 rule hold, and how long must a task be?"
 
 
-CLAIMS = (
-    "SUPPORTED: the whole interval lies inside what the sentence says; REFUTED: wholly outside; INCONCLUSIVE: "
-    "neither, or different from 1x by less than the noise floor; PREDICTED and UNTESTABLE: not measured here, "
-    "for the reason given. About many cells: REFUTED where one is, after Holm's adjustment; the one that "
-    "decides is measured and named first. Cells: how many are behind it; 0: the untimed quality pass. E: efficiency."
-)
+def status(run: RunData, findings: Findings) -> str:
+    """Write machine, date, n and controls in one line."""
+    facts = run.environment.facts
+    parts = [fact(facts, "cpu", "model"), f"{run.plan.usable_cpus} cores", fact(facts, "memory", "total_bytes")]
+    parts.append(f"measured {run.environment.began[:4]}-{run.environment.began[4:6]}-{run.environment.began[6:8]}")
+    if counted := [row.n for row in findings.rows if row.n]:
+        parts.append(texts.blocks(min(counted), max(counted)))
+    if rows := findings.controls.rows:
+        parts.append(f"{sum(row.verdict in PASSED for row in rows)} of {len(rows)} controls passed")
+    return ", ".join(filter(None, parts)) + "."
 
 
 def claims(findings: Findings) -> Section:
-    """List every documented sentence with its verdict, value and interval; the details are the page's."""
-    table, short = (_claims(findings, details=details) for details in (True, False))
-    made = section("claims", "What the documents claim", [table], findings, "no claims were put to this run")
-    return replace(made, brief={"claims": ((short,),)} if table.rows else {})
+    """List every claim that this study tests, decided ones first; the HTML report has all, with their notes."""
+    tested = [line for line in findings.claims if line.verdict is not VerdictKind.UNTESTABLE]
+    brief = _brief_claims(sorted(tested, key=lambda line: line.verdict not in DECIDED))
+    made = section("claims", "Claims under test", [brief], findings, "no claims were put to this run")
+    needs: dict[str, list[str]] = {}
+    for line in findings.claims:
+        if line.verdict is VerdictKind.UNTESTABLE:
+            needs.setdefault(_need(line), []).append(line.id)
+    said = ((word(texts.untested(list(needs.items()))),),) if needs and tested else ()
+    full = _claims(findings)
+    return replace(made, notes=said, details=(full,) if full.rows else ())
 
 
-def _claims(findings: Findings, *, details: bool) -> Table:
-    columns = ("id", "source", "the documents say", "test", "measured", "verdict", "cells", "note")
+def _need(line: ClaimLine) -> str:
+    """Return what a claim that was not tested needs, without the figure that its source gives."""
+    parts = line.note.partition("\n")[0].split("; ")
+    return "; ".join(part for part in parts if not part.startswith("the documents:")) or "no data"
+
+
+def _brief_claims(lines: Sequence[ClaimLine]) -> Table:
     return Table(
         name="claims",
+        columns=("claim", "source", "required", "measured", "verdict"),
+        rows=tuple(
+            (
+                word(f"{line.id}: {line.statement}"),
+                Entry(line.source, link="#sources"),
+                word(line.band),
+                number(units.by_unit(line.value, line.unit), line.value.point if line.value else None),
+                word(line.verdict),
+            )
+            for line in lines
+        ),
+        numeric=frozenset({"measured"}),
+        caption=texts.CLAIMS,
+    )
+
+
+def _claims(findings: Findings) -> Table:
+    columns = ("id", "source", "claim", "required", "measured", "verdict", "cells", "note")
+    return Table(
+        name="all claims",
         columns=columns,
         rows=tuple(
             (
@@ -59,23 +100,48 @@ def _claims(findings: Findings, *, details: bool) -> Table:
                 number(units.by_unit(line.value, line.unit), line.value.point if line.value else None),
                 word(line.verdict),
                 Entry(str(len(line.cells)), sort=len(line.cells), ref=f"cell-{line.cells[0]}" if line.cells else ""),
-                word(_shorten_note(line.note, details=details) or units.ABSENT),
+                word("; ".join(line.note.splitlines()) or units.ABSENT),
             )
             for line in findings.claims
         ),
         numeric=frozenset({"measured", "cells"}),
-        caption=CLAIMS if details else f"{CLAIMS} What stands beside each verdict: in the page.",
+        caption="Every claim with its note. Cells: how many a verdict rests on; 0: the untimed quality pass.",
     )
 
 
-def _shorten_note(note: str, *, details: bool) -> str:
-    """Return a note whole, or its first line."""
-    lines = note.splitlines()
-    return "; ".join(lines if details else lines[:1])
-
-
 def metg(findings: Findings) -> Section:
-    """List the smallest task with which each backend keeps an efficiency."""
+    """Show the documented rule of efficiency, and the smallest task with which each backend keeps it."""
+    tables = [_brief_metg(findings.curves)]
+    made = section("metg", RULE_TITLE, tables, findings, "no granularity sweep in this study")
+    full = _metg(findings)
+    return replace(made, details=(full,) if full.rows else ())
+
+
+def _brief_metg(curves: Sequence[Curve]) -> Table:
+    most = max((curve.cell.cpus for curve in curves), default=0)
+    shown = [curve for curve in curves if curve.cell.cpus == most and curve.metg and WRONG not in curve.flags]
+    levels = sorted({found.level for curve in shown for found in curve.metg})
+    columns = tuple(f"{units.plain(100 * level)} %" for level in levels)
+    rows = []
+    for curve in shown:
+        known = {found.level: found for found in curve.metg}
+        rows.append((code(curve.cell.backend.name), *(_length(known.get(level)) for level in levels)))
+    return Table(
+        name="shortest task",
+        columns=("backend", *columns),
+        rows=tuple(rows),
+        numeric=frozenset(columns),
+        caption=texts.METG,
+    )
+
+
+def _length(found: Metg | None) -> Entry:
+    if found is None:
+        return word(units.ABSENT)
+    return number(f"{found.mark} {units.seconds(found.work)}".strip(), found.work.point)
+
+
+def _metg(findings: Findings) -> Table:
     lines = []
     for curve in findings.curves:
         name = (
@@ -87,35 +153,36 @@ def metg(findings: Findings) -> Section:
         if not curve.metg:
             lines.append((*name, *(word(units.ABSENT),) * 3, notes))
         for found in curve.metg:
-            lines.append(
-                (
-                    *name,
-                    number(f"{units.plain(100 * found.level)} %", found.level),
-                    number(f"{found.mark} {units.seconds(found.work)}".strip(), found.work.point),
-                    number(f"{found.mark} {units.seconds(found.granularity)}".strip(), found.granularity.point),
-                    notes,
-                )
-            )
-    table = Table(
+            level = number(f"{units.plain(100 * found.level)} %", found.level)
+            wall = number(f"{found.mark} {units.seconds(found.granularity)}".strip(), found.granularity.point)
+            lines.append((*name, level, _length(found), wall, notes))
+    columns = (
+        "sweep", "backend", "P", "efficiency", "task length (work)", "granularity (P x time / tasks)", "notes",
+    )  # fmt: skip
+    return Table(
         name="METG",
-        columns=(
-            "ladder",
-            "backend",
-            "P",
-            "efficiency",
-            "task length (work)",
-            "granularity (P x time / tasks)",
-            "notes",
-        ),
+        columns=columns,
         rows=tuple(lines),
-        numeric=frozenset({"P", "efficiency", "task length (work)", "granularity (P x time / tasks)"}),
-        caption=(
-            "METG: the shortest task with which a backend keeps the efficiency, warm, fixed work, base: the bare loop "
-            "on one core in the same block; [95 % interval], n blocks. <: kept down to the shortest task of the "
-            "ladder; >: not reached with the longest."
-        ),
+        numeric=frozenset(columns) - {"sweep", "backend", "notes"},
+        caption=texts.METG,
     )
-    return section("metg", "How short may a task be? (METG)", [table], findings, "no task-length ladder in this study")
+
+
+def start_up(findings: Findings) -> Section:
+    """List what a cold start of each backend costs."""
+    found = sorted(starts(findings.rows).items(), key=lambda pair: pair[1].point)
+    rows = tuple(
+        (code(backend), number(str(cpus), cpus), number(units.seconds(start), start.point))
+        for (backend, cpus), start in found
+    )
+    table = Table(
+        name="start-up",
+        columns=("backend", "P", "start-up"),
+        rows=rows,
+        numeric=frozenset({"P", "start-up"}),
+        caption=texts.START_UP,
+    )
+    return section("start-up", "Start-up", [table], findings, "no parallel cell was started cold")
 
 
 def losses(findings: Findings) -> Section:
@@ -127,7 +194,7 @@ def losses(findings: Findings) -> Section:
         _pop(parallel),
     ]
     made = section("losses", "Where the core-seconds went", tables, findings, "no parallel cell has the stamps for it")
-    return replace(made, brief={"POP": ((),)})  # the page's alone
+    return replace(made, brief=False)
 
 
 def _pop(accounts: list[CoreSeconds]) -> Table:
@@ -206,10 +273,12 @@ def controls(run: RunData, findings: Findings) -> Section:
         ),
     )
     missing = "no control has been measured yet" if run.plan.controls else "this study has no controls"
-    drift = report.drift
-    said = ((word(f"Growth of all times over the study: {units.percent(drift)}."),),) if drift.n else ()
-    made = section("controls", "Does the harness measure rightly?", [table], findings, missing)
-    return replace(made, paragraphs=made.paragraphs + said)
+    made = section("controls", "Harness validation", [table], findings, missing)
+    if not report.rows:
+        return made
+    passed = sum(row.verdict in PASSED for row in report.rows)
+    said = texts.controls(passed, len(report.rows), findings.floor, report.drift)
+    return replace(made, paragraphs=((word(said),),), tables=(), details=(table,))
 
 
 def _expectation(row: ControlRow) -> str:
@@ -234,7 +303,9 @@ def machine(run: RunData) -> Section:
         code(run.environment.machine),
         word(f", began {run.environment.began}."),
     )
-    return Section(id="machine", title="Machine and versions", paragraphs=(head,), tables=(table,) if rows else ())
+    return Section(
+        id="machine", title="Machine and versions", paragraphs=(head,), tables=(table,) if rows else (), brief=False
+    )
 
 
 def fact(facts: Mapping[str, Any], group: str, name: str) -> str:

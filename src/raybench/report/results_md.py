@@ -11,12 +11,6 @@ from raybench.report.document import Document
 from raybench.report.section import Paragraph
 from raybench.report.tables import code_span, escape, markdown, one_line
 
-# Tables of the HTML report alone: RESULTS.md is for a reader with two minutes.
-HTML_ONLY = frozenset({
-    "resources", "scores", "S_rel", "time to target", "lost core-seconds, cold", "cold", "lost core-seconds, warm",
-    "machine", "early stopping", "gain", "time to score",
-})  # fmt: skip
-
 
 def results(document: Document, *, reports: str, others: Sequence[str]) -> str:
     """Write RESULTS.md. reports : path of the reports folder from it; others : runs to link, relative to that."""
@@ -32,7 +26,6 @@ def results(document: Document, *, reports: str, others: Sequence[str]) -> str:
         "md": escape,
         "span": code_span,
         "table": markdown,
-        "forms": lambda section, table: section.brief.get(table.name, ((table,),))[-1],
         "paragraph": paragraph,
         "comment": _comment,
         "fenced": _fence,
@@ -45,7 +38,6 @@ def results(document: Document, *, reports: str, others: Sequence[str]) -> str:
         page=f"{reports}/index.html",
         figures=f"{reports}/figures",
         others=others,
-        html_only=HTML_ONLY,
     )
     return re.sub(r"\n{3,}", "\n\n", text)
 

@@ -1,25 +1,59 @@
 """The section on searches: did tuning lower the error, when, and why was early stopping faster."""
 
+from dataclasses import replace
+
 from raybench.analysis.results import Findings
 from raybench.model import units
-from raybench.report import cells
+from raybench.report import cells, texts
+from raybench.report.answers import TUNED
 from raybench.report.evidence import section
 from raybench.report.section import Section
-from raybench.report.tables import Table, code, number, word
+from raybench.report.tables import Entry, Table, code, number, word
+
+MODELS = {"tuned": "full search", "asha": "early stopping"}  # of the quality pass; others are reference models
 
 
 def deltas(findings: Findings) -> Section:
-    """List RMSE deltas, the split of each gain by early stopping, and times to a target."""
-    tables = [_errors(findings), _splits(findings), _targets(findings)]
-    return section("deltas", "Did tuning lower the error?", tables, findings, "no quality pass in this study")
+    """Say whether tuning lowered the error; the HTML report splits the gains of early stopping and has all models."""
+    made = section(
+        "deltas", "Did tuning lower the error?", [_models(findings)], findings, "no quality pass in this study"
+    )
+    more = (_errors(findings), _splits(findings), _targets(findings))
+    return replace(made, details=tuple(table for table in more if table.rows))
+
+
+def _models(findings: Findings) -> Table:
+    columns = ("workload", "model", "baseline error", "tuned error", "gain", "documented")
+    return Table(
+        name="tuning",
+        columns=columns,
+        rows=tuple(
+            (
+                code(line.workload),
+                word(MODELS[line.arm]),
+                number(units.number(line.baseline_test, with_n=False), line.baseline_test.point),
+                number(units.number(line.tuned_test, with_n=False), line.tuned_test.point),
+                number(units.percent(line.relative), line.relative.point),
+                _published(findings, line.workload) if line.arm == TUNED else word(units.ABSENT),
+            )
+            for line in findings.deltas
+            if line.arm in MODELS
+        ),
+        numeric=frozenset(columns) - {"workload", "model"},
+        caption=texts.TUNING,
+    )
+
+
+def _published(findings: Findings, workload: str) -> Entry:
+    published = findings.documented.get(workload)
+    return number(units.ABSENT if published is None else f"{units.plain(100 * published)} %", published)
 
 
 def _errors(findings: Findings) -> Table:
-    columns = ("workload", "arm", "baseline", "metric", "baseline error", "tuned error", "delta", "rows only",
+    columns = ("workload", "model", "baseline", "metric", "baseline error", "tuned error", "delta", "rows only",
                "optimism", "documented", "tuned is better", "notes")  # fmt: skip
     rows = []
     for line in findings.deltas:
-        published = findings.documented.get(line.workload)
         rows.append(
             (
                 code(line.workload),
@@ -31,7 +65,7 @@ def _errors(findings: Findings) -> Table:
                 number(units.percent(line.relative), line.relative.point),
                 number(units.percent(line.relative_rows, with_n=False), getattr(line.relative_rows, "point", None)),
                 number(units.number(line.optimism, with_n=False), line.optimism.point),
-                number(units.ABSENT if published is None else f"{units.plain(100 * published)} %", published),
+                _published(findings, line.workload) if line.arm == TUNED else word(units.ABSENT),
                 number(units.share(line.better, with_n=False), line.better.point),
                 word("; ".join(line.flags) or units.ABSENT),
             )
@@ -40,7 +74,7 @@ def _errors(findings: Findings) -> Table:
         name="RMSE deltas",
         columns=columns,
         rows=tuple(rows),
-        numeric=frozenset(columns) - {"workload", "arm", "baseline", "metric", "notes"},
+        numeric=frozenset(columns) - {"workload", "model", "baseline", "metric", "notes"},
         caption=(
             "Delta: 1 - mean tuned error / mean baseline error on untouched test rows, + is better; n pairs of split "
             "and search seed; 95 % interval over splits and rows, beside it over rows only. Optimism: test minus "

@@ -26,7 +26,8 @@ class Entry:
     text: str
     code: bool = False
     sort: float | str | None = None
-    ref: str = ""  # id of something in the HTML page
+    ref: str = ""  # id of something in the HTML report
+    link: str = ""  # a target that RESULTS.md has too, e.g. `#sources`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,5 +90,10 @@ def markdown(table: Table) -> str:
         "|" + "|".join("---:" if column in table.numeric else "---" for column in table.columns) + "|",
     ]
     for row in table.rows:
-        lines.append("| " + " | ".join(code_span(e.text) if e.code else escape(e.text) for e in row) + " |")
+        lines.append("| " + " | ".join(map(_cell, row)) + " |")
     return "\n".join(lines)
+
+
+def _cell(entry: Entry) -> str:
+    text = code_span(entry.text) if entry.code else escape(entry.text)
+    return f"[{text}]({entry.link})" if entry.link else text

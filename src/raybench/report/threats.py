@@ -21,34 +21,32 @@ def threats(run: RunData, findings: Findings) -> tuple[tuple[str, str], ...]:
     disturbed = sum(1 for m in run.measurements if m.status == "disturbed")
     steal = _allowed_steal(run)
     begun = len({m.block for m in run.measurements})
-    texts = (
-        f"Drift, neighbours on the same machine, caches and the order of cells; met by {begun} blocks in freshly "
-        f"drawn order, one process per measurement, pinned threads and A/A pairs. {disturbed} measurements were "
-        f"disturbed and are not used.{steal}"
-        + ("" if plan.controls else " This study has no controls, so that none of this was checked."),
-        "Warm ratios leave out start-up, cold ones include it; loading the data is in neither. Errors are on untouched "
-        "test rows, while tuning sees validation rows. Cells tagged I/O wait on a loopback server or on local files.",
-        f"n = {blocks} blocks per cell; intervals are 95 % each, not for all cells together; blocks share "
-        "the state of the machine. Mini-blocks were added by the width of intervals, never by their verdict.",
+    unchecked = "" if plan.controls else " This study has no controls, so none of this was checked."
+    lines = (
+        f"{begun} blocks in random order, one process per measurement, pinned threads; {disturbed} disturbed "
+        f"measurements are not used.{steal}{unchecked}",
+        "Warm speedups leave out start-up; loading the data is in no ratio; errors are on test rows that tuning never "
+        "saw; I/O waits on a loopback server or local files.",
+        f"n = {blocks} blocks per cell; each interval is 95 % by itself; top-up blocks follow the width of intervals, "
+        "never a verdict.",
         f"One machine ({run.environment.machine}), {len(hosts) or 1} host, {plan.usable_cpus} usable cores, one set of "
-        "library versions, data sets of the sizes given. Other processors, networks and versions may differ.",
-        f"No cell ran on more than {most_cores} cores. What is said about more cores is PREDICTED or UNTESTABLE.",
+        "library versions and data sizes.",
+        f"No cell ran on more than {most_cores} cores; what is said about more is PREDICTED or not tested.",
     )
-    return tuple(zip(HEADINGS, texts, strict=True))
+    return tuple(zip(HEADINGS, lines, strict=True))
 
 
 def _allowed_steal(run: RunData) -> str:
-    """Say how much steal the measurements had where the study allowed more than the rule does; '' elsewhere."""
+    """Say how much steal was tolerated where the study allowed more than the rule does; '' elsewhere."""
     allowed = max((job.limits.steal_share for job in run.plan.jobs), default=STEAL_SHARE)
     seen = sorted(m.disturbance.steal or 0.0 for m in run.measurements if m.status == "ok")
     if allowed <= STEAL_SHARE or not seen:
         return ""
     over = sum(share > STEAL_SHARE for share in seen)
-    rule = _percent(STEAL_SHARE)
     return (
-        f" The hypervisor might keep back up to {_percent(allowed)} of the CPU time (the rule says {rule}): {over} of "
-        f"{len(seen)} measurements used had more than {rule}, their median is {_percent(median(seen))}, the largest "
-        f"{_percent(seen[-1])}. Cells of a block share it in random order, and no ratio is corrected for it."
+        f" CPU steal of up to {_percent(allowed)} was tolerated (default limit {_percent(STEAL_SHARE)}): {over} of "
+        f"{len(seen)} measurements had more than the default; median {_percent(median(seen))}, largest "
+        f"{_percent(seen[-1])}."
     )
 
 

@@ -57,7 +57,7 @@ class Plot(Generic[D]):
 
     series : takes what it needs from the findings; None where there is nothing to show.
     draw : draws onto a figure. caption : one sentence with n, interval, base and cold or warm.
-    section : id of the section in which it stands.
+    section : id of the section in which it stands. brief : in RESULTS.md too, not in the HTML report alone.
     """
 
     name: str
@@ -66,6 +66,7 @@ class Plot(Generic[D]):
     series: Callable[[Findings], D | None]
     draw: Callable[[D, Figure], None]
     caption: Callable[[D], str]
+    brief: bool = False
 
 
 def svg(plot: Plot[Any], data: Any) -> str:

@@ -68,5 +68,5 @@ def caption(data: Series) -> str:
 
 PLOT = Plot(
     name="granularity", title="Efficiency against task length", section="metg", series=series, draw=draw,
-    caption=caption,
+    caption=caption, brief=True,
 )  # fmt: skip

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from raybench.analysis.results import Findings
 from raybench.analysis.speedup import BAND
 from raybench.model.estimate import Estimate
-from raybench.report.cells import is_loop
 from raybench.report.plots.canvas import Plot, legend, look, panels, plain_text, sample_sizes, seconds_axis
+from raybench.report.starts import starts
 
 RULE_S = 300.0  # documented: nothing under five minutes
 
@@ -23,18 +23,9 @@ class Series:
 
 
 def series(findings: Findings) -> Series | None:
-    """Take start-up plus warm-up of every parallel cell that was started cold."""
-    found: dict[tuple[str, int], Estimate] = {}
-    for row in findings.rows:
-        if row.cell.cpus == 1 or is_loop(row) or row.cell.backend.is_control:
-            continue
-        if row.cold is None or row.start_up is None or row.start_up.point <= 0:
-            continue
-        key = (row.cell.backend.name, row.cell.cpus)
-        if key not in found or row.start_up.point < found[key].point:
-            found[key] = row.start_up
-    starts = tuple((backend, cpus, start) for (backend, cpus), start in found.items())
-    return Series(starts=starts) if starts else None
+    """Take the start-up of every parallel cell that was started cold."""
+    found = tuple((backend, cpus, start) for (backend, cpus), start in starts(findings.rows).items())
+    return Series(starts=found) if found else None
 
 
 def draw(data: Series, figure: Figure) -> None:
@@ -72,5 +63,5 @@ def caption(data: Series) -> str:
 
 
 PLOT = Plot(
-    name="start-up", title="What a cold start allows", section="losses", series=series, draw=draw, caption=caption
+    name="start-up", title="What a cold start allows", section="start-up", series=series, draw=draw, caption=caption
 )

@@ -1,0 +1,165 @@
+"""Sentences that a reader sees, in one place: plain English, numbers from the findings, none typed by hand."""
+
+from collections.abc import Sequence
+
+from raybench.model import units
+from raybench.model.estimate import Estimate
+
+# --- answers --------------------------------------------------------------------------------------
+
+
+def gains(*, workloads: int, warm: int, cold: int, cores: int) -> str:
+    """Say how many workloads gain, with warm workers and from a cold start."""
+    return (
+        f"Distributing pays for {warm} of {workloads} workloads on {cores} cores once the workers are up, and for "
+        f"{cold} of {workloads} when start-up counts."
+    )
+
+
+def best(name: str, backend: str, gain: Estimate) -> str:
+    """Name the largest gain by processes."""
+    return f"Largest speedup: {units.ratio(gain)}, {name} on {backend}."
+
+
+def start_up(starts: Sequence[tuple[str, Estimate]]) -> str:
+    """Say what it costs to start each backend from nothing."""
+    listed = _join([f"{backend} {units.seconds(start, with_n=False)}" for backend, start in starts])
+    return f"Starting from nothing takes {listed}."
+
+
+def break_even(work: Estimate) -> str:
+    """Say from how much sequential work on a cold Ray start pays."""
+    return f"A script that starts Ray itself gains only if the sequential run takes longer than {units.seconds(work)}."
+
+
+def shortest(level: float, cores: int, lengths: Sequence[tuple[str, str, Estimate]]) -> str:
+    """Say how long a task must be for each backend. lengths : backend, censoring mark, seconds."""
+    listed = _join([f"{f'{mark} ' if mark else ''}{units.seconds(work)} with {name}" for name, mark, work in lengths])
+    return f"To keep {units.plain(100 * level)} % efficiency on {cores} cores, a task must last {listed}."
+
+
+def early_stopping(workload: str, backend: str, gain: Estimate, share: float) -> str:
+    """Say whether stopping trials early saved time; it is other work, so never a speedup."""
+    steps = f"{units.plain(100 * share)} % of the training steps"
+    told = f"{units.ratio(gain)}, not a like-for-like speedup"
+    if gain.low > 1:
+        return f"Early stopping ({backend}) ends {workload} sooner by running {steps} ({told})."
+    if gain.high < 1:
+        return f"Early stopping ({backend}) ends {workload} later, although it runs only {steps} ({told})."
+    return f"Early stopping ({backend}) ends {workload} neither sooner nor later, running {steps} ({told})."
+
+
+def tuning(workload: str, gain: Estimate, documented: float | None) -> str:
+    """Say whether tuning lowered the error, with the documented figure beside it."""
+    told = units.percent(gain)
+    beside = f"; documented: {units.plain(100 * documented)} %" if documented is not None else ""
+    if gain.low > 0:
+        return f"Tuning lowers the test error of {workload} ({told}{beside})."
+    if gain.high < 0:
+        return f"Tuning raises the test error of {workload} ({told}{beside})."
+    return f"Tuning does not measurably change the test error of {workload} ({told}{beside})."
+
+
+def rule(low: float, high: float, sides: tuple[int, int, int, int]) -> str:
+    """Say whether the efficiency rule holds. sides : cells below, inside, above, undecided."""
+    below, inside, above, undecided = sides
+    return (
+        f"The rule of {low} to {high} parallel efficiency: of {sum(sides)} compute-bound Ray cells, {inside} lie "
+        f"inside, {below} below, {above} above, and {undecided} have intervals that cross an edge."
+    )
+
+
+def claims(total: int, counts: Sequence[tuple[str, int]]) -> str:
+    """Count the verdicts."""
+    listed = _join([f"{count} {word}" for word, count in counts if count])
+    return f"Of {total} documented claims: {listed}."
+
+
+# --- status and harness ---------------------------------------------------------------------------
+
+
+def blocks(fewest: int, most: int) -> str:
+    """Write the number of blocks."""
+    return f"n = {fewest} blocks" if fewest == most else f"n = {fewest} to {most} blocks"
+
+
+def controls(passed: int, total: int, floor: float, drift: Estimate) -> str:
+    """Say in one sentence whether the harness found the known answers."""
+    grown = f" Drift over the run: {units.percent(drift)}." if drift.n else ""
+    return (
+        f"{passed} of {total} controls with a known answer passed (the same cell twice, waiting tasks, an injected "
+        f"overhead, bare processes); the largest noise floor of a workload is {units.plain(100 * floor)} %.{grown}"
+    )
+
+
+# --- notes of the run -----------------------------------------------------------------------------
+
+
+def not_trusted(reason: str) -> str:
+    """Say that a control failed."""
+    return f"NOT TRUSTED: {reason}"
+
+
+def partial(through: int, blocks: int) -> str:
+    """Say that planned blocks are missing."""
+    return f"Partial run: {through} of {blocks} planned blocks. Rerun the same command to complete it."
+
+
+def incomplete(missing: int, planned: int, begun: int) -> str:
+    """Say that measurements within begun blocks are missing."""
+    where = "this block" if begun == 1 else "these blocks"
+    return f"Incomplete: {missing} of {planned} measurements of {where} are missing. Rerun the same command."
+
+
+def failed(count: int, total: int) -> str:
+    """Say that cells have no number."""
+    return f"{count} of {total} cells have no good measurement; the HTML report gives the reason of each."
+
+
+NO_CONTROLS = "No controls: this study cannot show that its harness measures correctly."
+NO_VERDICTS = "No verdicts: this study is too small to judge anything by it."
+TORN = "The last raw line was cut off and is not counted; rerunning the command measures it again."
+
+# --- sections -------------------------------------------------------------------------------------
+
+KINDS = (
+    "One row per kind of work. Advice: for how many of its workloads; the example is the one with the longest "
+    "sequential run, on its best backend. Speedup: time of the sequential baseline / time of the cell, 95 % interval, "
+    "n blocks. Shortest task: kernel time per task at which that backend keeps 70 % efficiency (METG)."
+)
+ADVICE = (
+    "Distribute: the whole interval lies above 1x by more than the workload's noise floor, with warm workers and with "
+    "start-up, also against the baseline that uses all threads where that was measured."
+)
+CLAIMS = (
+    "SUPPORTED: the whole interval lies inside what the sentence says; REFUTED: outside; INCONCLUSIVE: neither. A "
+    "claim about many cells shows the one that decides."
+)
+METG = (
+    "Minimum effective task granularity (METG): the shortest task with which a backend keeps an efficiency, warm, "
+    "fixed work, against the sequential baseline. <: the shortest task of the sweep still keeps it; >: the longest "
+    "does not."
+)
+START_UP = "From a cold start to workers that answer, of the workload where it is least; 95 % interval, n blocks."
+TUNING = (
+    "Gain: 1 - mean error of the tuned model / mean error of the baseline, on untouched test rows, over pairs of "
+    "split and search seed; + is better. Documented: what the source published."
+)
+SOURCES = {
+    "S0": "XGBoost tuning with Ray Tune and ASHA on medical insurance costs; speed and error before and after",
+    "S1": "train, tune, register and serve a random forest on the diabetes data with Ray Tune and MLflow",
+    "S2": "a Ray lab: squares, an array of a million numbers, GPU tasks, cross-validation on iris",
+    "S3": "a Ray cluster of 9 nodes and 25 CPUs, and its rules of thumb: when to use Ray, what speedup to expect",
+    "S4": "credit-risk models on the German credit data, trained in parallel",
+}
+
+
+def untested(needs: Sequence[tuple[str, Sequence[str]]]) -> str:
+    """Count the claims that this study does not test, by what they need. needs : reason and ids."""
+    listed = "; ".join(f"{', '.join(ids)}: {reason}" for reason, ids in needs)
+    total = sum(len(ids) for _, ids in needs)
+    return f"{total} further claims are not tested by this study. {listed}."
+
+
+def _join(parts: Sequence[str]) -> str:
+    return ", ".join(parts[:-1]) + (" and " if len(parts) > 1 else "") + parts[-1] if parts else ""
