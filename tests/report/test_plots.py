@@ -15,9 +15,11 @@ from raybench.analysis.analyze import analyse
 from raybench.claims.judge import judge
 from raybench.model.measurement import Quality
 from raybench.report import build
-from raybench.report.plots import PLOTS, granularity, heatmap, karp_flatt, speedup, start_up
+from raybench.report.plots import PLOTS, efficiency, forest, granularity, karp_flatt, start_up
 from raybench.report.plots.canvas import COLOURS, DASHES, MARKERS, look, svg
 from report import made_run
+
+NOT_IN_MADE_RUN = ("rmse-delta", "verdicts", "karp-flatt")
 
 
 @pytest.fixture(scope="module")
@@ -43,17 +45,26 @@ def drawn(findings) -> dict:
 
 def test_every_figure_that_has_data_is_drawn(findings):
     assert set(drawn(findings)) == {
-        "speedup", "efficiency", "time", "karp-flatt", "granularity", "core-seconds", "durations",
+        "forest", "efficiency", "granularity", "core-seconds", "durations",
         "start-up", "anytime", "order",
     }  # fmt: skip
 
 
 def test_names_and_places_of_figures_are_unique_and_real():
     assert len({plot.name for plot in PLOTS}) == len(PLOTS)
-    assert {plot.section for plot in PLOTS} <= {"claims", "cells", "metg", "losses", "deltas", "controls"}
+    assert {plot.section for plot in PLOTS} <= {
+        "answers",
+        "claims",
+        "cells",
+        "metg",
+        "start-up",
+        "losses",
+        "deltas",
+        "controls",
+    }
 
 
-@pytest.mark.parametrize("name", [plot.name for plot in PLOTS if plot.name not in ("rmse-delta", "verdicts")])
+@pytest.mark.parametrize("name", [plot.name for plot in PLOTS if plot.name not in NOT_IN_MADE_RUN])
 def test_a_figure_has_the_same_bytes_each_time_and_no_date(findings, name):
     plot, data = drawn(findings)[name]
     text = svg(plot, data)
@@ -80,7 +91,7 @@ def test_text_stays_text(findings):
     assert ">task length (work)</text>" in svg(plot, data)
 
 
-@pytest.mark.parametrize("name", [plot.name for plot in PLOTS if plot.name not in ("rmse-delta", "verdicts")])
+@pytest.mark.parametrize("name", [plot.name for plot in PLOTS if plot.name not in NOT_IN_MADE_RUN])
 def test_a_caption_names_n_base_and_cold_or_warm(findings, name):
     plot, data = drawn(findings)[name]
     caption = plot.caption(data).lower()
@@ -95,36 +106,24 @@ def test_empty_findings_draw_nothing(tmp_path):
     assert drawn(analyse(build.read(folder, tmp_path / "reports"))) == {}
 
 
-def test_speedups_are_those_of_the_law_and_leave_out_less_work(findings):
-    data = speedup.series(findings)
-    ((workload, lines),) = data.curves.panels
-    assert (workload, data.ceilings) == ("friedman", {})
-    measured = {backend: dict(points) for backend, points in lines.items()}
-    assert set(measured) == {"sequential_threads", "joblib", "ray_tasks"}
-    for backend, points in measured.items():
-        for cpus, estimate in points.items():
-            assert estimate.point == pytest.approx(made_run.SPEEDUPS[(backend, cpus)], rel=0.03)
+def test_the_forest_has_the_best_backend_of_each_workload_warm_and_cold(findings):
+    ((kind, (line,)),) = forest.series(findings).groups
+    assert (kind, line.workload, line.row.cell.backend.name) == ("hyperparameter search", "friedman", "joblib")
+    assert line.warm.point == pytest.approx(1.9 / 1.25, rel=0.03)  # the threaded baseline is the better one
+    assert line.cold.point < line.row.speedup.point
 
 
-def test_the_map_hatches_what_failed_was_skipped_or_did_less_work(findings):
-    data = heatmap.series(findings)
-    by_count = dict(data.maps)
-    whys = {
-        (data.workloads[s.workload][:8], data.backends[s.backend], cpus): s.why
-        for cpus, squares in by_count.items()
-        for s in squares
-    }
-    assert whys[("friedman", "joblib", 2)] == ""
-    assert whys[("friedman", "ray_tune_asha", 2)] == heatmap.OTHER
-    assert whys[("pipe|nam", "joblib", 2)] == heatmap.FAILED
-    assert whys[("friedman", "joblib", 4)] == heatmap.SKIPPED
+def test_efficiencies_are_those_of_the_law_and_leave_out_less_work(findings):
+    found = dict(efficiency.series(findings).panels)
+    assert set(found) == {"joblib", "ray_tasks"}
+    for backend, ((_, points),) in found.items():
+        for cpus, estimate, ceiling in points:
+            assert ceiling is None
+            assert estimate.point == pytest.approx(made_run.SPEEDUPS[(backend, cpus)] / cpus, rel=0.03)
 
 
-def test_karp_flatt_is_the_serial_fraction_of_the_law(findings):
-    ((_, lines),) = karp_flatt.series(findings).panels
-    ((cpus, estimate),) = lines["ray_tasks"]
-    assert cpus == 2
-    assert estimate.point == pytest.approx((1 / 1.5 - 1 / 2) / (1 - 1 / 2), abs=0.03)
+def test_two_core_counts_show_no_trend_of_the_serial_fraction(findings):
+    assert karp_flatt.series(findings) is None
 
 
 def test_start_up_takes_the_least_of_each_backend_and_no_loop(findings):

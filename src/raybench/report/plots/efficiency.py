@@ -93,8 +93,8 @@ def draw(data: Series, figure: Figure) -> None:
 def caption(data: Series) -> str:
     return (
         "Parallel efficiency, warm: speedup / P; base: the sequential baseline of the same workload. One mark per "
-        f"workload, 95 % interval, {sample_sizes([e.n for _, e, _ in data.points])}, measured. Grey band: the documented "
-        "0.7 to 0.8; black bar: hardware ceiling from bare processes, where measured."
+        f"workload, 95 % interval, {sample_sizes([e.n for _, e, _ in data.points])}, measured. Grey band: the "
+        "documented 0.7 to 0.8; black bar: hardware ceiling from bare processes, where measured."
     )
 
 
