@@ -1,4 +1,4 @@
-"""Efficiency against task length for every backend with a ladder; METG is where a curve crosses a level."""
+"""Efficiency against task length for every backend with a granularity sweep; METG is where a curve crosses a level."""
 
 from dataclasses import dataclass
 from typing import Any
