@@ -160,13 +160,13 @@ def test_lines_join_points_along_cores_only_and_captions_explain_the_bars() -> N
     found = replace(found, claims=judge(made, found))
     lines = {}
     for plot in PLOTS:
-        if plot.name in ("speedup", "karp-flatt", "rmse-delta", "verdicts"):
+        if plot.name in ("efficiency", "karp-flatt", "rmse-delta", "verdicts"):
             data, figure = plot.series(found), Figure(layout="constrained")
             plot.draw(data, figure)
             joined = [line for axes in figure.axes for line in axes.lines if line.get_linestyle() != "None"]
             lines[plot.name] = [line.get_xydata() for line in joined if len(line.get_xydata()) > 1]
             assert "interval" in plot.caption(data)
-    assert sorted(lines) == ["karp-flatt", "rmse-delta", "speedup", "verdicts"]
-    assert any(len(xy) == 3 and (np.diff(xy[:, 0]) > 0.9).all() for xy in lines["speedup"])
+    assert sorted(lines) == ["efficiency", "karp-flatt", "rmse-delta", "verdicts"]
+    assert any(len(xy) == 3 and (np.diff(xy[:, 0]) > 0.9).all() for xy in lines["efficiency"])
     for name in ("rmse-delta", "verdicts"):
         assert all(np.ptp(xy[:, 0]) == 0 or np.ptp(xy[:, 1]) == 0 for xy in lines[name]), name

@@ -8,11 +8,11 @@ from raybench.analysis.results import Findings
 from raybench.report.plots.canvas import Plot, beyond, legend, panels, sample_sizes
 from raybench.report.plots.curves import Curves, counts, curves, draw_points
 
-FEWEST_COUNTS = 3  # of cores beyond one
+FEWEST_COUNTS = 2  # of cores beyond one
 
 
 def series(findings: Findings) -> Curves | None:
-    """Take every row on more than one core that has a speedup; fewer core counts than three show no trend."""
+    """Take every row on more than one core that has a speedup; fewer than three core counts, one included, show no trend."""
     found = curves(findings.rows, lambda row: row.karp_flatt)
     most = max((len(counts(lines)) for _, lines in found.panels), default=0) if found else 0
     return found if most >= FEWEST_COUNTS else None
