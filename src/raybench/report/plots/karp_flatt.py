@@ -12,7 +12,7 @@ FEWEST_COUNTS = 2  # of cores beyond one
 
 
 def series(findings: Findings) -> Curves | None:
-    """Take every row on more than one core that has a speedup; fewer than three core counts, one included, show no trend."""
+    """Take every row on more than one core that has a speedup; fewer than three core counts show no trend."""
     found = curves(findings.rows, lambda row: row.karp_flatt)
     most = max((len(counts(lines)) for _, lines in found.panels), default=0) if found else 0
     return found if most >= FEWEST_COUNTS else None
