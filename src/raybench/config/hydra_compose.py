@@ -30,9 +30,10 @@ PEERS_CONF, PEERS_PATH = "benchmarks/peers/conf", "benchmarks"  # of the reposit
 PEERS = frozenset(  # backends that lie there
     ("dask_distributed", "futures_processes", "futures_threads", "joblib_asha", "optuna_parallel", "sklearn_halving")
 )
-NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 WORDS = {"all", "powers", "null", "true", "false", "nan", "inf"}  # mean something where names stand
 SPEC_KEYS = {*WorkloadFile.__struct_encode_fields__, *BackendFile.__struct_encode_fields__}
+TUNED = "tuned"  # the flags of conf/config.yaml
 INTERPOLATION, MISSING = "${", "???"
 HYDRA_ERRORS = (HydraException, OmegaConfBaseException, ValueError, TypeError, AssertionError, RecursionError)
 
@@ -69,7 +70,7 @@ def files_of(folders: Sequence[Path], group: str) -> dict[str, Path]:
         for path in sorted((folder / group).glob("*.yaml")):
             if not NAME.fullmatch(path.stem) or path.stem.lower() in WORDS:
                 raise BadSettings(
-                    f"{path}: '{path.stem}' cannot be named in an override; expected letters, digits, _ and - "
+                    f"{path}: '{path.stem}' cannot be named in an override; expected letters, digits, _ - . "
                     f"(none of the words {', '.join(sorted(WORDS))}); rename the file"
                 )
             found.setdefault(path.stem, path)
@@ -106,6 +107,9 @@ def compose_study(texts: Sequence[str], folders: Sequence[Path]) -> Composed:
             chosen[override.keys[0]] = _choose(override, files[override.keys[0]])
     tree = _hydra(config, files, chosen)
     tree |= {group: {name: copy.deepcopy(file.value) for name, file in files[group].items()} for group in SPECS}
+    for backend in tree["backend"].values():
+        if backend.get("flags") == TUNED:
+            backend["flags"] = {}  # no change to them, where an override may make one
     placed = [(_place(o, tree, files), o) for o in overrides if not o.chooses]
     composed = Composed(tree=tree, chosen=chosen, config=config, files=files, overrides=placed)
     for keys, override in placed:
@@ -124,7 +128,7 @@ def explain_missing(kind: str, name: str, known: Iterable[str]) -> str:
 def _choose(override: Override, known: Mapping[str, YamlFile]) -> str:
     group, name = override.keys[0], override.value
     if override.removes or not isinstance(name, str) or name not in known:
-        shown = "nothing" if override.removes else name
+        shown = "nothing" if override.removes or name is None else name
         raise override.fault(f"{group} '{shown}' does not exist; {nearest(str(shown), known)}")
     return name
 
@@ -156,13 +160,14 @@ def _place(override: Override, tree: Mapping[str, Any], files: Mapping[str, Mapp
         if first not in tree:
             raise override.fault(f"no setting '{first}'; {nearest(first, tree)}")
         return override.keys
-    if rest[0] not in files[first]:
+    ends = (end for end in range(len(rest), 0, -1) if ".".join(rest[:end]) in files[first])  # a name may hold dots
+    end = next(ends, None)
+    if end is None:
         raise override.fault(explain_missing(first, rest[0], files[first]))
-    if len(rest) == 1:
-        raise override.fault(f"expected {first}.{rest[0]}.parameter=value")
-    if rest[1] in SPEC_KEYS:
-        return override.keys
-    return (first, rest[0], "params", *rest[1:])
+    name, inner = ".".join(rest[:end]), rest[end:]
+    if not inner:
+        raise override.fault(f"expected {first}.{name}.parameter=value")
+    return (first, name, *inner) if inner[0] in SPEC_KEYS else (first, name, "params", *inner)
 
 
 def _resolve(composed: Composed) -> None:

@@ -1,7 +1,6 @@
 """Overrides of the command line: read by Hydra's grammar, put into plain mappings, named when a value is refused."""
 
 import math
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +11,7 @@ from hydra.core.override_parser.types import QuotedString
 from hydra.errors import HydraException
 
 from raybench.model.errors import BadSettings
-from raybench.model.yaml_file import DATE, Keys
+from raybench.model.yaml_file import DATE, Keys, printable
 
 GROUPS = ("study", "cluster")  # a file of each is chosen by name
 SPECS = ("workload", "backend")
@@ -36,7 +35,7 @@ class Override:
 
     def fault(self, text: str) -> BadSettings:
         """Make an error that names the override."""
-        return BadSettings(f"{self.text}: {text}")
+        return BadSettings(f"{self.text}: {printable(text)}")
 
 
 def parse_overrides(texts: Sequence[str]) -> list[Override]:
@@ -49,7 +48,7 @@ def _parse(parser: Any, text: str) -> Override:
     try:
         parsed: Parsed = parser.parse_override(text)
     except (HydraException, RecursionError) as error:
-        raise BadSettings(f"{_shown(text)}: {EXPECTED}: {' '.join(str(error).split())[:120]}") from error
+        raise BadSettings(f"{_shown(text)}: {EXPECTED}: {printable(str(error), 120)}") from error
     if parsed.is_sweep_override():
         raise BadSettings(f"{_shown(text)}: one value for a key; a list is written key=[a,b]")
     keys = tuple(parsed.key_or_group.split("."))
@@ -60,8 +59,7 @@ def _parse(parser: Any, text: str) -> Override:
 
 
 def _shown(text: str) -> str:
-    line = re.sub(r"[^\S ]|[\x00-\x1f\x7f-\x9f\u202a-\u202e]", " ", text)
-    return line if len(line) <= 160 else f"{line[:157]}..."
+    return printable(text, 160)
 
 
 def _plain(value: Any, text: str) -> Any:
@@ -83,23 +81,32 @@ def put(tree: dict[str, Any], keys: Sequence[str], override: Override) -> None:
     """Put the value of an override into a tree of plain values, or take the key away."""
     node: Any = tree
     for place, key in enumerate(keys[:-1]):
-        if isinstance(node, dict):
-            if node.get(key) is None:
-                node[key] = {}
-            node = node[key]
-        elif isinstance(node, list) and key.isdecimal() and int(key) < len(node):
-            node = node[int(key)]
+        node = _step(node, key, override)
         if not isinstance(node, dict | list):
             raise override.fault(f"{'.'.join(keys[: place + 1])} is a single value and has no '{keys[place + 1]}'")
     last = keys[-1]
     if isinstance(node, list):
-        if not (last.isdecimal() and int(last) < len(node)) or override.removes:
-            raise override.fault(f"a list of {len(node)} has no '{last}' to change")
-        node[int(last)] = override.value
+        if override.removes:
+            raise override.fault("a row of a list cannot be taken away; give the whole list")
+        node[_row(node, last, override)] = override.value
     elif not override.removes:
         node[last] = override.value
     elif node.pop(last, override) is override:
         raise override.fault(f"there is no {last} to take away")
+
+
+def _step(node: Any, key: str, override: Override) -> Any:
+    if isinstance(node, list):
+        return node[_row(node, key, override)]
+    if node.get(key) is None:
+        node[key] = {}
+    return node[key]
+
+
+def _row(node: Sequence[Any], key: str, override: Override) -> int:
+    if not key.isdecimal() or int(key) >= len(node):
+        raise override.fault(f"a list of {len(node)} has no '{key}'; its rows are 0, 1 ...")
+    return int(key)
 
 
 def leaves(value: Any, keys: Keys = ()) -> Iterator[tuple[Keys, Any]]:

@@ -27,6 +27,14 @@ Gpus = Annotated[float, Meta(ge=0, description="a number of GPUs, at least 0")]
 GpuAxis = Annotated[tuple[Gpus, ...], Meta(min_length=1, description="a list of at least one number of GPUs")]
 Variable = Annotated[str, Meta(pattern="^[A-Za-z_][A-Za-z0-9_]*$", description="the name of an environment variable")]
 Text = Annotated[str, Meta(min_length=1, description="a text")]
+WORDS = {  # msgspec's names of types -> for a reader
+    "bool": "true or false",
+    "array": "a list",
+    "object": "keys with values",
+    "str": "a text",
+    "int": "a whole number",
+    "float": "a number",
+}
 AXES = ("workloads", "backends", "cpus", "gpus", "cpus_per_task", "workers")  # a single value stands for a list of one
 
 
@@ -186,7 +194,9 @@ def _expected(kind: Any, value: Any, message: str) -> str:
     names = [name for option in _options(kind) for name in _names(option)]
     if names and isinstance(value, str):
         return nearest(value, names)
-    return message[0].lower() + message[1:].split(",")[0].replace("`", "")
+    types = re.findall(r"\w+", message.split(",")[0])
+    wanted = [words for name, words in WORDS.items() if name in types]
+    return f"expected {' or '.join(wanted)}" if wanted else message[0].lower() + message[1:]
 
 
 def _type_at(kind: Any, keys: Keys) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from raybench.config.hydra_compose import Composed, compose_study, explain_missing, search_path
+from raybench.config.hydra_compose import TUNED, Composed, compose_study, explain_missing, search_path
 from raybench.config.schema import (
     AXES,
     BackendFile,
@@ -22,7 +22,6 @@ from raybench.model.plan import Cluster, GridRow, Limits, Requires, Spec, Study
 from raybench.model.yaml_file import Keys, nearest
 
 GIB = 2**30
-TUNED = "tuned"  # the flags of conf/config.yaml
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

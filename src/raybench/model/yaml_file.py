@@ -21,13 +21,14 @@ Keys = tuple[str | int, ...]  # the way from the top of a file to a value
 # ten times as fast as SafeLoader, where it was built
 _SAFE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 DATE = re.compile(r"\d{4}-\d\d?-\d\d?([Tt ].*)?")
-_INT = r"[-+]?(?:0|[1-9](?:_?[0-9])*)"
-_FLOAT = r"[-+]?(?:(?:[0-9](?:_?[0-9])*)?\.[0-9](?:_?[0-9])*|[0-9](?:_?[0-9])*\.?)(?:[eE][-+]?[0-9](?:_?[0-9])*)?"
+_INT = r"(?:0|[1-9](?:_?[0-9])*)"
+_POINT = rf"(?:{_INT}?\.[0-9](?:_?[0-9])*|{_INT}\.)"
+_EXPONENT = rf"(?:{_INT}|{_POINT})[eE][-+]?[0-9](?:_?[0-9])*"
 _RESOLVERS = (
     ("null", r"~|null|Null|NULL|"),
     ("bool", r"[tT]rue|TRUE|[fF]alse|FALSE"),
-    ("int", _INT),
-    ("float", rf"{_FLOAT}|[-+]?(?:[iI][nN][fF]|[nN][aA][nN])"),
+    ("int", rf"[-+]?{_INT}"),
+    ("float", rf"[-+]?(?:{_POINT}|{_EXPONENT}|[iI][nN][fF]|[nN][aA][nN])"),
     ("timestamp", DATE.pattern),
 )
 
@@ -67,7 +68,7 @@ class YamlFile:
 
     def fault(self, keys: Sequence[str | int], text: str) -> BadSettings:
         """Make an error that names file and line."""
-        return BadSettings(f"{self.path}:{self.line(keys)}: {text}")
+        return BadSettings(f"{self.path}:{self.line(keys)}: {printable(text)}")
 
 
 def read_yaml(path: Path) -> YamlFile:
@@ -140,11 +141,17 @@ class _Reader:
         raise self.fault(node, f"{text if isinstance(node, yaml.ScalarNode) else kind} is no text and no finite number")
 
     def fault(self, node: yaml.Node, text: str) -> BadSettings:
-        return BadSettings(f"{self.path}:{node.start_mark.line + 1}: {text}")
+        return BadSettings(f"{self.path}:{node.start_mark.line + 1}: {printable(text)}")
 
 
 def _short(tag: str) -> str:
     return tag.removeprefix("tag:yaml.org,2002:")
+
+
+def printable(text: str, most: int = 400) -> str:
+    """Return a text as one line without control characters, cut where it is too long."""
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return shown if len(shown) <= most else f"{shown[: most - 3]}..."
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
