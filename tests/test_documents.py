@@ -30,7 +30,7 @@ def cell(*words: str, modules: Path) -> dict[str, object]:
     """Take one measurement through the command line."""
     path = os.pathsep.join([str(modules), str(ROOT / "src")])
     done = subprocess.run(
-        [sys.executable, "-m", "raybench.cli", "cell", "study=smoke", "cpus=[1]", *words],
+        [sys.executable, "-m", "raybench", "cell", "study=smoke", "cpus=[1]", *words],
         env=os.environ | {"PYTHONPATH": path},
         capture_output=True,
         text=True,

@@ -18,7 +18,7 @@ RANKS = (
     {"backends", "claims"},
     {"execution", "report", "doctor"},
     {"trial", "tracking"},
-    {"cli", "console", "arguments", "__main__", "__init__"},
+    {"cli", "edge", "console", "arguments", "__main__", "__init__"},
 )
 # 2. These import each other, model and store; nothing else.
 RIGHT_OF_THE_STORE, THEIR_IMPORTS = {"analysis", "claims", "report"}, {"analysis", "claims", "report", "model", "store"}

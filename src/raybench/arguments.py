@@ -1,66 +1,170 @@
-"""The grammar of the command line: verbs, their options, and overrides between them."""
+"""The grammar of the command line: verbs, their options and examples, with overrides between them."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from raybench import __version__
+from raybench.model.visible import visible
+
+Parser = argparse.ArgumentParser
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verb:
+    """One verb of the command line.
+
+    words : what it takes besides options, as its help says it; '' where it refuses words.
+    options : add the verb's options. needs_linux : it pins processes or looks at the machine.
+    examples : what `--help` shows, without `raybench`.
+    """
+
+    about: str
+    examples: tuple[str, ...]
+    words: str = ""
+    options: tuple[Callable[[Parser], object], ...] = ()
+    needs_linux: bool = False
+
+
+OVERRIDES = "Hydra overrides: study=NAME, workloads=[...], backends=[...], cpus=[...] ..."
+
+
+def _conf(parser: Parser) -> None:
+    parser.add_argument("--conf", action="append", default=[], type=Path, help="a further configuration folder")
+
+
+def _run(parser: Parser) -> None:
+    parser.add_argument("--run", type=Path, help="a run's folder; default: the one named in reports/current")
+
+
+def _root(parser: Parser) -> None:
+    parser.add_argument("--root", type=Path, default=Path(), help="the folder of RESULTS.md and README.md")
+
+
+def _no_report(parser: Parser) -> None:
+    parser.add_argument("--no-report", action="store_true", help="measure only")
+
+
+def _export(parser: Parser) -> None:
+    parser.add_argument("--format", choices=("parquet", "csv"), default="parquet")
+    parser.add_argument("--out", type=Path, default=Path(), help="folder to write to")
+
+
+def _trace(parser: Parser) -> None:
+    parser.add_argument("--block", type=int, help="default: the block nearest to the median makespan")
+    parser.add_argument("--out", type=Path, help="file to write; default: trace-CELL.json")
+
+
+def _doctor(parser: Parser) -> None:
+    parser.add_argument("--no-ray", action="store_true", help="do not start a Ray cluster")
+    parser.add_argument("--address", help="look at this existing cluster instead of starting one")
+    parser.add_argument("--clean", action="store_true", help="remove generated files and leftovers")
+
 
 VERBS = {
-    "plan": "print every cell, why a cell will be skipped, and the estimated time; run nothing",
-    "run": "measure what is missing, in whole blocks up to the budget, then report",
-    "verify": "run every workload on every backend once, check the answers, time nothing",
-    "report": "rebuild RESULTS.md, figures and page from raw data alone",
-    "doctor": "look at this machine: cores, quota, load, memory, GPUs, data; start, check and stop a Ray cluster",
-    "check": "print the verdict of every claim; exit 1 where a document and the data disagree",
-    "export": "write a run's raw data as parquet or csv, and the JSON schema of a raw line",
-    "trace": "write a cell's measurement as a Chrome trace, for Perfetto",
-    "cell": "take one measurement in this process and print it as JSON",
+    "plan": Verb(
+        about="print every cell, why a cell will be skipped, and the estimated time; run nothing",
+        words=OVERRIDES,
+        options=(_conf,),
+        needs_linux=True,
+        examples=("plan study=quick", 'plan study=full "workloads=[xgb_hpo]" "cpus=[1,2]"'),
+    ),
+    "run": Verb(
+        about="measure what is missing, in whole blocks up to the budget, then write the report",
+        words=OVERRIDES,
+        options=(_conf, _root, _no_report),
+        needs_linux=True,
+        examples=("run study=quick", 'run --conf mine/conf study=quick "workloads=[collatz]" budget_min=5'),
+    ),
+    "verify": Verb(
+        about="run every workload on every backend once and check the answers; time nothing",
+        words=OVERRIDES,
+        options=(_conf,),
+        needs_linux=True,
+        examples=('verify "workloads=[primes]"', 'verify --conf mine/conf "workloads=[collatz]" "backends=[joblib]"'),
+    ),
+    "report": Verb(
+        about="rebuild RESULTS.md, the figures and the HTML report from raw data alone",
+        options=(_conf, _run, _root),
+        examples=("report", "report --root results --run results/reports/raw/MACHINE/quick/RUN"),
+    ),
+    "check": Verb(
+        about="print the verdict of every claim; exit 1 where a document and the data disagree",
+        options=(_conf, _run, _root),
+        examples=("check", "check --conf mine/conf --root results"),
+    ),
+    "doctor": Verb(
+        about="look at this machine: cores, load, memory, GPUs, data, steadiness; start, check and stop a Ray cluster",
+        options=(_doctor,),
+        needs_linux=True,
+        examples=("doctor --no-ray", "doctor --address 10.0.0.5:6379"),
+    ),
+    "export": Verb(
+        about="write a run's raw data as parquet or csv, with the JSON schema of a raw line",
+        options=(_run, _export),
+        examples=("export --format csv --out exported", "export --run reports/raw/MACHINE/quick/RUN"),
+    ),
+    "trace": Verb(
+        about="write one measurement of a cell as a Chrome trace, for Perfetto",
+        words="key of a cell, as `raybench plan` prints it",
+        options=(_run, _trace),
+        examples=("trace 0a1b2c3d4e5f", "trace 0a1b2c3d4e5f --block 2 --out trace.json"),
+    ),
+    "cell": Verb(
+        about="take one measurement in this process and print it as JSON, for debugging",
+        words=OVERRIDES,
+        options=(_conf,),
+        needs_linux=True,
+        examples=(
+            'cell study=smoke "workloads=[primes]" "backends=[sequential]" "cpus=[1]"',
+            'cell --conf mine/conf study=smoke "workloads=[collatz]" "backends=[joblib]" "cpus=[2]"',
+        ),
+    ),
 }
-
-WORDLESS = ("report", "check", "export", "doctor")  # they work on a run's folder or the machine, not on a study
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Parse; overrides may stand before, between and after the options."""
+    """Parse; overrides may be given before, between and after the options. Exits with 2 and one line if it cannot."""
     parser = _parser()
     arguments, rest = parser.parse_known_args(argv)
+    verb = arguments.verb
     if unknown := [word for word in rest if word.startswith("-")]:
-        parser.error(f"unknown option {unknown[0]}; see raybench {arguments.verb} --help")
+        parser.error(f"unknown option {unknown[0]}; see raybench {verb} --help")
     arguments.overrides += rest
-    if arguments.verb in WORDLESS and arguments.overrides:
-        hint = "" if arguments.verb == "doctor" else "; a run's folder is given with --run"
-        parser.error(f"{arguments.verb} takes no words, got {arguments.overrides[0]}{hint}")
+    if arguments.overrides and not VERBS[verb].words:
+        hint = "; give a run's folder with --run" if _run in VERBS[verb].options else ""
+        parser.error(f"{verb} takes no words, got {arguments.overrides[0]}{hint}")
     return arguments
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+class _OneLine(Parser):
+    """A parser whose complaint is one line, and harmless to look at."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, visible(f"{self.prog}: {' '.join(message.split())}\n"))
+
+
+def _parser() -> Parser:
+    parser = _OneLine(
         prog="raybench",
         description="Measure whether distributing machine-learning work pays, and report it with evidence.",
-        epilog="overrides, e.g.: study=quick workloads=[xgb_hpo] backends=[sequential,ray_tasks] cpus=[1,2]",
+        epilog="raybench VERB --help shows examples.",
+        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"raybench {__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
-    for verb, about in VERBS.items():
-        sub = verbs.add_parser(verb, help=about, description=about)
-        what = "key of a cell" if verb == "trace" else "Hydra overrides: study=NAME, workloads=[...], cpus=[...] ..."
-        sub.add_argument("overrides", nargs="*", help=argparse.SUPPRESS if verb in WORDLESS else what)
-        sub.add_argument("--conf", action="append", default=[], type=Path, help="a further configuration folder")
-        if verb in ("report", "check", "export", "trace"):
-            sub.add_argument("--run", type=Path, help="a run's folder; without it the one named in reports/current")
-        if verb in ("run", "report", "check"):
-            sub.add_argument("--root", type=Path, default=Path(), help="where RESULTS.md and README.md are")
-        if verb == "run":
-            sub.add_argument("--no-report", action="store_true", help="measure only")
-        if verb == "export":
-            sub.add_argument("--format", choices=("parquet", "csv"), default="parquet")
-            sub.add_argument("--out", type=Path, default=Path(), help="folder to write to")
-        if verb == "trace":
-            sub.add_argument("--block", type=int, help="block; without it the one nearest to the median makespan")
-            sub.add_argument("--out", type=Path, help="file to write; without it trace-CELL.json")
-        if verb == "doctor":
-            sub.add_argument("--no-ray", action="store_true", help="do not start a Ray cluster")
-            sub.add_argument("--address", help="show the status of this existing cluster instead of starting one")
-            sub.add_argument("--clean", action="store_true", help="remove generated files and leftovers")
+    for name, verb in VERBS.items():
+        sub = verbs.add_parser(
+            name,
+            help=verb.about,
+            description=verb.about,
+            epilog="\n".join(["examples:", *(f"  raybench {example}" for example in verb.examples)]),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        sub.add_argument("overrides", nargs="*", help=verb.words or argparse.SUPPRESS)
+        for add in verb.options:
+            add(sub)
     return parser

@@ -1,47 +1,23 @@
-"""The command line: the only module that prints or exits. Verbs import what they need when they run."""
+"""The verbs of the command line. Each imports what it needs when it runs, so that --help stays fast."""
 
 import argparse
 import json
 import os
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from raybench.arguments import parse
-from raybench.model.errors import RaybenchError
-from raybench.model.visible import visible
+from raybench import edge
 
 if TYPE_CHECKING:
     from raybench.config.settings import Settings
     from raybench.execution.run_folder import Run
 
-USER_ERROR = 2
-INTERRUPTED = 130
-
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one verb; 0 fine, 1 something failed or disagrees, 2 the user's mistake, 130 interrupted."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # `nohup raybench run` goes on
-        signal.signal(signal.SIGHUP, _interrupt)
-    arguments = parse(argv)
-    try:
-        return int(_DO[arguments.verb](arguments))
-    except RaybenchError as error:
-        print(visible(f"raybench {arguments.verb}: {error}"), file=sys.stderr)
-        return USER_ERROR
-    except KeyboardInterrupt:
-        print(f"raybench {arguments.verb}: interrupted; everything measured so far is kept", file=sys.stderr)
-        return INTERRUPTED
-    except BrokenPipeError:  # `raybench plan | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-
-
-def _interrupt(signum: int, frame: object) -> None:
-    raise KeyboardInterrupt
+    """Run one verb; 0 fine, 1 something failed or disagrees, 2 refused with one line, 130 interrupted."""
+    return edge.run(_DO, argv)
 
 
 def _settings(arguments: argparse.Namespace) -> "Settings":
@@ -151,11 +127,17 @@ def _choose_run(arguments: argparse.Namespace) -> Path:
 
 def _check(arguments: argparse.Namespace) -> int:
     from raybench import console
+    from raybench.model.errors import BadSettings
     from raybench.report import document_check
     from raybench.store import store
 
+    if not arguments.root.is_dir():
+        raise BadSettings(f"--root {arguments.root}: no such folder; give the one that holds RESULTS.md and reports/")
     reports = arguments.root / "reports"
     folder = arguments.run or store.current(reports)
+    if folder is None:
+        print(f"nothing to check: {reports / store.CURRENT} names no run; measure one with `raybench run study=quick`")
+        return 0
     checked = document_check.check(reports, folder, arguments.root, conf=arguments.conf)
     console.show_claims(checked.claims)
     for fault in checked.faults:
@@ -249,7 +231,7 @@ def _prepare_this_process(job: Any) -> None:
         or os.environ.get("RAYBENCH_TAG") != "raybench-cell"
     )
     if stale:  # thread variables count only before the libraries load, so begin again with them
-        os.execve(sys.executable, [sys.executable, "-m", "raybench.cli", *sys.argv[1:]], wanted)
+        os.execve(sys.executable, [sys.executable, "-m", "raybench", *sys.argv[1:]], wanted)
     os.sched_setaffinity(0, job.affinity)
 
 

@@ -26,10 +26,17 @@ if TYPE_CHECKING:
 PLAIN_WIDTH = 160  # where the output is no terminal, rich would cut lines at 80
 
 
+class _Console(Console):
+    """A console that leaves a closed pipe to the command line; rich's own ends the process with 1."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def console() -> Console:
     """Make a console on standard output, wide enough for a file."""
     plain = not sys.stdout.isatty()
-    return Console(width=PLAIN_WIDTH if plain else None, highlight=False, soft_wrap=plain)
+    return _Console(width=PLAIN_WIDTH if plain else None, highlight=False, soft_wrap=plain)
 
 
 def escape(text: str) -> str:

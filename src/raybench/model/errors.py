@@ -1,5 +1,8 @@
 """The errors a user can cause; each message is one line: what, where, expected, what to do."""
 
+import errno
+import os
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -48,6 +51,40 @@ def one_line(error: BaseException) -> str:
     words = " ".join(text[: 8 * MOST_CHARACTERS].split())[:MOST_CHARACTERS]
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in words)
     return f"{type(error).__name__}: {shown}" if shown else type(error).__name__
+
+
+REMEDIES = {
+    errno.ENOSPC: "make room on that disk (df -h, df -i) and run the same command again",
+    errno.EDQUOT: "make room within your quota and run the same command again",
+    errno.EROFS: "choose a folder that can be written to",
+    errno.EACCES: "give this user the permission, or choose another folder",
+    errno.EPERM: "give this user the permission, or choose another folder",
+    errno.ENOENT: "name a path that exists, or run the command in a folder that does",
+    errno.ENOTDIR: "name a folder where a file is named",
+    errno.EISDIR: "name a file where a folder is named",
+    errno.EEXIST: "name a path that is free, or remove what lies there",
+    errno.EFBIG: "raise the limit on the size of files (ulimit -f) and run the same command again",
+    errno.EMFILE: "raise the limit on open files (ulimit -n)",
+    errno.ENFILE: "end programs that hold many files open",
+    errno.EAGAIN: "raise the limit on processes (ulimit -u), or end other programs",
+    errno.ENOMEM: "end other programs, or choose a smaller study",
+    errno.ENAMETOOLONG: "choose a shorter name",
+}
+
+
+def explain(error: Exception) -> str:
+    """Return one line for an error that no module expected: what the system refused and what to do, or our fault."""
+    if isinstance(error, OSError) and error.errno is not None:
+        path = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+        if isinstance(error, FileNotFoundError) and not path:
+            path = "the working folder: "
+        reason = error.strerror or os.strerror(error.errno)
+        reason = reason[:1].lower() + reason[1:]
+        remedy = REMEDIES.get(error.errno, "set RAYBENCH_TRACEBACK=1 to see where")
+        return f"{path}{reason}; {remedy}"
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({os.path.basename(frames[-1].filename)}:{frames[-1].lineno})" if frames else ""
+    return f"unexpected {one_line(error)}{place}; please report it, with what RAYBENCH_TRACEBACK=1 shows"
 
 
 @contextmanager
