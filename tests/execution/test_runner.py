@@ -24,6 +24,8 @@ from raybench.system import process_tree
 
 PATHS = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 
+RUN = [sys.executable, "-m", "raybench.cli", "run", "--no-report", "--conf", str(TOYS), "study=smoke"]
+
 
 def opened(tmp_path: Path, *overrides: str) -> Run:
     asked = settings.load(
@@ -201,6 +203,36 @@ def test_ctrl_c_exits_with_130_and_keeps_what_was_measured(tmp_path: Path):
     (file,) = (tmp_path / "reports").rglob("measurements.jsonl")
     assert len(store.Store(file).load().measurements) >= 1
     assert gone(f"raybench-{process.pid}-")
+
+
+def test_a_closed_terminal_ends_a_run_as_ctrl_c_does(tmp_path: Path):
+    process = subprocess.Popen(
+        [*RUN, "workloads=[toy_none]", "backends=[sequential]", "blocks=9", f"reports={tmp_path}"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=PATHS,
+    )  # fmt: skip
+    assert process.stdout is not None
+    wait_for(" ok ", process.stdout)
+    process.send_signal(signal.SIGHUP)
+    _, said = process.communicate(timeout=60)
+
+    assert process.returncode == 130
+    assert "interrupted; everything measured so far is kept" in said
+
+
+def test_failures_in_a_run_give_exit_code_1_until_they_are_retried_or_accepted(tmp_path: Path):
+    command = [*RUN, "workloads=[toy_raises]", "backends=[sequential]", f"reports={tmp_path}"]
+
+    def run(*more: str) -> tuple[int, str]:
+        done = subprocess.run([*command, *more], capture_output=True, text=True, check=False, timeout=60, env=PATHS)
+        return done.returncode, done.stdout + done.stderr
+
+    first, again, accepted = run(), run(), run("accept_failed=true")
+
+    assert first[0] == 1
+    assert again[0] == 1
+    assert "nothing left to measure" in again[1]
+    assert "1 failed in this run: retry=failed measures them again" in again[1]
+    assert accepted[0] == 0, accepted[1]
 
 
 def wait_for(words: str, stream: IO[str]) -> None:

@@ -103,3 +103,10 @@ class NeverStarted(Sequential):
 
     def __enter__(self) -> Self:
         raise AssertionError("the backend was started")
+
+
+class DoesNotStart(Loop):
+    """The loop, behind a start that fails."""
+
+    def __enter__(self) -> Self:
+        raise ValueError("planted boom")
