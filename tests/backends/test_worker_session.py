@@ -1,5 +1,6 @@
-"""What a worker tells of itself: once, again where it has changed, and anew in a forked process."""
+"""What a worker tells of itself: once, again where it has changed, anew in a forked process; and what it is given."""
 
+import errno
 import os
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import get_context
@@ -10,7 +11,8 @@ import pytest
 
 from raybench.backends import worker_session
 from raybench.backends.worker_session import WorkerSession
-from raybench.backends.worker_side import read_only
+from raybench.backends.worker_side import read_only, room_for_data
+from raybench.model.errors import BackendFailed
 
 
 @pytest.fixture
@@ -68,3 +70,9 @@ def test_data_are_read_only_without_a_copy_of_any_array():
     assert not found["rows"][0].flags.writeable
     assert np.shares_memory(found["x"], data["x"])
     assert data["x"].flags.writeable
+
+
+def test_a_full_shared_memory_is_named_with_what_gives_it_more():
+    named = r"no room for the data in .* MiB left; a container gets more by `--shm-size`"
+    with pytest.raises(BackendFailed, match=named), room_for_data():
+        raise OSError(errno.ENOSPC, "No space left on device")

@@ -22,6 +22,7 @@ from raybench.backends.worker_side import (
     prepare_once,
     present,
     roll_call,
+    room_for_data,
     shared_memory,
 )
 from raybench.model.clock import now
@@ -96,5 +97,6 @@ class FuturesProcesses(Backend):
 
     def _write(self, bundle: Bundle) -> str:
         path = Path(self._folder) / bundle.token
-        path.write_bytes(pickle.dumps(bundle, protocol=pickle.HIGHEST_PROTOCOL))
+        with room_for_data():
+            path.write_bytes(pickle.dumps(bundle, protocol=pickle.HIGHEST_PROTOCOL))
         return str(path)

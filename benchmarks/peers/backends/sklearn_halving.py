@@ -34,7 +34,7 @@ from raybench.workloads.base import Workload
 
 ROWS = np.zeros((2, 1))  # a search must have rows and a split of them; the tasks bring their own data
 ONE_SPLIT = [([0], [1])]
-WORST = -sys.float_info.max  # score of a fit without a loss: last, and finite, as scikit-learn warns of all else
+WORST = -sys.float_info.max  # of a fit with no loss, or NaN: last, and finite, as scikit-learn warns of all else
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +72,7 @@ class Trial(BaseEstimator):
         goes_on = functools.partial(_goes_on, resource=self.resource, last=bag.last)
         result = run_trial(bundle.workload, bag.tasks[self.place], prepare_once(bundle), goes_on, bag.rungs)
         fit_file(self.folder, self.place, self.resource).write_bytes(pickle.dumps(result))
-        self.score_ = WORST if result.loss is None else -result.loss
+        self.score_ = WORST if result.loss is None or math.isnan(result.loss) else -result.loss
         return self
 
     def score(self, X: Any, y: Any = None) -> float:

@@ -1,6 +1,5 @@
 """joblib over loky: worker processes fed from one queue, data memory-mapped from shared memory."""
 
-import errno
 import functools
 import shutil
 import tempfile
@@ -20,10 +19,10 @@ from raybench.backends.worker_side import (
     Brought,
     Bundle,
     attempt,
-    full,
     prepare_once,
     present,
     roll_call,
+    room_for_data,
     shared_memory,
 )
 from raybench.model.clock import now
@@ -101,12 +100,8 @@ class Loky:
     def write(self, bundle: Bundle) -> str:
         """Write the bundle once for all workers; returns the path they load it from."""
         path = str(Path(self.folder) / f"{bundle.token}.joblib")
-        try:
+        with room_for_data():
             joblib.dump(bundle, path)
-        except OSError as error:
-            if error.errno != errno.ENOSPC:
-                raise
-            raise BackendFailed(f"no room for the data in {full(shared_memory())}") from error
         return path
 
     def map(self, calls: Iterator[Any]) -> list[TaskResult]:

@@ -1,5 +1,6 @@
 """What a worker is given once, a workload with its data, and how it tries one task."""
 
+import errno
 import functools
 import os
 import pickle
@@ -180,6 +181,17 @@ def shared_memory() -> str:
     """Return the measurement's private folder in memory, which the runner removes; without a runner the shared one."""
     own = os.environ.get("RAYBENCH_SHARED_MEMORY")
     return own or (SHARED_MEMORY if Path(SHARED_MEMORY).is_dir() else tempfile.gettempdir())
+
+
+@contextmanager
+def room_for_data() -> Iterator[None]:
+    """Turn a full shared memory, while data are written to it, into a line that names it and what gives it more."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise BackendFailed(f"no room for the data in {full(shared_memory())}") from error
 
 
 def full(folder: str) -> str:
