@@ -187,7 +187,7 @@ def test_the_documents_own_way_stands_beside_the_verdict():
     beside = Part(quantity="tasks", say="their way", select=Select(cpus="2"))
     absent = Part(quantity="fit_ratio", given={"at_least": 2.0}, say="fits")
 
-    brief, details = line(STUDY, beside=(beside, absent), documented="2.1x", note="a remark").note.splitlines()
+    brief, details = line(STUDY, context=(beside, absent), documented="2.1x", note="a remark").note.splitlines()
     assert brief.startswith("the documents: 2.1x; work on ray_tasks, P=2")
     assert brief.endswith("base: sequential, P=1")
     assert details == (
@@ -201,7 +201,7 @@ def test_the_first_line_of_a_note_has_the_cold_number_and_that_of_a_pool():
     other = Part(quantity="speedup", say="joblib", select=Select(backends=("joblib",)))
     ray = replace(FASTER, select=Select(backends=("ray_*",)))
 
-    brief = line(loop_and((PAIR, 5.0), (pool, 4.0)), ray, beside=(cold, other)).note.splitlines()[0]
+    brief = line(loop_and((PAIR, 5.0), (pool, 4.0)), ray, context=(cold, other)).note.splitlines()[0]
     assert "ray_tasks, cold: 1.60x [1.60, 1.60], n=10; joblib: 2.00x [2.00, 2.00], n=10" in brief
 
 

@@ -36,8 +36,8 @@ def read(folder: Path, text: str) -> Claim:
 
 
 def test_a_claim_is_read_with_all_that_stands_in_it(tmp_path):
-    also = "also:\n  - {say: count, quantity: tasks, band: [27, 27]}\n"
-    beside = "beside:\n  - say: cold\n    quantity: speedup\n    warm: false\n"
+    also = "all_of:\n  - {say: count, quantity: tasks, band: [27, 27]}\n"
+    beside = "context:\n  - say: cold\n    quantity: speedup\n    warm: false\n"
     found = read(tmp_path, GOOD + also + beside)
 
     part = Part(
@@ -49,11 +49,11 @@ def test_a_claim_is_read_with_all_that_stands_in_it(tmp_path):
     )
     count = Part(quantity="tasks", say="count", low=27, high=27)
     assert found.parts == (part, count)
-    assert found.beside == (Part(quantity="speedup", cold=True, say="cold"),)
+    assert found.context == (Part(quantity="speedup", cold=True, say="cold"),)
     assert (found.id, found.where) == ("C13", f"{tmp_path}/c13.yaml:1")
 
 
-@pytest.mark.parametrize(("bound", "ends"), [("above: 1", (1, math.inf)), ("below: 0.1", (-math.inf, 0.1))])
+@pytest.mark.parametrize(("bound", "ends"), [("at_least: 1", (1, math.inf)), ("at_most: 0.1", (-math.inf, 0.1))])
 def test_a_bound_is_a_band_with_an_open_side(tmp_path, bound, ends):
     found = read(tmp_path, GOOD.replace("band: [0.7, 0.8]", bound)).parts[0]
 
@@ -73,9 +73,9 @@ def test_a_bound_is_a_band_with_an_open_side(tmp_path, bound, ends):
         ("band: [0.7, 0.8]", "band: [0.7]", 7, "band is [0.7]"),
         ("band: [0.7, 0.8]", "band: 0.7", 7, "band is 0.7"),
         ("band: [0.7, 0.8]", "band: [0.7, .inf]", 7, "finite"),
-        ("band: [0.7, 0.8]", "above: high", 7, "above is 'high'"),
-        ("band: [0.7, 0.8]", "above: true", 7, "above is True"),
-        ("band: [0.7, 0.8]", "above: 1\nbelow: 2", 8, "exactly one of"),
+        ("band: [0.7, 0.8]", "at_least: high", 7, "at_least is 'high'"),
+        ("band: [0.7, 0.8]", "at_least: true", 7, "at_least is True"),
+        ("band: [0.7, 0.8]", "at_least: 1\nat_most: 2", 8, "exactly one of"),
         ("band: [0.7, 0.8]\n", "", 4, "exactly one of"),
         ("band: [0.7, 0.8]", "band: [0.7, 0.8]\nband: [0.1, 0.2]", 8, "a second time"),
         ("with: {assumed: 0.8}", "with: {tasks: 20}", 6, "no key 'tasks'"),
@@ -88,14 +88,14 @@ def test_a_bound_is_a_band_with_an_open_side(tmp_path, bound, ends):
         ("tags: [compute]", "tags: compute", 5, "expected a list of names"),
         ("tags: [compute]", "labels: [compute]", 5, "no key 'labels'"),
         ("source: S3", "source: S3\nwarm: cold", 3, "expected true or false"),
-        ("source: S3", "source: S3\nbeside: [{quantity: speedup}]", 3, "say is missing"),
-        ("source: S3", "source: S3\nbeside: [{say: x, quantity: speedup, above: 1}]", 3, "judges nothing"),
-        ("source: S3", "source: S3\nalso: [speedup]", 3, "also is a list of quantities"),
-        ("source: S3", "source: S3\nalso: [{quantity: speedup}]", 3, "exactly one of"),
+        ("source: S3", "source: S3\ncontext: [{quantity: speedup}]", 3, "say is missing"),
+        ("source: S3", "source: S3\ncontext: [{say: x, quantity: speedup, at_least: 1}]", 3, "judges nothing"),
+        ("source: S3", "source: S3\nall_of: [speedup]", 3, "all_of is a list of quantities"),
+        ("source: S3", "source: S3\nall_of: [{quantity: speedup}]", 3, "exactly one of"),
         ("quantity: estimate_error\n", "", 1, "has no quantity"),
         ("source: S3", "source: [S3", 3, "not YAML"),
-        (GOOD, "- a\n", 1, "not a claim"),
-        (GOOD, "", 1, "not a claim"),
+        (GOOD, "- a\n", 1, "expected keys with values at the top"),
+        (GOOD, "", 1, "expected keys with values at the top"),
     ],
 )
 def test_what_is_wrong_is_refused_with_file_and_line(tmp_path, old, new, number, words):
@@ -125,7 +125,7 @@ def test_an_id_that_is_taken_is_refused(tmp_path):
 
 def test_a_claim_about_a_known_quantity_needs_its_yaml_alone(tmp_path):
     (tmp_path / "claim").mkdir()
-    text = "id: MINE1\nsource: me\nstatement: Ray saves time\nquantity: speedup\nselect: {cpus: max}\nabove: 1\n"
+    text = "id: MINE1\nsource: me\nstatement: Ray saves time\nquantity: speedup\nselect: {cpus: max}\nat_least: 1\n"
     (tmp_path / "claim" / "mine.yaml").write_text(text)
 
     found = judge(STUDY, analyse(STUDY), [tmp_path])[-1]

@@ -73,7 +73,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A documented sentence and its test. All of `parts` must hold; `beside` is shown only.
+    """A documented sentence and its test. All of `parts` must hold; `context` is shown only.
 
     documented : the published figure. untestable : why no data of this project can decide it; then `parts` is empty.
     needs : what is missing where no cell is selected. where : file and line.
@@ -83,7 +83,7 @@ class Claim:
     source: str
     statement: str
     parts: tuple[Part, ...] = ()
-    beside: tuple[Part, ...] = ()
+    context: tuple[Part, ...] = ()
     documented: str = ""
     note: str = ""
     needs: str = ""

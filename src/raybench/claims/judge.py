@@ -216,7 +216,7 @@ def _further(judged: Sequence[Judged], shown: Judged | None) -> Iterator[str]:
 
 def _peers(material: Material, claim: Claim, verdict: VerdictKind) -> Iterator[str]:
     """Return the cold number and that of a pool on one machine, where they stand beside a judged one."""
-    for part in claim.beside if verdict is not VerdictKind.UNTESTABLE else ():
+    for part in claim.context if verdict is not VerdictKind.UNTESTABLE else ():
         if part.cold or (part.select.backends and set(part.select.backends) <= POOLS):
             found = [sample for sample in samples(material, part)[1] if sample.cells]
             for sample in found[:1]:
@@ -234,7 +234,7 @@ def _name_set_aside(aside: Sequence[Sample]) -> Iterator[str]:
 
 def _show_context(material: Material, claim: Claim) -> Iterator[str]:
     """Show further numbers beside the verdict, the documents' own way of measuring among them."""
-    for part in claim.beside:
+    for part in claim.context:
         _, found = samples(material, part)
         unit = QUANTITIES[part.quantity].unit
         told = [

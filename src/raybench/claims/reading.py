@@ -14,12 +14,15 @@ from raybench.claims.quantities import QUANTITIES
 from raybench.claims.selection import CONDITION, MOST
 from raybench.model.errors import BadSettings
 from raybench.model.paths import own_conf
+from raybench.model.plan import Tag
+from raybench.model.yaml_file import nearest, plain, read_yaml
 
 GROUP = "claim"  # the folder's name below conf/
 ID = re.compile(r"[A-Z]+\d+")
-PART_KEYS = ("quantity", "select", "warm", "with", "band", "above", "below")
-CLAIM_KEYS = ("id", "source", "statement", "documented", "note", "needs", "untestable", "also", "beside")
-CONDITIONS = ("cpus", "tasks")
+PART_KEYS = ("quantity", "select", "warm", "with", "band", "at_least", "at_most")
+CLAIM_KEYS = ("id", "source", "statement", "documented", "note", "needs", "untestable", "all_of", "context")
+RENAMED = {"above": "it is at_least", "below": "it is at_most", "also": "it is all_of", "beside": "it is context"}
+CONDITIONS, TAGGED = ("cpus", "tasks"), ("tags", "backend_tags", "without")
 SELECT_KEYS = tuple(f.name for f in fields(Select))
 KINDS: Mapping[Any, tuple[Any, str]] = {
     float: ((int, float), "a number"),
@@ -49,17 +52,7 @@ def read(folders: Sequence[Path] = (), *, group: str = GROUP) -> tuple[Claim, ..
 
 def read_file(path: Path) -> Claim:
     """Read one claim."""
-    text = path.read_text(encoding="utf-8")
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        if not isinstance(node, yaml.MappingNode):
-            raise BadSettings(f"{path}:1: not a claim; expected keys such as id, statement, quantity, band")
-        return _claim(_Block(where=str(path), node=node))
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = mark.line + 1 if mark else 1
-        problem = getattr(error, "problem", None) or "not YAML"
-        raise BadSettings(f"{path}:{line}: not YAML ({problem}); see conf/{GROUP} for examples") from error
+    return _claim(_Block(path=path, node=read_yaml(path).root))
 
 
 def _by_number(id_: str) -> tuple[str, int]:
@@ -71,7 +64,7 @@ def _by_number(id_: str) -> tuple[str, int]:
 class _Block:
     """A mapping of a file, with the line of each key."""
 
-    where: str
+    path: Path
     node: yaml.MappingNode
 
     def values(self, known: Sequence[str]) -> dict[str, Any]:
@@ -80,10 +73,10 @@ class _Block:
         for key, value in self.node.value:
             name = str(key.value)
             if name not in known:
-                raise self.fault(key, f"no key {name!r} here; choose from {', '.join(known)}")
+                raise self.fault(key, f"no key {name!r} here; {RENAMED.get(name) or nearest(name, known)}")
             if name in found:
                 raise self.fault(key, f"{name} stands here a second time; keep one of the two")
-            found[name] = _plain(value)
+            found[name] = plain(value, self.path)
         return found
 
     def blocks(self, name: str) -> Iterator["_Block"]:
@@ -95,7 +88,7 @@ class _Block:
         for item in items:
             if not isinstance(item, yaml.MappingNode):
                 raise self.fault(item, f"{name} is a list of quantities; expected quantity, select ... in each")
-            yield _Block(where=self.where, node=item)
+            yield _Block(path=self.path, node=item)
 
     def block(self, name: str) -> "_Block | None":
         """Return a mapping within this one; None where it is absent."""
@@ -103,43 +96,34 @@ class _Block:
         if value is None:
             return None
         if not isinstance(value, yaml.MappingNode):
-            raise self.fault(value, f"{name} is {_plain(value)!r}; expected keys with values")
-        return _Block(where=self.where, node=value)
+            raise self.fault(value, f"{name} is {plain(value, self.path)!r}; expected keys with values")
+        return _Block(path=self.path, node=value)
 
     def fault(self, at: "yaml.Node | str", text: str) -> BadSettings:
         """Make an error that names file and line; a key that is absent has the line of the whole block."""
         node = at if isinstance(at, yaml.Node) else next((k for k, _ in self.node.value if k.value == at), self.node)
-        return BadSettings(f"{self.where}:{node.start_mark.line + 1}: {text}")
+        return BadSettings(f"{self.path}:{node.start_mark.line + 1}: {text}")
 
     def _value(self, name: str) -> yaml.Node | None:
         return next((value for key, value in self.node.value if key.value == name), None)
 
 
-def _plain(node: yaml.Node) -> Any:
-    """Return a node as plain values, by the safe loader's rules."""
-    loader = yaml.SafeLoader("")
-    try:
-        return loader.construct_object(node, deep=True)
-    finally:
-        loader.dispose()
-
-
 def _claim(block: _Block) -> Claim:
     values = block.values((*CLAIM_KEYS, *PART_KEYS))
-    texts = {name: values.get(name, "") for name in CLAIM_KEYS if name not in ("also", "beside")}
+    texts = {name: values.get(name, "") for name in CLAIM_KEYS if name not in ("all_of", "context")}
     for name, value in texts.items():
         if not isinstance(value, str) or (name in ("id", "source", "statement") and not value):
             raise block.fault(name, f"{name} is {value!r}; expected a text")
     if not ID.fullmatch(texts["id"]):
         raise block.fault("id", f"id {texts['id']!r}; expected capital letters and a number, such as C13")
     if "quantity" in values:
-        parts = (_part(block, values, judged=True), *(_further(also, judged=True) for also in block.blocks("also")))
+        parts = (_part(block, values, judged=True), *(_further(one, judged=True) for one in block.blocks("all_of")))
     elif texts["untestable"]:
         parts = ()
     else:
         raise block.fault("id", f"claim {texts['id']} has no quantity; name one, or say why it is untestable")
-    beside = tuple(_further(one, judged=False) for one in block.blocks("beside"))
-    return Claim(**texts, parts=parts, beside=beside, where=f"{block.where}:{block.node.start_mark.line + 1}")
+    context = tuple(_further(one, judged=False) for one in block.blocks("context"))
+    return Claim(**texts, parts=parts, context=context, where=f"{block.path}:{block.node.start_mark.line + 1}")
 
 
 def _further(block: _Block, *, judged: bool) -> Part:
@@ -168,9 +152,11 @@ def _part(block: _Block, values: Mapping[str, Any], *, judged: bool) -> Part:
 
 
 def _band(block: _Block, values: Mapping[str, Any]) -> tuple[float, float]:
-    asked = [name for name in ("band", "above", "below") if name in values]
+    asked = [name for name in ("band", "at_least", "at_most") if name in values]
     if len(asked) != 1:
-        raise block.fault((asked or ["quantity"])[-1], "expected exactly one of band: [low, high], above: x, below: x")
+        raise block.fault(
+            (asked or ["quantity"])[-1], "expected exactly one of band: [low, high], at_least: x, at_most: y"
+        )
     name, value = asked[0], values[asked[0]]
     ends = value if name == "band" else [value]
     if not isinstance(ends, list) or len(ends) != (2 if name == "band" else 1) or not all(map(_finite, ends)):
@@ -182,13 +168,13 @@ def _band(block: _Block, values: Mapping[str, Any]) -> tuple[float, float]:
         if low > high:
             raise block.fault(name, f"band is {value!r}; the lower end comes first")
         return low, high
-    return (float(ends[0]), math.inf) if name == "above" else (-math.inf, float(ends[0]))
+    return (float(ends[0]), math.inf) if name == "at_least" else (-math.inf, float(ends[0]))
 
 
 def _no_band(block: _Block, values: Mapping[str, Any]) -> tuple[float, float]:
-    for name in ("band", "above", "below"):
+    for name in ("band", "at_least", "at_most"):
         if name in values:
-            raise block.fault(name, f"{name} stands beside the verdict and judges nothing; move it to `also`")
+            raise block.fault(name, f"{name} stands beside the verdict and judges nothing; move it to `all_of`")
     return -math.inf, math.inf
 
 
@@ -210,6 +196,9 @@ def _select(block: _Block) -> Select:
         elif not isinstance(value, list) or not all(isinstance(v, str) and v for v in value):
             raise inner.fault(name, f"{name} is {value!r}; expected a list of names")
         else:
+            wrong = next((one for one in value if name in TAGGED and one not in set(Tag)), None)
+            if wrong is not None:
+                raise inner.fault(name, f"no tag {wrong!r}; {nearest(wrong, Tag)}")
             found[name] = tuple(value)
     return Select(**found)
 

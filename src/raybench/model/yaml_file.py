@@ -90,7 +90,12 @@ def read_yaml(path: Path) -> YamlFile:
         raise BadSettings(f"{path}: nested too deeply") from error
     if not isinstance(root, yaml.MappingNode):
         raise BadSettings(f"{path}:1: expected keys with values at the top")
-    return YamlFile(path=path, value=_Reader(path).value(root, ()), root=root)
+    return YamlFile(path=path, value=plain(root, path), root=root)
+
+
+def plain(node: yaml.Node, path: Path) -> Any:
+    """Return a node of a file as plain values."""
+    return _Reader(path).value(node, ())
 
 
 class _Reader:
