@@ -95,7 +95,7 @@ class Efficiency:
 
     def track_efficiency(self, found: Found, backend: str, length_s: float) -> float:
         (line,) = found[f"granularity {backend}"]
-        point = min(line.ladder, key=lambda p: abs(p.busy_s / p.tasks - length_s))
+        point = min(line.sweep, key=lambda p: abs(p.busy_s / p.tasks - length_s))
         return point.busy_s / (point.wall_s * point.workers)
 
     track_efficiency.unit = "busy share"

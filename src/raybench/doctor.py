@@ -118,7 +118,7 @@ def foreign(host: Host = THIS, *, seconds: float = WINDOW_S) -> list[Finding]:
     used = {name: busy - before.get((pid, name), busy) for (pid, name), busy in after.items()}
     top = [f"{name} {share:.0%}" for name, share in sorted(used.items(), key=lambda item: -item[1])[:3] if share > 0.01]
     found = interference.judge(None, span)
-    share, steal = found.foreign_during, found.steal
+    share, steal = found.background_during, found.steal
     return [
         others(share, top),
         Finding(name="steal", value="not readable here" if steal is None else f"{steal:.1%}")

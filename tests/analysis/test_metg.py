@@ -8,7 +8,7 @@ import pytest
 from made_study import POOL, cell, measured, planned
 from raybench.analysis.dataset import Dataset
 from raybench.analysis.metg import Curve, curves, find_crossing
-from raybench.model.measurement import LadderPoint, Measurement
+from raybench.model.measurement import Measurement, SweepTiming
 from raybench.model.plan import Status
 from raybench.model.stats import Resampler
 
@@ -22,7 +22,7 @@ def ladder(cpus: int, *, overhead_s: float, dispatch_s: float, step: float = 2.0
     tasks = max(200, 50 * cpus)
     works = np.round(0.25 / UNIT_S / step ** np.arange(int(np.log(5000) / np.log(step)) + 1)).astype(int)
     return tuple(
-        LadderPoint(
+        SweepTiming(
             work=int(work),
             tasks=tasks,
             wall_s=noise * tasks * max((work * UNIT_S + overhead_s) / cpus, dispatch_s),
@@ -35,8 +35,8 @@ def ladder(cpus: int, *, overhead_s: float, dispatch_s: float, step: float = 2.0
 
 def study(cpus: int, *, blocks: int = 6, **law: float) -> Curve:
     where = cell(POOL, cpus)
-    data = [measured(BASE, b, 1.0, ladder=ladder(1, overhead_s=0, dispatch_s=0)) for b in range(blocks)]
-    data += [measured(where, b, 1.0, ladder=ladder(cpus, **law)) for b in range(blocks)]
+    data = [measured(BASE, b, 1.0, sweep=ladder(1, overhead_s=0, dispatch_s=0)) for b in range(blocks)]
+    data += [measured(where, b, 1.0, sweep=ladder(cpus, **law)) for b in range(blocks)]
     (found,) = curves(Dataset(planned([BASE, where], blocks=blocks), data), DRAWS)
     return found
 
@@ -91,9 +91,9 @@ def test_a_ladder_too_short_to_show_metg_is_marked() -> None:
 def test_a_bound_is_open_where_too_many_resamples_are_censored() -> None:
     """Efficiency of 0.8 is reached in half of the blocks only, by the longest tasks."""
     where, rng = cell(POOL, 2), np.random.default_rng(2)
-    data = [measured(BASE, b, 1.0, ladder=ladder(1, overhead_s=0, dispatch_s=0)) for b in range(10)]
+    data = [measured(BASE, b, 1.0, sweep=ladder(1, overhead_s=0, dispatch_s=0)) for b in range(10)]
     data += [
-        measured(where, b, 1.0, ladder=ladder(2, overhead_s=0.25 / 4, dispatch_s=0, noise=float(k)))
+        measured(where, b, 1.0, sweep=ladder(2, overhead_s=0.25 / 4, dispatch_s=0, noise=float(k)))
         for b, k in enumerate(np.exp(0.02 * rng.normal(size=10)))
     ]
     (curve,) = curves(Dataset(planned([BASE, where]), data), DRAWS)
@@ -124,8 +124,8 @@ def test_fewer_than_six_blocks_leave_metg_without_an_interval() -> None:
 def test_only_task_lengths_that_every_block_has_are_used() -> None:
     where = cell(POOL, 2)
     whole = ladder(2, overhead_s=1e-3, dispatch_s=0)
-    data = [measured(BASE, b, 1.0, ladder=ladder(1, overhead_s=0, dispatch_s=0)) for b in range(6)]
-    data += [measured(where, b, 1.0, ladder=whole if b else whole[:-3]) for b in range(6)]
+    data = [measured(BASE, b, 1.0, sweep=ladder(1, overhead_s=0, dispatch_s=0)) for b in range(6)]
+    data += [measured(where, b, 1.0, sweep=whole if b else whole[:-3]) for b in range(6)]
     (curve,) = curves(Dataset(planned([BASE, where], blocks=6), data), DRAWS)
     assert len(curve.steps) == len(whole) - 3
 
@@ -133,8 +133,8 @@ def test_only_task_lengths_that_every_block_has_are_used() -> None:
 def test_an_unequal_number_of_tasks_is_flagged() -> None:
     where = cell(POOL, 2)
     rungs = ladder(2, overhead_s=1e-3, dispatch_s=0)
-    data = [measured(BASE, b, 1.0, ladder=ladder(1, overhead_s=0, dispatch_s=0)) for b in range(6)]
-    data += [measured(where, b, 1.0, ladder=(*rungs[:-1], replace(rungs[-1], tasks=50))) for b in range(6)]
+    data = [measured(BASE, b, 1.0, sweep=ladder(1, overhead_s=0, dispatch_s=0)) for b in range(6)]
+    data += [measured(where, b, 1.0, sweep=(*rungs[:-1], replace(rungs[-1], tasks=50))) for b in range(6)]
     (curve,) = curves(Dataset(planned([BASE, where], blocks=6), data), DRAWS)
     assert curve.flags == ("unequal numbers of tasks",)
 
@@ -148,6 +148,6 @@ def test_a_backend_without_a_ladder_says_why() -> None:
     failed: list[Measurement] = [
         replace(measured(where, b, 0.0), status=Status.FAILED, reason="worker died") for b in range(6)
     ]
-    data = [measured(BASE, b, 1.0, ladder=ladder(1, overhead_s=0, dispatch_s=0)) for b in range(6)]
+    data = [measured(BASE, b, 1.0, sweep=ladder(1, overhead_s=0, dispatch_s=0)) for b in range(6)]
     (curve,) = curves(Dataset(planned([BASE, where], blocks=6), data + failed), DRAWS)
     assert (curve.reason, curve.metg) == ("6 x worker died", ())

@@ -11,7 +11,7 @@ from raybench.analysis.analyze import analyse
 from raybench.claims.claim import Claim, Part
 from raybench.claims.judge import verdicts
 from raybench.model.estimate import Row, VerdictKind
-from raybench.model.measurement import LadderPoint, Measurement
+from raybench.model.measurement import Measurement, SweepTiming
 from raybench.model.plan import Cell
 from raybench.report.decision import Advice, decide
 
@@ -91,13 +91,13 @@ def test_less_cpu_time_for_less_work_is_no_doubt() -> None:
 def test_a_sweep_faster_than_the_machine_is_not_believed() -> None:
     works = [1_000, 500]
 
-    def sweep(workers: int, unit_s: float) -> tuple[LadderPoint, ...]:
+    def sweep(workers: int, unit_s: float) -> tuple[SweepTiming, ...]:
         return tuple(
-            LadderPoint(work=w, tasks=10, wall_s=10 * w * unit_s, busy_s=10 * w * unit_s, workers=workers)
+            SweepTiming(work=w, tasks=10, wall_s=10 * w * unit_s, busy_s=10 * w * unit_s, workers=workers)
             for w in works
         )
 
-    lines = [measured(BASE, b, 1.0, ladder=sweep(1, 1e-3)) for b in range(10)]
-    lines += [measured(PAIR, b, 1.0, ladder=sweep(2, 1e-4)) for b in range(10)]
+    lines = [measured(BASE, b, 1.0, sweep=sweep(1, 1e-3)) for b in range(10)]
+    lines += [measured(PAIR, b, 1.0, sweep=sweep(2, 1e-4)) for b in range(10)]
 
     assert rows_of(lines, BASE, PAIR)[1].doubts == ("timed wrongly",)

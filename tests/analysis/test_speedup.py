@@ -25,7 +25,7 @@ from made_study import (
 from raybench.analysis.dataset import Dataset, cold
 from raybench.analysis.speedup import cap, compare_replicas, karp_flatt, rows
 from raybench.model.estimate import Row, VerdictKind
-from raybench.model.measurement import Details, LadderPoint, Measurement
+from raybench.model.measurement import Details, Measurement, SweepTiming
 from raybench.model.plan import Role, Skip, Spec, Status, Tag
 from raybench.model.stats import Resampler
 
@@ -293,10 +293,8 @@ def test_an_injected_arm_is_a_control_and_never_the_base() -> None:
 
 
 def test_a_ladder_has_no_speedup() -> None:
-    rung = (LadderPoint(work=8, tasks=10, wall_s=1.0, busy_s=0.9, workers=1),)
-    row = by_cell([BASE, POOL2], series(BASE, 8 * LEVEL, ladder=rung) + series(POOL2, 4 * LEVEL, ladder=rung))[
-        "pool", 2
-    ]
+    rung = (SweepTiming(work=8, tasks=10, wall_s=1.0, busy_s=0.9, workers=1),)
+    row = by_cell([BASE, POOL2], series(BASE, 8 * LEVEL, sweep=rung) + series(POOL2, 4 * LEVEL, sweep=rung))["pool", 2]
     assert (row.speedup, row.base_kind) == (None, "")
 
 

@@ -23,7 +23,7 @@ def lines(base: list[float], tuned: list[float], *, rows: int = 0, **changes: ob
         made.append(
             Quality(
                 workload="hpo",
-                arm="tuned",
+                variant="tuned",
                 pair=pair,
                 metric="rmse",
                 baseline="default",
@@ -104,7 +104,7 @@ def test_row_interval_equals_that_of_a_plain_bootstrap() -> None:
     quality = lines([1.0], [1.0])[0]
     made = Quality(
         workload=quality.workload,
-        arm="a",
+        variant="a",
         pair=0,
         metric="rmse",
         baseline="b",
@@ -138,7 +138,7 @@ def test_a_loss_that_is_no_rmse_is_averaged_without_a_root() -> None:
     made = [
         Quality(
             workload="w",
-            arm="a",
+            variant="a",
             pair=i,
             metric="error",
             baseline="b",
@@ -163,7 +163,7 @@ def test_few_pairs_few_rows_and_a_perfect_baseline_are_flagged() -> None:
 
 def test_arms_are_judged_apart() -> None:
     made = lines([10.0] * 6, [8.0] * 6)
-    other = [Quality(**{**_fields(q), "arm": "random"}) for q in made]
+    other = [Quality(**{**_fields(q), "variant": "random"}) for q in made]
     assert [(d.arm, d.n) for d in deltas(made + other, DRAWS)] == [("tuned", 6), ("random", 6)]
 
 

@@ -8,7 +8,7 @@ import pytest
 from made_claims import COLD, RAY, TUNED, found, loop_and, named, only, points, run
 from made_study import ASHA, SHARED_HEAD, cell, planned, series, stamps
 from raybench.claims.claim import Select
-from raybench.model.measurement import LadderPoint, Quality
+from raybench.model.measurement import Quality, SweepTiming
 
 PAIR = cell(RAY, 2)  # two cores, 5 s where the loop takes 8 s
 STUDY = loop_and((PAIR, 5.0))
@@ -50,16 +50,16 @@ def test_the_share_of_start_up_at_half_an_hour_is_a_prediction():
 def test_the_task_length_that_keeps_an_efficiency_with_its_censoring(overhead, low, point, high):
     spec = named("sweep", "compute", "granularity_sweep")
 
-    def ladder(cpus: int, extra: float) -> tuple[LadderPoint, ...]:
+    def ladder(cpus: int, extra: float) -> tuple[SweepTiming, ...]:
         return tuple(
-            LadderPoint(work=w, tasks=100, wall_s=100 * (0.001 * w + extra) / cpus, busy_s=0.1 * w, workers=cpus)
+            SweepTiming(work=w, tasks=100, wall_s=100 * (0.001 * w + extra) / cpus, busy_s=0.1 * w, workers=cpus)
             for w in (64, 16, 4, 1)
         )
 
     cells = [cell(workload=spec), cell(RAY, 2, workload=spec)]
     made = run(
         planned(cells),
-        series(cells[0], [8.5] * 10, ladder=ladder(1, 0.0)) + series(cells[1], [5.0] * 10, ladder=ladder(2, overhead)),
+        series(cells[0], [8.5] * 10, sweep=ladder(1, 0.0)) + series(cells[1], [5.0] * 10, sweep=ladder(2, overhead)),
     )
 
     estimate = only(found(made, "metg_work", level=0.8)).estimate
@@ -68,7 +68,7 @@ def test_the_task_length_that_keeps_an_efficiency_with_its_censoring(overhead, l
 
 def quality(pair: int, arm: str, base: float, test: float) -> Quality:
     return Quality(
-        workload="search", arm=arm, pair=pair, metric="rmse", baseline="plain", baseline_test=base,
+        workload="search", variant=arm, pair=pair, metric="rmse", baseline="plain", baseline_test=base,
         tuned_validation=test, tuned_test=test,
     )  # fmt: skip
 

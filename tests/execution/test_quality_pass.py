@@ -23,7 +23,9 @@ def lines() -> list[Quality]:
 
 
 def test_every_pair_has_every_arm_once(lines: list[Quality]) -> None:
-    assert [(q.pair, q.arm) for q in lines] == [(p, a) for p in range(2) for a in ("tuned", "asha", "mean", "default")]
+    assert [(q.pair, q.variant) for q in lines] == [
+        (p, a) for p in range(2) for a in ("tuned", "asha", "mean", "default")
+    ]
 
 
 def test_errors_by_row_give_the_stated_errors(lines: list[Quality]) -> None:
@@ -70,7 +72,7 @@ def test_a_random_split_is_the_luckiest_of_several() -> None:
     workload = RfHpo(configurations=1, space=space, rungs=[4], resplits=3)
     line = list(quality_pass("rf_hpo", workload, 1, 5))[-1]
     tests = [line.scores[f"split_{i}"] for i in range(3)]
-    assert line.arm == "random_split"
+    assert line.variant == "random_split"
     assert line.tuned_test == min(tests) == tests[line.chosen["split"]]
     assert len(set(tests)) == 3
     assert line.baseline == "n_estimators 100, max_depth None, min_samples_split 2"
@@ -105,7 +107,7 @@ def test_the_replayed_rule_stops_what_is_above_the_lowest_third_of_those_before(
 
 
 def test_a_better_model_has_smaller_errors_than_the_mean(lines: list[Quality]) -> None:
-    by_arm = {line.arm: line.tuned_test for line in lines if line.pair == 0}
+    by_arm = {line.variant: line.tuned_test for line in lines if line.pair == 0}
     assert by_arm["tuned"] < by_arm["mean"]
     context = WORKLOAD.prepare(WORKLOAD.data(1))
     assert execute(WORKLOAD, replace(WORKLOAD.tasks(1)[0], index=0), context).answer is not None

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from raybench.model.measurement import Disturbance, Environment, LadderPoint, Measurement, Phases, TaskStamp, WorkerSeen
+from raybench.model.measurement import Disturbance, Environment, Measurement, Phases, SweepTiming, TaskStamp, WorkerSeen
 from raybench.model.plan import Cell, Job, Plan, Role, Skip, Spec, Status, Tag
 from raybench.store import store
 
@@ -97,7 +97,7 @@ def measurement(job: Job, index: int) -> Measurement:
     makespan = round(SECONDS / speedup * drift * (1 + 0.01 * noise.standard_normal()), 6)
     workers = [1000 + 10 * index + i for i in range(cpus if name != "sequential_threads" else 1)]
     if one.workload is LADDER:
-        return Measurement(status=Status.OK, ladder=ladder(name, drift), phases=Phases(makespan=makespan), **line)
+        return Measurement(status=Status.OK, sweep=ladder(name, drift), phases=Phases(makespan=makespan), **line)
     adaptive = name == "ray_tune_asha"
     stamps = tuple(stamp(i, workers, makespan, steps=40 if adaptive and i >= 4 else 100) for i in range(TASKS))
     return Measurement(
@@ -115,7 +115,7 @@ def measurement(job: Job, index: int) -> Measurement:
         ),
         nodes_seen=("here",),
         scores={"rmse": 2.5 if not adaptive else round(2.5 + 0.01 * job.block, 6)},
-        disturbance=Disturbance(foreign_before=0.0, foreign_during=0.01, steal=0.0),
+        disturbance=Disturbance(background_before=0.0, background_during=0.01, steal=0.0),
         **line,
     )  # fmt: skip
 
@@ -133,14 +133,14 @@ def stamp(index: int, workers: list[int], makespan: float, *, steps: int) -> Tas
     )  # fmt: skip
 
 
-def ladder(name: str, drift: float) -> tuple[LadderPoint, ...]:
+def ladder(name: str, drift: float) -> tuple[SweepTiming, ...]:
     """Return a ladder with 1 ms of work per unit and 2 ms of overhead per task on a backend, none in the loop."""
     points = []
     for work in (256, 64, 16, 4, 1):
         cpus, overhead = (1, 0.0) if name == "sequential" else (2, 0.002)
         wall = 200 / cpus * (work * 0.001 + overhead) * drift
         busy = 200 * work * 0.001 * drift
-        points.append(LadderPoint(work=work, tasks=200, wall_s=round(wall, 6), busy_s=round(busy, 6), workers=cpus))
+        points.append(SweepTiming(work=work, tasks=200, wall_s=round(wall, 6), busy_s=round(busy, 6), workers=cpus))
     return tuple(points)
 
 

@@ -34,7 +34,7 @@ def findings(tmp_path_factory):
     keys = tuple(row.cell.key for row in found.rows if row.cell.backend.name in ("joblib", "ray_tasks"))
     claim = {"source": "S3", "statement": "s", "band": "b"}
     pairs = [
-        Quality(workload="friedman", arm="tuned", pair=pair, metric="rmse", baseline="b", baseline_test=2.0,
+        Quality(workload="friedman", variant="tuned", pair=pair, metric="rmse", baseline="b", baseline_test=2.0,
                 tuned_validation=1.7, tuned_test=1.8 + 0.01 * (pair % 3 - 1))
         for pair in range(12)
     ]  # fmt: skip

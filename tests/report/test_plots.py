@@ -33,7 +33,7 @@ def quality(pair: int, arm: str) -> Quality:
     base, tuned = ((10.0, 5.0), (20.0, 20.0))[pair % 2]
     shape = np.linspace(0.1, 1.9, 40)
     return Quality(
-        workload="hpo", arm=arm, pair=pair, metric="rmse", baseline="default", baseline_test=base,
+        workload="hpo", variant=arm, pair=pair, metric="rmse", baseline="default", baseline_test=base,
         tuned_validation=tuned - 1, tuned_test=tuned, baseline_errors=tuple(base**2 * shape),
         tuned_errors=tuple(tuned**2 * shape),
     )  # fmt: skip

@@ -109,7 +109,7 @@ def test_the_quality_pass_becomes_a_table_and_a_forest(tmp_path):
         tuned = 1.8 + 0.01 * (pair % 3 - 1)
         writer.append(
             Quality(
-                workload="friedman", arm="tuned", pair=pair, metric="rmse", baseline="named", baseline_test=2.0,
+                workload="friedman", variant="tuned", pair=pair, metric="rmse", baseline="named", baseline_test=2.0,
                 tuned_validation=tuned - 0.1, tuned_test=tuned,
             )
         )  # fmt: skip

@@ -9,13 +9,13 @@ import pandas as pd
 import pytest
 
 from raybench.model.errors import BadSettings
-from raybench.model.measurement import LadderPoint, Measurement, Quality, TaskStamp
+from raybench.model.measurement import Measurement, Quality, SweepTiming, TaskStamp
 from raybench.model.plan import Status
 from raybench.store import export, store
 from report import made_run
 
 QUALITY = Quality(
-    workload="w", arm="tuned", pair=0, metric="rmse", baseline="default", baseline_test=2.0, tuned_validation=1.0,
+    workload="w", variant="tuned", pair=0, metric="rmse", baseline="default", baseline_test=2.0, tuned_validation=1.0,
     tuned_test=1.5, baseline_errors=(4.0,), tuned_errors=(2.25,), chosen={"depth": 3},
 )  # fmt: skip
 
@@ -52,7 +52,7 @@ def test_every_raw_line_that_the_store_writes_fits_the_schema(tmp_path, lines, v
         {"tasks": [[0, 0.1, 0.2]]},
         {"tasks": [[0, 0.1, 0.2, 7, 0, None, [[1, 0.5]]]]},
         {"tasks": [[0, 0.1, 0.2, 7, 0, None, [], "", 1, "too much"]]},
-        {"ladder": [{"work": 1}]},
+        {"sweep": [{"work": 1}]},
         {"phases": {"makespan": "1"}},
     ],
 )
@@ -72,7 +72,7 @@ def test_the_schema_knows_every_field_of_the_model():
             "schema",
         }
     assert len(parts["TaskStamp"]["prefixItems"]) == len(msgspec.structs.fields(TaskStamp))
-    assert set(parts["LadderPoint"]["properties"]) == {f.name for f in dataclasses.fields(LadderPoint)}
+    assert set(parts["SweepTiming"]["properties"]) == {f.name for f in dataclasses.fields(SweepTiming)}
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".csv"])

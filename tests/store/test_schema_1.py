@@ -32,7 +32,7 @@ def test_what_a_workload_said_by_its_own_names_stays_and_nothing_is_lost() -> No
     assert {name for m in loaded.measurements for name in m.facts} >= {"object_bytes", "way", "share"}
     assert not {"head", "head_start_s", "fit", "tries"} & {name for m in loaded.measurements for name in m.facts}
     assert any(m.head and m.head.use is HeadUse.SHARED and m.head.start_s > 0 for m in loaded.measurements)
-    assert any(m.ladder for m in loaded.measurements)
+    assert any(m.sweep for m in loaded.measurements)
     assert len(loaded.measurements) + len(loaded.qualities) == len(LINES)
 
 

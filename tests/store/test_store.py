@@ -13,10 +13,10 @@ from raybench.model.measurement import (
     GpuUse,
     HeadUse,
     HeadUsed,
-    LadderPoint,
     Measurement,
     Phases,
     Quality,
+    SweepTiming,
     TaskStamp,
     WorkerSeen,
 )
@@ -38,7 +38,7 @@ def measured(block: int = 0, **changes: object) -> Measurement:
             TaskStamp(index=1, started=0.1, ended=0.9, worker=12, steps=8, loss=0.5, points=((4, 0.75, 0.3),)),
             TaskStamp(index=2, started=0.5, ended=0.6, worker=11, error="boom\n| <b>", tries=2),
         ),
-        ladder=(LadderPoint(work=8, tasks=200, wall_s=1.5, busy_s=2.5, workers=2),),
+        sweep=(SweepTiming(work=8, tasks=200, wall_s=1.5, busy_s=2.5, workers=2),),
         workers_seen=(WorkerSeen(pid=11, node="n", threads=1, affinity=2, nice=0, omp="1"),),
         nodes_seen=("n",),
         scores={"rmse": 3.5},
@@ -53,7 +53,7 @@ def measured(block: int = 0, **changes: object) -> Measurement:
 def quality(pair: int) -> Quality:
     return Quality(
         workload="w",
-        arm="tuned",
+        variant="tuned",
         pair=pair,
         metric="rmse",
         baseline="default",

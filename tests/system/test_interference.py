@@ -28,15 +28,15 @@ def span(seconds: float, *, busy: float = 0.0, own: float = 0.0, steal: float = 
 def test_foreign_time_is_the_machines_busy_time_less_the_studys_own() -> None:
     """10 s on 2 CPUs give 20 CPU seconds; busy 12, own 11: others had 1 of 20."""
     found = judge(None, span(10.0, busy=12.0, own=11.0))
-    assert found.foreign_during == 0.05
-    assert found.foreign_before is None
+    assert found.background_during == 0.05
+    assert found.background_before is None
     assert found.reason == ""
 
 
 @pytest.mark.rule(15)
 def test_more_than_five_percent_of_foreign_time_disturbs() -> None:
     found = judge(None, span(10.0, busy=12.2, own=11.0))
-    assert found.foreign_during == 0.06
+    assert found.background_during == 0.06
     assert found.reason.startswith(
         "background load took 6.0% of the CPU time during the measurement, allowed are 5% (limits.background_share,"
     )
@@ -45,7 +45,7 @@ def test_more_than_five_percent_of_foreign_time_disturbs() -> None:
 def test_the_idle_window_before_the_start_counts_too() -> None:
     """0.2 s on 2 CPUs: 0.04 of 0.4 CPU seconds is 10 %."""
     found = judge(span(0.2, busy=0.04), span(10.0, busy=10.0, own=10.0))
-    assert found.foreign_before == 0.1
+    assert found.background_before == 0.1
     assert found.reason.startswith(
         "background load took 10.0% of the CPU time before the start, allowed are 5% (limits.background_share,"
     )
@@ -73,7 +73,7 @@ def test_a_short_measurement_needs_more_than_its_tick_error(foreign_s: float, di
 
 
 def test_own_time_beyond_the_machines_is_a_reading_apart_and_never_negative() -> None:
-    assert judge(None, span(1.0, busy=0.99, own=1.0)).foreign_during == 0.0
+    assert judge(None, span(1.0, busy=0.99, own=1.0)).background_during == 0.0
 
 
 @pytest.mark.rule(15)
@@ -91,7 +91,7 @@ def test_a_study_may_allow_more_background_load() -> None:
 
 
 def test_no_share_is_above_the_whole_machine() -> None:
-    assert judge(None, span(0.2, busy=0.55)).foreign_during == 1.0
+    assert judge(None, span(0.2, busy=0.55)).background_during == 1.0
 
 
 def test_a_study_may_allow_more_steal() -> None:
@@ -133,7 +133,7 @@ def test_all_reasons_are_given() -> None:
 def test_what_cannot_be_read_is_unknown_and_disturbs_nothing(tmp_path: Path) -> None:
     watch = Watch(lambda: 0.0, Host(root=tmp_path))
     found = watch.after()
-    assert (found.foreign_during, found.steal, found.throttled, found.swapped_in, found.reason) == (
+    assert (found.background_during, found.steal, found.throttled, found.swapped_in, found.reason) == (
         None,
         None,
         None,
@@ -178,7 +178,7 @@ def test_a_busy_loop_beside_the_study_is_seen_and_disappears_when_it_is_ours() -
             first, again = stranger.before(), ours.before()
         finally:
             child.kill()
-    assert stranger.after().foreign_before > BACKGROUND_SHARE  # type: ignore[operator]
+    assert stranger.after().background_before > BACKGROUND_SHARE  # type: ignore[operator]
     assert "before the start" in judge(first, first).reason
     counted = again.last.own_s - again.first.own_s
     assert counted > 0.02  # the loop's own time is taken off the machine's

@@ -117,7 +117,7 @@ class CellData:
         """Return whether the workload is a granularity sweep, whose makespan is a sum over task sets."""
         if Tag.GRANULARITY_SWEEP in self.cell.workload.tags:
             return True
-        return any(m.ladder for other in self.siblings for m in other.good.values())
+        return any(m.sweep for other in self.siblings for m in other.good.values())
 
     @property
     def in_order(self) -> list[Measurement]:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from raybench.analysis.dataset import CellData, Dataset
 from raybench.analysis.speedup import BAND
 from raybench.model.estimate import Estimate
-from raybench.model.measurement import LadderPoint
+from raybench.model.measurement import SweepTiming
 from raybench.model.plan import Cell
 from raybench.model.stats import INSUFFICIENT, MIN_BLOCKS, Resampler, interval
 
@@ -69,8 +69,8 @@ def curves(data: Dataset, resampler: Resampler | None = None, *, levels: Sequenc
 
 def _curve(of: CellData, resampler: Resampler, levels: Sequence[float]) -> Curve:
     cell, base = of.cell, of.baseline
-    mine = {b: m.ladder for b, m in of.good.items() if m.ladder}
-    theirs = {b: m.ladder for b, m in base.good.items() if m.ladder} if base else {}
+    mine = {b: m.sweep for b, m in of.good.items() if m.sweep}
+    theirs = {b: m.sweep for b, m in base.good.items() if m.sweep} if base else {}
     blocks = sorted(mine.keys() & theirs.keys())
     works = _common_works([mine[b] for b in blocks])
     if not works:
@@ -96,13 +96,13 @@ def _curve(of: CellData, resampler: Resampler, levels: Sequence[float]) -> Curve
     )
 
 
-def _common_works(ladders: Sequence[Sequence[LadderPoint]]) -> list[int]:
+def _common_works(ladders: Sequence[Sequence[SweepTiming]]) -> list[int]:
     """List the task lengths that every block has, longest first: a sweep may end early where nothing is left."""
     common = set.intersection(*({p.work for p in ladder} for ladder in ladders)) if ladders else set()
     return sorted(common, reverse=True)
 
 
-def _unit(ladder: Sequence[LadderPoint]) -> float:
+def _unit(ladder: Sequence[SweepTiming]) -> float:
     """Return the seconds per unit of work of the bare loop, from its longest tasks: the peak of the machine."""
     longest = max(ladder, key=lambda p: p.work)
     return longest.wall_s / (longest.work * longest.tasks)

@@ -57,7 +57,7 @@ def deltas(lines: Sequence[Quality], resampler: Resampler | None = None) -> list
     """Return one delta per (workload, arm, metric, baseline), in order of first appearance."""
     groups: dict[tuple[str, str, str, str], list[Quality]] = {}
     for line in lines:
-        groups.setdefault((line.workload, line.arm, line.metric, line.baseline), []).append(line)
+        groups.setdefault((line.workload, line.variant, line.metric, line.baseline), []).append(line)
     draws = resampler or Resampler()
     rows = _RowDraws(draws)
     return [_delta(sorted(group, key=lambda q: q.pair), draws, rows) for group in groups.values()]
@@ -79,7 +79,7 @@ def _delta(pairs: Sequence[Quality], resampler: Resampler, row_draws: "_RowDraws
     ]
     return Delta(
         workload=first.workload,
-        arm=first.arm,
+        arm=first.variant,
         metric=first.metric,
         baseline=first.baseline,
         n=len(pairs),

@@ -33,7 +33,7 @@ def arm_ratio(selection: Selection, *, arm: str, against: str) -> Iterator[Sampl
     """Return the mean error of an arm / that of another one, on the same untouched rows, paired."""
     by_arm: dict[tuple[str, str], dict[int, float]] = {}
     for line in selection.material.run.qualities:
-        by_arm.setdefault((line.workload, line.arm), {})[line.pair] = line.tuned_test
+        by_arm.setdefault((line.workload, line.variant), {})[line.pair] = line.tuned_test
     for workload in sorted(selection.workloads):
         mine, theirs = by_arm.get((workload, arm), {}), by_arm.get((workload, against), {})
         pairs = sorted(mine.keys() & theirs.keys())

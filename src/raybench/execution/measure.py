@@ -26,7 +26,7 @@ from raybench.execution.task_set import (
 )
 from raybench.model.clock import now
 from raybench.model.errors import BackendFailed, RaybenchError, TaskTimedOut, one_line, raised_by
-from raybench.model.measurement import Details, LadderPoint, Measurement, Phases, Task, TaskResult, TaskStamp
+from raybench.model.measurement import Details, Measurement, Phases, SweepTiming, Task, TaskResult, TaskStamp
 from raybench.model.plan import Job, Spec, Status
 from raybench.model.serialize import from_json
 from raybench.system.meter import counted_cpu_s
@@ -181,7 +181,7 @@ def _time_phases(job: Job, draft: Draft, backend: Backend, work: _Work) -> list[
             with draft.phase("warm_up"):
                 seen += backend.warm(work.workload, work.warm_up, work.data)
             if work.sweep:
-                draft.facts["ladder"], results = _sweep(job, draft, backend, work)
+                draft.facts["sweep"], results = _sweep(job, draft, backend, work)
             else:
                 results = _makespan(job, draft, backend, work)
             shutdown = now()
@@ -212,11 +212,11 @@ def _makespan(job: Job, draft: Draft, backend: Backend, work: _Work) -> list[Tas
     return results
 
 
-def _sweep(job: Job, draft: Draft, backend: Backend, work: _Work) -> tuple[tuple[LadderPoint, ...], list[TaskResult]]:
+def _sweep(job: Job, draft: Draft, backend: Backend, work: _Work) -> tuple[tuple[SweepTiming, ...], list[TaskResult]]:
     """Run every step of the granularity sweep in this warm process, in an order drawn from (seed, block)."""
     order = list(range(len(work.sweep)))
     random.Random(f"{job.seed} {job.block}").shuffle(order)
-    points: dict[int, LadderPoint] = {}
+    points: dict[int, SweepTiming] = {}
     every: list[TaskResult] = []
     for place in order:
         units, tasks = work.sweep[place]
@@ -228,7 +228,7 @@ def _sweep(job: Job, draft: Draft, backend: Backend, work: _Work) -> tuple[tuple
         check_order(tasks, results)
         ask(work.workload, "check", tasks, results, job.seed)
         draft.seconds["makespan"] = draft.seconds.get("makespan", 0.0) + ended - began
-        points[place] = LadderPoint(
+        points[place] = SweepTiming(
             work=units,
             tasks=len(tasks),
             wall_s=round(ended - began, MICROSECOND),
@@ -257,7 +257,7 @@ def check_order(tasks: Sequence[Task], results: Sequence[TaskResult]) -> None:
 
 def _judge(job: Job, draft: Draft, workload: Workload, tasks: Sequence[Task], results: Sequence[TaskResult]) -> None:
     """Check every answer; score; note what the workload has to say. A sweep was checked step by step."""
-    if draft.facts.get("ladder"):
+    if draft.facts.get("sweep"):
         return
     check_order(tasks, results)
     ask(workload, "check", tasks, results, job.seed)

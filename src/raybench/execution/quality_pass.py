@@ -151,7 +151,7 @@ def _random_split(pair: Pair, count: int) -> Quality:
     lucky = int(np.argmin(tests))
     return Quality(
         workload=pair.name,
-        arm="random_split",
+        variant="random_split",
         pair=pair.number,
         metric=pair.metric,
         baseline=_describe(pair.baseline),
@@ -167,7 +167,7 @@ def _line(pair: Pair, arm: Arm) -> Quality:
     errors = pair.workload.row_errors(arm.answer, pair.seed)
     return Quality(
         workload=pair.name,
-        arm=arm.name,
+        variant=arm.name,
         pair=pair.number,
         metric=pair.metric,
         baseline=_describe(pair.baseline),

@@ -58,7 +58,7 @@ def note_stop(run: Run, reason: str, *, budget_min: float) -> None:
 def why_finished(run: Run, *, budget_min: float) -> str:
     """Say why nothing is left to measure, or '' where something may be.
 
-    A study whose planned blocks are all there goes on with mini-blocks only for a larger budget than it had.
+    A study whose planned blocks are all there goes on with top-up blocks only for a larger budget than it had.
     """
     stopped = _read_stop(run.folder)
     if stopped is None or stopped.lines != _lines(run.folder) or stopped.reason in (Stop.BUDGET, ""):

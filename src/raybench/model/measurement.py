@@ -33,7 +33,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """What a task yields. A stepped task yields at each rung and at its full budget.
+    """What a task yields. A stepped task yields at each of its steps that are reported, and at its full budget.
 
     steps : steps done so far; 0 where the workload is not stepped.
     loss : validation error, to be made small; None where there is none.
@@ -109,11 +109,11 @@ class TaskStamp(msgspec.Struct, frozen=True, kw_only=True, array_like=True, forb
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LadderPoint:
-    """One bag of a ladder of task lengths, all run in one warm process.
+class SweepTiming:
+    """One step of a granularity sweep: a task set of one task length, all steps run in one warm process.
 
     work : units of fixed work per task (kernel iterations); comparable between backends.
-    wall_s : makespan of the bag; busy_s : sum of the tasks' own times.
+    wall_s : makespan of the set; busy_s : sum of the tasks' own times.
     """
 
     work: int
@@ -239,11 +239,11 @@ class Details:
 class Disturbance:
     """How quiet the machine was; None is "unknown here".
 
-    foreign_before, foreign_during : CPU seconds of others per second and core, 0 to 1.
+    background_before, background_during : CPU seconds of others per second and core, 0 to 1.
     """
 
-    foreign_before: float | None = None
-    foreign_during: float | None = None
+    background_before: float | None = None
+    background_during: float | None = None
     steal: float | None = None  # share of the machine's CPU time, 0 to 1
     throttled: int | None = None  # cgroup periods throttled meanwhile
     swapped_in: int | None = None  # pages
@@ -275,7 +275,7 @@ class Measurement:
     answers_hash: str = ""  # over the answers, index by index
     steps_asked: int = 0
     steps_done: int = 0
-    ladder: tuple[LadderPoint, ...] = ()
+    sweep: tuple[SweepTiming, ...] = ()  # of a granularity sweep; its tasks have no stamps
     workers_seen: tuple[WorkerSeen, ...] = ()
     nodes_seen: tuple[str, ...] = ()
     scores: Mapping[str, float] = field(default_factory=dict)
@@ -311,12 +311,12 @@ class Measurement:
 class Quality:
     """One (split, search seed) pair of the quality pass: untimed errors on untouched test rows.
 
-    arm : `tuned`, `asha`, `random_split` ... ; the named way in which the model was chosen.
+    variant : `tuned`, `asha`, `random_split` ... ; the named way in which the model was chosen.
     baseline_errors, tuned_errors : squared error (or 0/1 loss) of each test row, same rows.
     """
 
     workload: str
-    arm: str
+    variant: str
     pair: Count
     metric: str
     baseline: str
@@ -331,7 +331,7 @@ class Quality:
     @property
     def key(self) -> tuple[str, str, int]:
         """Identity of the line."""
-        return (self.workload, self.arm, self.pair)
+        return (self.workload, self.variant, self.pair)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -187,7 +187,7 @@ class Job:
     hash_seed: int = 0  # PYTHONHASHSEED, one value a block
     padding: int = 0  # bytes added to the environment, one value a block (Mytkowicz et al. 2009)
     affinity: tuple[int, ...] = ()  # CPU numbers; empty: leave as it is
-    extra: bool = False  # of a mini-block, added after the planned blocks
+    extra: bool = False  # of a top-up block, added after the planned blocks
     environment: tuple[str, ...] = ()  # names of variables to pass on: the study's, the workload's, the backend's
 
     @property

@@ -43,7 +43,7 @@ COLUMNS = (
     Column(name="reason", dtype="string", about="why it is not ok, or ''"),
     Column(name="order", dtype="int64", about="place within the block"),
     Column(name="index", dtype="int64", about="running number within the run"),
-    Column(name="extra", dtype="bool", about="of a mini-block, added after the planned blocks"),
+    Column(name="extra", dtype="bool", about="of a top-up block, added after the planned blocks"),
     Column(name="began_s", dtype="float64", about="seconds since the run began"),
     *(Column(name=f"{name}_s", dtype="float64", about=f"seconds of the phase {name}") for name in PHASES),
     Column(name="cold_s", dtype="float64", about="all phases but data and check, in seconds"),
@@ -111,8 +111,8 @@ def _row(cell: Cell, m: Measurement) -> dict[str, Any]:
         "memory_source": m.memory_source, "tasks": len(m.tasks), "busy_s": sum(t.ended - t.started for t in m.tasks),
         "tasks_hash": m.tasks_hash, "answers_hash": m.answers_hash, "steps_asked": m.steps_asked,
         "steps_done": m.steps_done, "workers_seen": len(m.workers_seen), "nodes_seen": len(m.nodes_seen),
-        "scores": _json(m.scores), "notes": _notes(m), "foreign_before": disturbance.foreign_before,
-        "foreign_during": disturbance.foreign_during, "steal": disturbance.steal, "throttled": disturbance.throttled,
+        "scores": _json(m.scores), "notes": _notes(m), "foreign_before": disturbance.background_before,
+        "foreign_during": disturbance.background_during, "steal": disturbance.steal, "throttled": disturbance.throttled,
         "swapped_in": disturbance.swapped_in, "disturbance": disturbance.reason, "backend_version": m.backend_version,
     }  # fmt: skip
 

@@ -83,4 +83,4 @@ def describe(key: Key) -> str:
     """Name a line by its key, for messages."""
     if len(key) == 4:
         return "measurement (cell {}, block {}, replica {}, attempt {})".format(*key)
-    return "quality (workload {}, arm {}, pair {})".format(*key)
+    return "quality (workload {}, variant {}, pair {})".format(*key)

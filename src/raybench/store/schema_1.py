@@ -19,15 +19,22 @@ ROLES = {  # tag of a backend -> role, the first that is carried
     "cold": Role.COLD_START,
     "documented": Role.DOCUMENTED,
 }
+FIELDS = {
+    "ladder": "sweep",
+    "arm": "variant",
+    "foreign_before": "background_before",
+    "foreign_during": "background_during",
+}
 TAGS = {"ladder": Tag.GRANULARITY_SWEEP, "ladder_of_bytes": Tag.SIZE_SWEEP}
 GONE = (set(ROLES) | {"adaptive"}) - {Tag.SERIAL}
 
 
 def modernise_line(kind: str, record: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of a raw line of schema 1 in today's form: stamps as whole rows, notes by what they are."""
+    today = {FIELDS.get(name, name): value for name, value in record.items() if name != "notes"}
     if kind != "measurement":
-        return record
-    today = {name: value for name, value in record.items() if name != "notes"}
+        return today
+    today["disturbance"] = {FIELDS.get(name, name): value for name, value in today.get("disturbance", {}).items()}
     notes = dict(record.get("notes", {}))
     if use := notes.pop("head", None):
         today["head"] = {"use": use, "start_s": notes.pop("head_start_s", 0.0)}

@@ -110,8 +110,8 @@ def judge(
         heat and f"{heat} thermal throttle events",
     ]
     return Disturbance(
-        foreign_before=None if before is None else _background_share(before),
-        foreign_during=_background_share(during),
+        background_before=None if before is None else _background_share(before),
+        background_during=_background_share(during),
         steal=stolen,
         throttled=throttled,
         swapped_in=swapped,
