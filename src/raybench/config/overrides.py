@@ -1,6 +1,7 @@
 """Overrides of the command line: read by Hydra's grammar, put into plain mappings, named when a value is refused."""
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from hydra.core.override_parser.types import QuotedString
 from hydra.errors import HydraException
 
 from raybench.model.errors import BadSettings
-from raybench.model.yaml_file import DATE, Keys, printable
+from raybench.model.yaml_file import NOT_JSON, Keys, printable
 
 GROUPS = ("study", "cluster")  # a file of each is chosen by name
 SPECS = ("workload", "backend")
@@ -71,9 +72,12 @@ def _plain(value: Any, text: str) -> Any:
     if isinstance(value, list):
         return [_plain(one, text) for one in value]
     if isinstance(value, float) and not math.isfinite(value):
-        raise BadSettings(f"{_shown(text)}: {value} is no finite number")
-    if isinstance(value, str) and DATE.fullmatch(value):
-        raise BadSettings(f"{_shown(text)}: {value} is a date; give it as text: \"'{value}'\"")
+        word = re.search(r"[-+]?(?:nan|inf)", text, re.IGNORECASE)
+        if word is None:
+            raise BadSettings(f"{_shown(text)}: {value} is no finite number")
+        return word[0]  # a text, as in a file
+    if isinstance(value, str) and NOT_JSON.fullmatch(value):
+        raise BadSettings(f"{_shown(text)}: {value} is a date or no finite number; give it as text: \"'{value}'\"")
     return value
 
 

@@ -20,17 +20,19 @@ Keys = tuple[str | int, ...]  # the way from the top of a file to a value
 
 # ten times as fast as SafeLoader, where it was built
 _SAFE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-DATE = re.compile(r"\d{4}-\d\d?-\d\d?([Tt ].*)?")
+_DATE = r"\d{4}-\d\d?-\d\d?([Tt ].*)?"
 _INT = r"(?:0|[1-9](?:_?[0-9])*)"
 _POINT = rf"(?:{_INT}?\.[0-9](?:_?[0-9])*|{_INT}\.)"
 _EXPONENT = rf"(?:{_INT}|{_POINT})[eE][-+]?[0-9](?:_?[0-9])*"
+_NOT_FINITE = r"\.(?:inf|Inf|INF|nan|NaN|NAN)"  # the bare words nan and inf are texts, as in all of YAML
 _RESOLVERS = (
     ("null", r"~|null|Null|NULL|"),
     ("bool", r"[tT]rue|TRUE|[fF]alse|FALSE"),
     ("int", rf"[-+]?{_INT}"),
-    ("float", rf"[-+]?(?:{_POINT}|{_EXPONENT}|[iI][nN][fF]|[nN][aA][nN])"),
-    ("timestamp", DATE.pattern),
+    ("float", rf"[-+]?(?:{_POINT}|{_EXPONENT}|{_NOT_FINITE})"),
+    ("timestamp", _DATE),
 )
+NOT_JSON = re.compile(f"{_DATE}|[-+]?{_NOT_FINITE}")  # what a file refuses unless it is quoted
 
 
 class _Loader(_SAFE):  # type: ignore[misc]
