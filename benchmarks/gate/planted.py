@@ -26,9 +26,9 @@ class Plant:
         path.write_text(text.replace(self.old, self.new), encoding="utf-8")
 
 
-_EVENT = 'self._observe(Event(kind="started", job=job))'
+_EVENT = "self._observe(Event(kind=EventKind.STARTED, job=job))"
 _LOKY = '    def version(self) -> str:\n        return f"joblib {joblib.__version__} loky"\n'
-_ERRORS = "from raybench.model.errors import RaybenchError\n"
+_EDGE = "from raybench import edge\n"
 
 PLANTS: Mapping[str, Plant] = {
     "sleep": Plant(
@@ -49,8 +49,8 @@ PLANTS: Mapping[str, Plant] = {
     "import": Plant(
         about="the command line imports pandas before it knows which verb it runs",
         path="src/raybench/cli.py",
-        old=_ERRORS,
-        new=f"import pandas\n{_ERRORS}",
+        old=_EDGE,
+        new=f"import pandas\n{_EDGE}",
         named="raybench --help",
     ),
 }

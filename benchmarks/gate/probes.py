@@ -103,7 +103,8 @@ def measure(*backends: str) -> tuple[list["Measurement"], float]:
     jobs = jobs_in_order(run_folder.plan_study(settings.load(words)))
     with tempfile.TemporaryDirectory(prefix="raybench-gate-") as folder:
         began = now()
-        Runner(Path(folder), observe=lambda event: None, quiet_only=False).run(jobs, budget_s=600)
+        with Runner(Path(folder), observe=lambda event: None, quiet_only=False) as runner:
+            runner.run(jobs, budget_s=600)
         wall_s = now() - began
         lines = good(Path(folder) / "measurements.jsonl")
     return lines, (wall_s - sum(inside_s(line) for line in lines)) / len(lines)

@@ -151,3 +151,13 @@ def test_a_place_where_no_private_folder_can_be_made_is_named(monkeypatch: pytes
 def test_the_children_of_a_runner_are_on_record_for_the_next_one(home: Home) -> None:
     home.note(4242)
     assert (home.memory / OWNER).read_text() == "4242\n"
+
+
+def test_without_shared_memory_both_folders_lie_in_the_temporary_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sandbox, "MEMORY", tmp_path / "none")
+    with Home() as home, Sandbox(home, "1") as box:
+        assert box.memory.parent == box.scratch.parent == home.scratch
+        assert box.memory != box.scratch
+    assert not home.scratch.exists()

@@ -69,4 +69,5 @@ def environ_of(environ: Mapping[str, str], *, tag: str, folder: str, joins: bool
     }
     if not joins:
         kept |= {"RAY_TMPDIR": folder, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": os.urandom(32).hex()}
+        kept["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # loopback only, as in `execution.environment`
     return kept

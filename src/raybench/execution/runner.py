@@ -80,13 +80,13 @@ class Runner:
         self._observe = observe
         self._retry_failed = retry_failed
         self._quiet_only = quiet_only
-        self._home = Home()
-        self._ahead = LookAhead(self._home)
         loaded = self._store.load()
         self._lines = {m.key: m for m in loaded.measurements}
         self._began = now() - max((m.began for m in loaded.measurements), default=0.0)  # a resumed run goes on counting
         self._qualities = {q.key for q in loaded.qualities}
         self._index = len(loaded.measurements)
+        self._home = Home()  # at the end: a store that cannot be read leaves no folder
+        self._ahead = LookAhead(self._home)
 
     def __enter__(self) -> Self:
         return self
