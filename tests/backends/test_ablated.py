@@ -81,6 +81,11 @@ def arms(kind: type[Backend]) -> list[Any]:
     return [pytest.param(name, name, id=name) for name in sorted(named)]
 
 
+def all_but_one_slow(params: list[Any]) -> list[Any]:
+    """Leave one fit to every change and the others to the night: each takes some ten seconds."""
+    return [params[0], *(pytest.param(*param.values, id=param.id, marks=pytest.mark.slow) for param in params[1:])]
+
+
 @pytest.mark.parametrize("name", ARMS)
 def test_an_arm_without_a_setting_differs_from_its_tuned_arm_in_exactly_that_one(name: str) -> None:
     withdrawn, tuned = settings(ARMS[name]), settings(TUNED[name.partition(WORD)[0]])
@@ -93,8 +98,7 @@ def test_no_setting_is_withdrawn_twice() -> None:
 
 
 @pytest.mark.ray
-@pytest.mark.slow
-@pytest.mark.parametrize(("address", "name"), arms(RayTune), indirect=["address"])
+@pytest.mark.parametrize(("address", "name"), all_but_one_slow(arms(RayTune)), indirect=["address"])
 def test_a_fit_without_a_setting_gives_the_right_answers(address: str, name: str, tmp_path: Path) -> None:
     workload = task_sets.Steps(n=4, folder=str(tmp_path), seconds=0.1)
     tasks, data = workload.tasks(0), workload.data(0)

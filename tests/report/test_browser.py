@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from browsers import BROWSERS
-from raybench.report import build
 from report import made_run
 
 pytestmark = pytest.mark.browser
@@ -19,11 +18,9 @@ pytestmark = pytest.mark.browser
 DRIVER = Path(__file__).with_name("driver.html")
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    root = tmp_path_factory.mktemp("browser")
-    build.rebuild(root / "reports", made_run.write(root / "reports"), root)
-    return root
+@pytest.fixture
+def root(reported):
+    return reported.root
 
 
 def browse(root, profile, *, width: int) -> dict:

@@ -15,14 +15,9 @@ from report import made_run
 from report.read_back import page_table, results
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """Build the report of the made run once."""
-    root = tmp_path_factory.mktemp("made")
-    (root / "README.md").write_text("# r\n\n<!-- raybench:headline -->\nbefore\n<!-- /raybench:headline -->\n\nend\n")
-    folder = made_run.write(root / "reports")
-    changed = build.rebuild(root / "reports", folder, root)
-    return root, folder, changed
+@pytest.fixture
+def made(reported):
+    return reported.root, reported.folder, reported.changed
 
 
 def raw(folder) -> pd.DataFrame:

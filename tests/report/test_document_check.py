@@ -8,18 +8,8 @@ from raybench.report import build, document_check
 from report import made_run
 
 
-@pytest.fixture(scope="module")
-def reported(tmp_path_factory):
-    """Report the made run once, claims included."""
-    root = tmp_path_factory.mktemp("made")
-    (root / "README.md").write_text("# r\n\n<!-- raybench:headline -->\n<!-- /raybench:headline -->\n")
-    folder = made_run.write(root / "reports")
-    build.rebuild(root / "reports", folder, root)
-    return root, folder
-
-
 def test_a_fresh_report_has_no_fault_and_every_claim(reported):
-    root, folder = reported
+    root, folder = reported.root, reported.folder
     found = document_check.check(root / "reports", folder, root)
 
     assert found.faults == ()
@@ -28,7 +18,7 @@ def test_a_fresh_report_has_no_fault_and_every_claim(reported):
 
 @pytest.mark.parametrize("name", ["RESULTS.md", "README.md"])
 def test_a_number_that_the_data_do_not_bear_out_is_named_with_both_lines(reported, name):
-    root, folder = reported
+    root, folder = reported.root, reported.folder
     path = root / name
     before = path.read_text()
     lines = before.splitlines()

@@ -8,7 +8,7 @@ import shlex
 import pytest
 
 from raybench.model.plan import Status
-from raybench.report import build, details
+from raybench.report import details
 from report import made_run
 
 
@@ -29,11 +29,8 @@ class Reader(html.parser.HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory):
-    root = tmp_path_factory.mktemp("page")
-    folder = made_run.write(root / "reports")
-    build.rebuild(root / "reports", folder, root)
-    return (root / "reports" / "index.html").read_text()
+def page(reported):
+    return (reported.root / "reports" / "index.html").read_text()
 
 
 @pytest.fixture(scope="module")
