@@ -123,7 +123,7 @@ def test_arms_that_stop_nothing_early_answer_alike(run: RunData) -> None:
     answers: dict[str, set[str]] = {}
     scores: dict[tuple[str, str], list[float]] = {}
     for cell, m in good(run):
-        if cell.backend.stepped or m.ladder:
+        if cell.backend.stepped or m.sweep:
             continue
         answers.setdefault(cell.workload.name, set()).add(m.answers_hash)
         for name, value in m.scores.items():
@@ -156,7 +156,7 @@ def test_quota_throttling_steal_pressure_and_affinity_are_recorded(run: RunData)
     assert len(facts["cpu"]["affinity"]) == run.plan.usable_cpus
     for _, m in good(run):
         seen = m.disturbance
-        assert None not in (seen.foreign_before, seen.foreign_during, seen.steal, seen.throttled, seen.swapped_in)
+        assert None not in (seen.background_before, seen.background_during, seen.steal, seen.throttled, seen.swapped_in)
         assert seen.throttled == 0, m.key
 
 
