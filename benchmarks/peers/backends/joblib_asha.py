@@ -46,8 +46,6 @@ def work(path: str, task: Task, rule: RungFiles, rungs: tuple[int, ...]) -> Task
 class JoblibAsha(Backend):
     """Run each trial as a joblib call of its own; a worse one stops at a rung."""
 
-    adaptive = True
-
     def __init__(self, resources: Resources, *, reduction_factor: float = 3) -> None:
         super().__init__(resources)
         self.reduction_factor = reduction_factor

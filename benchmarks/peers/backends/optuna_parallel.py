@@ -21,8 +21,6 @@ class OptunaParallel(Backend):
     Workers are threads of the driver, named by their thread ids; data are prepared once.
     """
 
-    adaptive = True
-
     def __init__(self, resources: Resources, *, reduction_factor: int = 3) -> None:
         super().__init__(resources)
         self.reduction_factor = reduction_factor

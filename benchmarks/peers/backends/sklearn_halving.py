@@ -115,8 +115,6 @@ class SklearnHalving(Backend):
     `details.search` has what all fits together ran: the results' own steps do not count what was run again.
     """
 
-    adaptive = True
-
     def __init__(self, resources: Resources, *, reduction_factor: int = 3) -> None:
         super().__init__(resources)
         self.reduction_factor = reduction_factor

@@ -41,8 +41,6 @@ class Backend(ABC):
     Results arrive exactly once per task, or `run` raises BackendFailed; never fewer, never twice.
     """
 
-    adaptive = False  # may stop tasks early, so that scores may differ from other backends
-
     def __init__(self, resources: Resources) -> None:
         self.resources = resources
         self.start_parts: dict[str, float] = {}

@@ -31,8 +31,6 @@ work_remotely = ray.remote(max_calls=0)(work)
 class RayAsha(Backend):
     """Run each trial as a Ray task; the rule lives in an actor that takes no core of its own."""
 
-    adaptive = True
-
     def __init__(self, resources: Resources, *, reduction_factor: float = 3) -> None:
         super().__init__(resources)
         self.reduction_factor = reduction_factor

@@ -76,7 +76,7 @@ class RayTune(Backend):
         super().__init__(resources)
         if scheduler not in ("fifo", "asha"):
             raise BackendFailed(f"ray_tune has no scheduler {scheduler!r}; choose fifo or asha")
-        self.adaptive = scheduler == "asha"
+        self.stops_early = scheduler == "asha"
         self.reduction_factor = reduction_factor
         self.settings = TuneSettings(**settings)
         self._folder = Path()
@@ -122,7 +122,7 @@ class RayTune(Backend):
         whole = TrialTasks(
             bundle=Bundle(workload=workload, data=data),
             tasks=tuple(tasks),
-            every_rung=self.adaptive,
+            every_rung=self.stops_early,
             gate=tempfile.mkdtemp(dir=self._folder) if gated else "",
             actors=at_once,
         )
@@ -132,9 +132,9 @@ class RayTune(Backend):
             tune.with_resources(build(settings.trainable, whole), asked),
             param_space={"index": tune.grid_search(list(range(len(tasks))))},
             tune_config=tune.TuneConfig(
-                metric="loss" if self.adaptive else None,
-                mode="min" if self.adaptive else None,
-                scheduler=scheduler(workload, tasks, adaptive=self.adaptive, reduction_factor=self.reduction_factor),
+                metric="loss" if self.stops_early else None,
+                mode="min" if self.stops_early else None,
+                scheduler=scheduler(workload, tasks, adaptive=self.stops_early, reduction_factor=self.reduction_factor),
                 reuse_actors=settings.reuse_actors,
                 max_concurrent_trials=at_once if settings.concurrency == "bounded" else None,
             ),

@@ -68,7 +68,7 @@ def _verify(spec: Spec, backend_spec: Spec, backend: Backend, seed: int) -> Veri
         workload=spec.name,
         backend=backend_spec.name,
         status=Status.OK,
-        adaptive=backend.adaptive,
+        adaptive=backend_spec.stepped,
         baseline=backend_spec.role is Role.BASELINE,
         tasks=len(tasks),
         workers=len({r.pid for r in results}),
