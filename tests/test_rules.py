@@ -15,4 +15,6 @@ def test_a_marker_names_a_rule_that_exists() -> None:
 
 
 def test_the_methodology_has_the_tables_that_the_markers_give() -> None:
-    assert rules.DOCUMENT.read_text(encoding="utf-8") == rules.document(), "write them with `python tests/rules.py`"
+    assert rules.DOCUMENT.read_text(encoding="utf-8") == rules.document(), (
+        "write them with `PYTHONPATH=tests python tests/rules.py`"
+    )

@@ -24,14 +24,14 @@ def small(rows: int = 100) -> RfGrid:
 @pytest.mark.parametrize("size", ["quick", "full", "source"])
 def test_three_by_three_by_three_is_27(size: str) -> None:
     told = yaml.safe_load((CONF / "workload" / "rf_grid.yaml").read_text(encoding="utf-8"))
-    tasks = RfGrid(**{**told["params"], **told["sizes"].get(size, {})}).tasks(1)
+    tasks = RfGrid(**told["sizes"][size]).tasks(1)
     assert len(tasks) == 27
     assert len({tuple(sorted(t.params.items(), key=str)) for t in tasks}) == 27
 
 
 def test_the_source_size_is_10000_rows_of_20_features() -> None:
     told = yaml.safe_load((CONF / "workload" / "rf_grid.yaml").read_text(encoding="utf-8"))
-    data = RfGrid(**{**told["params"], **told["sizes"]["source"]}).data(1)
+    data = RfGrid(**told["sizes"]["source"]).data(1)
     assert (data["x"].shape, data["x_test"].shape) == ((8_000, 20), (2_000, 20))
 
 
