@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from raybench.execution.leftovers import list_folders
+from raybench.model.clock import pause
 from raybench.system import process_tree
 
 TOYS = Path(__file__).parents[1] / "tests" / "toys"
@@ -114,9 +115,14 @@ def main() -> int:
 
 
 def one_round(storm: Storm, seconds: float) -> None:
-    """Start, kill after so many seconds unless it ends before, compare the lines."""
+    """Start, kill after so many seconds unless it ends before, compare the lines.
+
+    The seconds of a new run count from its first line.
+    """
     before = storm.lines()
     process = storm.start()
+    while not (before or storm.lines() or process.poll() is not None):  # a new run looks at the machine first
+        pause(0.1)
     try:
         process.wait(timeout=seconds)
     except subprocess.TimeoutExpired:

@@ -13,10 +13,11 @@ from raybench.config import settings
 from raybench.execution import take as taking
 from raybench.execution.child import Ending
 from raybench.execution.run_folder import plan_study
-from raybench.execution.sandbox import Home
+from raybench.execution.sandbox import MEMORY, OWNER, Home
 from raybench.execution.take import Watched, classify, memory_limit, take
 from raybench.model.measurement import Disturbance, Measurement
 from raybench.model.plan import Job, Status
+from raybench.system import process_tree
 
 GIB = 2**30
 
@@ -94,6 +95,15 @@ def test_a_task_that_removes_its_working_folder_removes_a_scratch_folder(home: H
 def test_a_process_that_ends_without_a_word_is_named_with_its_exit_code(home: Home) -> None:
     found = taken(home, "exits")
     assert found.reason.startswith("the process ended with exit code 5 and no result")
+
+
+def test_a_killed_pool_leaves_no_process_no_semaphore_and_no_folder(home: Home) -> None:
+    found = taken(home, "kills_its_parent", backend="joblib")
+    assert "signal 9 (SIGKILL)" in found.reason
+    (driver,) = (home.memory / OWNER).read_text().split()
+    assert not list(MEMORY.glob(f"sem.loky-{driver}-*"))
+    assert [path.name for path in (*home.memory.iterdir(), *home.scratch.iterdir())] == [OWNER]
+    assert not process_tree.list_tagged(home.tag)
 
 
 @pytest.mark.parametrize("backend", ["sequential", "joblib"])

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -68,6 +69,11 @@ class Hostile(Workload):
     def exits(self) -> None:
         """End the process without a word."""
         os._exit(5)
+
+    def kills_its_parent(self) -> None:
+        """End the driver of a pool from one of its workers."""
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(3600)
 
     def allocates(self) -> None:
         """Hold 600 MB at once."""
