@@ -1,4 +1,4 @@
-"""Take the tests' own recorded run anew, after a change of the raw data's schema: `PYTHONPATH=tests python tests/record.py`.
+"""Take the tests' own recorded run anew when the raw data change: `PYTHONPATH=tests python tests/record.py`.
 
 It is a real run on whatever machine is at hand, busy or not: the tests read what was recorded, never how fast it was.
 """

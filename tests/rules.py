@@ -1,4 +1,4 @@
-"""The rules of METHODOLOGY.md and the tests that name them; `PYTHONPATH=tests python tests/rules.py` writes its two tables anew."""
+"""The rules of METHODOLOGY.md and the tests that name them; `PYTHONPATH=tests python tests/rules.py` writes both tables."""
 
 import ast
 from collections import defaultdict

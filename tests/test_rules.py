@@ -2,6 +2,8 @@
 
 import rules
 
+WRITE = "write the tables with `PYTHONPATH=tests python tests/rules.py`"
+
 
 def test_every_rule_has_a_test_or_says_why_it_has_none() -> None:
     told, tests = rules.read_rules(), rules.find_tests()
