@@ -1,4 +1,4 @@
-"""The rules of METHODOLOGY.md and the tests that name them; `PYTHONPATH=tests python tests/rules.py` writes both tables."""
+"""The rules of METHODOLOGY.md and their tests; `PYTHONPATH=tests python tests/rules.py` writes both of its tables."""
 
 import ast
 from collections import defaultdict
