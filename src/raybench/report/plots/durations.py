@@ -19,7 +19,7 @@ from raybench.report.plots.canvas import (
     seconds_axis,
 )
 
-MOST_STEPS = 40  # of one curve: finer ones are below a pixel, and make the picture large
+MOST_STEPS = 30  # of one curve: finer ones are below a pixel, and make the picture large
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
