@@ -3,15 +3,17 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
-from raybench import doctor
 from raybench.backends import ray_probe
-from raybench.doctor import Finding, Health
-from raybench.system import process_tree
+from raybench.doctor import examination, ray_cluster
+from raybench.doctor.finding import Finding, Health
+from raybench.system import machine, process_tree
+from raybench.system.host_state import HostState
 from raybench.system.kernel import Host
 from raybench.workloads import files
 
@@ -38,24 +40,24 @@ GOOD_RAY = {
 
 
 def test_a_machine_of_several_whole_cores_is_fit() -> None:
-    found = doctor.cores(usable=4, physical=4, logical=8, quota=None)
+    found = examination.cores(usable=4, physical=4, logical=8, quota=None)
     assert (found.verdict, found.value) == (Health.OK, "4 usable, 4 physical, 8 logical, no quota")
 
 
 @pytest.mark.parametrize(
     "found",
     [
-        doctor.cores(usable=1, physical=1, logical=1, quota=None),
-        doctor.cores(usable=2, physical=8, logical=8, quota=2.5),
-        doctor.smt(logical=8, shared=2),
-        doctor.load(2.1, logical=8),
-        doctor.others(0.051, ["python 40%"]),
-        doctor.at_least("memory", 1.9, 2.0, "free", "end other programs, or choose a smaller study"),
-        doctor.judge_swap(0.5, 2.0),
-        doctor.governor("powersave"),
-        doctor.ray_findings(GOOD_RAY | {"left": 3}, joined=False)[-1],
-        doctor.ray_findings(GOOD_RAY | {"dashboard": "HTTP 401"}, joined=False)[3],
-        doctor.ray_findings(GOOD_RAY | {"nodes": [{"alive": False}, {"alive": True}]}, joined=True)[1],
+        examination.cores(usable=1, physical=1, logical=1, quota=None),
+        examination.cores(usable=2, physical=8, logical=8, quota=2.5),
+        examination.smt(logical=8, shared=2),
+        examination.load(2.1, logical=8),
+        examination.others(0.051, ["python 40%"]),
+        examination.at_least("memory", 1.9, 2.0, "free", "end other programs, or choose a smaller study"),
+        examination.judge_swap(0.5, 2.0),
+        examination.governor("powersave"),
+        ray_cluster.ray_findings(GOOD_RAY | {"left": 3}, joined=False)[-1],
+        ray_cluster.ray_findings(GOOD_RAY | {"dashboard": "HTTP 401"}, joined=False)[3],
+        ray_cluster.ray_findings(GOOD_RAY | {"nodes": [{"alive": False}, {"alive": True}]}, joined=True)[1],
     ],
     ids=lambda found: found.name,
 )
@@ -67,16 +69,16 @@ def test_a_doubtful_machine_is_told_what_to_do(found: Finding) -> None:
 @pytest.mark.parametrize(
     "found",
     [
-        doctor.smt(logical=4, shared=1),
-        doctor.load(1.9, logical=8),
-        doctor.others(0.05, []),
-        doctor.others(None, []),
-        doctor.at_least("memory", 2.0, 2.0, "free", "end other programs, or choose a smaller study"),
-        doctor.judge_swap(0.0, 2.0),
-        doctor.governor("performance"),
-        doctor.governor(None),
-        doctor.gpus(()),
-        doctor.judge_leftovers([], []),
+        examination.smt(logical=4, shared=1),
+        examination.load(1.9, logical=8),
+        examination.others(0.05, []),
+        examination.others(None, []),
+        examination.at_least("memory", 2.0, 2.0, "free", "end other programs, or choose a smaller study"),
+        examination.judge_swap(0.0, 2.0),
+        examination.governor("performance"),
+        examination.governor(None),
+        examination.gpus(()),
+        examination.judge_leftovers([], []),
     ],
     ids=lambda found: found.name,
 )
@@ -87,13 +89,13 @@ def test_a_good_machine_is_left_in_peace(found: Finding) -> None:
 
 def test_far_too_little_memory_is_bad() -> None:
     assert (
-        doctor.at_least("memory", 0.4, 2.0, "free", "end other programs, or choose a smaller study").verdict
+        examination.at_least("memory", 0.4, 2.0, "free", "end other programs, or choose a smaller study").verdict
         is Health.BAD
     )
 
 
 def test_the_busiest_others_are_named() -> None:
-    assert doctor.others(0.3, ["chrome 40%", "make 20%"]).value == "30.0% of all CPUs (chrome 40%, make 20%)"
+    assert examination.others(0.3, ["chrome 40%", "make 20%"]).value == "30.0% of all CPUs (chrome 40%, make 20%)"
 
 
 @pytest.mark.parametrize(
@@ -107,19 +109,37 @@ def test_the_busiest_others_are_named() -> None:
     ],
 )
 def test_turbo_is_read_from_either_driver(tmp_path: Path, path: str, text: str, value: str, verdict: Health) -> None:
-    found = doctor.turbo(text_file(tmp_path, path, text))
+    found = examination.turbo(text_file(tmp_path, path, text))
     assert (found.value, found.verdict) == (value, verdict)
 
 
+QUIET = HostState(speed=100.0, spread=0.01, step=0.005, correlation=None, asymmetry=0.0, slowdown=0.02, cores=(0, 1))
+
+
+def test_a_quiet_host_is_told_the_precision_to_expect() -> None:
+    found = examination.steadiness(QUIET, groups=3)
+    width = QUIET.half_width(groups=3, rounds=2)
+    assert (found.verdict, found.advice) == (Health.OK, "")
+    assert found.value.startswith("quiet host: speed varies by 1.0 % within seconds")
+    assert found.value.endswith(f"known to +-{width:.1%}")
+
+
+def test_a_contended_host_is_warned_of_wider_intervals() -> None:
+    found = examination.steadiness(replace(QUIET, spread=0.12, step=0.1), groups=3)
+    assert found.verdict is Health.WARN
+    assert "contended host" in found.value
+    assert "blocks=N" in found.advice
+
+
 def test_a_missing_folder_is_a_warning(tmp_path: Path) -> None:
-    found = doctor.space("/dev/shm", 2.0, "give the container more", host=Host(root=tmp_path))
+    found = examination.space("/dev/shm", 2.0, "give the container more", host=Host(root=tmp_path))
     assert (found.value, found.verdict) == ("not there", Health.WARN)
 
 
 def test_a_missing_data_file_is_a_warning_with_both_remedies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAYBENCH_DATA", str(tmp_path))
     monkeypatch.setenv("RAYBENCH_CACHE", str(tmp_path / "cache"))
-    found = doctor.data("insurance.csv")
+    found = examination.data("insurance.csv")
     assert found.verdict is Health.WARN
     assert found.value.startswith("insurance.csv is not in ")
     assert "RAYBENCH_DATA" in found.advice
@@ -129,13 +149,13 @@ def test_a_missing_data_file_is_a_warning_with_both_remedies(tmp_path: Path, mon
 def test_generated_files_are_removed_on_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAYBENCH_CACHE", str(tmp_path))
     made = files.generate_file("table-10.csv", lambda path: path.write_text("x\n") and None)
-    assert str(made) in doctor.clean()
+    assert str(made) in examination.clean()
     assert not made.exists()
 
 
 def test_what_killed_runners_left_is_listed_with_the_way_to_remove_it() -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
-        found = doctor.judge_leftovers([psutil.Process(child.pid)], [Path("/dev/shm/x")])
+        found = examination.judge_leftovers([psutil.Process(child.pid)], [Path("/dev/shm/x")])
         child.kill()
     assert found.verdict is Health.WARN
     assert found.value == f"process {child.pid}, /dev/shm/x"
@@ -143,7 +163,7 @@ def test_what_killed_runners_left_is_listed_with_the_way_to_remove_it() -> None:
 
 
 def test_an_examination_gives_advice_for_all_that_is_not_ok() -> None:
-    found = doctor.examine(start_ray=False)
+    found = examination.examine(start_ray=False)
     assert len({finding.name for finding in found}) == len(found)
     assert {"cores", "others' CPU time", "memory", "/dev/shm", "GPUs", "data insurance.csv"} <= {f.name for f in found}
     assert not [finding for finding in found if (finding.verdict is Health.OK) == bool(finding.advice)]
@@ -153,34 +173,34 @@ def test_an_examination_gives_advice_for_all_that_is_not_ok() -> None:
 
 
 def test_a_good_cluster_gives_one_finding_for_each_step() -> None:
-    found = doctor.ray_findings(GOOD_RAY, joined=False)
+    found = ray_cluster.ray_findings(GOOD_RAY, joined=False)
     assert [finding.name for finding in found] == ["Ray", "Ray cluster", "Ray task", "Ray dashboard", "Ray stop"]
     assert {finding.verdict for finding in found} == {Health.OK}
     assert found[1].value == "1 of 1 nodes alive, 2 CPUs, 0 GPUs"
 
 
 def test_a_cluster_that_was_there_before_is_not_stopped() -> None:
-    found = doctor.ray_findings(GOOD_RAY, joined=True)
+    found = ray_cluster.ray_findings(GOOD_RAY, joined=True)
     assert found[0].value == "2.60.0, joined in 8.0 s"
     assert "Ray stop" not in [finding.name for finding in found]
 
 
 def test_a_missing_dashboard_is_a_fault_of_our_own_cluster_only() -> None:
     facts = GOOD_RAY | {"dashboard": ray_probe.NO_DASHBOARD}
-    assert doctor.ray_findings(facts, joined=True)[3].verdict is Health.OK
-    assert doctor.ray_findings(facts, joined=False)[3].verdict is Health.WARN
+    assert ray_cluster.ray_findings(facts, joined=True)[3].verdict is Health.OK
+    assert ray_cluster.ray_findings(facts, joined=False)[3].verdict is Health.WARN
 
 
 @pytest.mark.parametrize("joined", [True, False])
 def test_a_ray_that_fails_is_bad_and_says_why(joined: bool) -> None:
     facts = {"version": "2.60.0", "error": "ConnectionError: no head at 10.0.0.1:6379", "left": 0}
-    found = next(f for f in doctor.ray_findings(facts, joined=joined) if f.name == "Ray error")
+    found = next(f for f in ray_cluster.ray_findings(facts, joined=joined) if f.name == "Ray error")
     assert (found.value, found.verdict) == (facts["error"], Health.BAD)
     assert found.advice
 
 
 def test_a_wrong_answer_of_ray_is_bad() -> None:
-    assert doctor.ray_findings(GOOD_RAY | {"answer": 41}, joined=False)[2].verdict is Health.BAD
+    assert ray_cluster.ray_findings(GOOD_RAY | {"answer": 41}, joined=False)[2].verdict is Health.BAD
 
 
 def test_a_cluster_of_our_own_gets_its_own_token_and_no_proxy() -> None:
@@ -219,9 +239,9 @@ def test_a_look_that_says_nothing_or_never_ends_is_an_error_and_leaves_no_proces
 def test_a_loopback_cluster_starts_with_its_dashboard_answers_and_stops() -> None:
     facts = ray_probe.ask(None)
     assert facts["error"] == ""
-    found = {finding.name: finding for finding in doctor.ray_findings(facts, joined=False)}
+    found = {finding.name: finding for finding in ray_cluster.ray_findings(facts, joined=False)}
     assert found["Ray task"].value.startswith("right answer")
     assert found["Ray dashboard"].value == "answers HTTP 200"
-    assert facts["nodes"] == [{"alive": True, "cpus": float(doctor.environment.usable_cpus())}]
+    assert facts["nodes"] == [{"alive": True, "cpus": float(machine.usable_cpus())}]
     assert found["Ray stop"].verdict is Health.OK
     assert not process_tree.list_tagged("raybench-doctor-")

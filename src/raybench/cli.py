@@ -185,13 +185,18 @@ def _rebuild(reports: Path, folder: Path, arguments: argparse.Namespace, *, alwa
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
-    from raybench import console, doctor
+    from raybench import console
+    from raybench.config import settings
+    from raybench.doctor import examination
 
     if arguments.clean:
-        for path in doctor.clean():
+        for path in examination.clean():
             print(f"removed {path}")
         return 0
-    findings = doctor.examine(start_ray=not arguments.no_ray and not arguments.address, address=arguments.address)
+    groups = settings.load(["study=quick"]).study.blocks
+    findings = examination.examine(
+        groups=groups, start_ray=not arguments.no_ray and not arguments.address, address=arguments.address
+    )
     return console.show_findings(findings)
 
 

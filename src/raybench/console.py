@@ -19,7 +19,7 @@ from raybench.planning.planner import limit_note
 
 if TYPE_CHECKING:
     from raybench.analysis.results import ClaimLine
-    from raybench.doctor import Finding
+    from raybench.doctor.finding import Finding
     from raybench.execution.verify import Summary
     from raybench.execution.verify_backend import Verified
 

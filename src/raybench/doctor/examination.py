@@ -1,20 +1,21 @@
-"""Is this machine fit and quiet: findings, each with what to do about it. Changes nothing, leaves nothing running."""
+"""Look at this machine: is it fit and quiet. Changes nothing, leaves nothing running."""
 
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import psutil
 
 from raybench.backends import ray_probe
+from raybench.doctor.finding import Finding, Health
+from raybench.doctor.ray_cluster import ray_findings
 from raybench.execution.leftovers import list_folders, remove_leftovers
 from raybench.model.clock import pause
 from raybench.model.plan import BACKGROUND_SHARE, STEAL_SHARE
-from raybench.system import interference, machine, process_tree
+from raybench.system import host_state, interference, machine, process_tree
+from raybench.system.host_state import HostState
 from raybench.system.kernel import THIS, Host, core_of, memory_allowed, memory_used
 from raybench.workloads import files
 
@@ -22,29 +23,16 @@ GIB = 2**30
 WINDOW_S = 1.0
 MEMORY_GIB = 2.0  # the driver, two workers with XGBoost and scikit-learn, Ray's daemons
 SHM_GIB = 2.0  # below, joblib does not share arrays there and Ray shrinks its object store
+ROUNDS = 2  # of a group, the fewest; more narrow the interval a little
 DISK_GIB = 2.0  # Ray's session folder, generated files
 
 
-class Health(StrEnum):
-    """How a finding bears on a study."""
+def examine(*, groups: int = 0, start_ray: bool = True, address: str | None = None, host: Host = THIS) -> list[Finding]:
+    """Look at everything.
 
-    OK = "ok"
-    WARN = "warn"  # figures will be wider, or cells will be skipped
-    BAD = "bad"  # a study will fail
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One thing looked at. `advice` is a sentence wherever the verdict is not ok, else ''."""
-
-    name: str
-    value: str
-    verdict: Health = Health.OK
-    advice: str = ""
-
-
-def examine(*, start_ray: bool = True, address: str | None = None, host: Host = THIS) -> list[Finding]:
-    """Look at everything; `start_ray`: start, check and stop a local Ray cluster; `address`: look at that one."""
+    groups : of the study whose intervals are predicted, from ten seconds of fixed work; 0: no such work is done.
+    start_ray : start, check and stop a local Ray cluster. address : look at that one instead.
+    """
     _, physical, logical = machine.cpu_counts(host)
     swap = psutil.swap_memory()
     findings = [
@@ -62,6 +50,8 @@ def examine(*, start_ray: bool = True, address: str | None = None, host: Host = 
         *(data(name) for name in files.KNOWN),
         judge_leftovers(process_tree.list_orphans(), list(list_folders())),
     ]
+    if groups:
+        findings.append(steadiness(host_state.probe(), groups=groups))
     if start_ray or address:
         findings += ray_findings(ray_probe.ask(address), joined=bool(address))
     return findings
@@ -130,6 +120,16 @@ def foreign(host: Host = THIS, *, seconds: float = WINDOW_S) -> list[Finding]:
             advice="another virtual machine takes this one's cores: use a dedicated host, or measure at another hour",
         ),
     ]
+
+
+def steadiness(state: HostState, *, groups: int) -> Finding:
+    """Say how steady the cores are, and how precise a speedup of the quick study, with so many groups, will be."""
+    width = state.half_width(groups=groups, rounds=ROUNDS)
+    value = f"{state.words()}; expect speedups of the quick study to be known to +-{width:.1%}"
+    if not state.contended:
+        return Finding(name="host state", value=value)
+    advice = "expect wider intervals: measure more blocks (blocks=N), at another hour, or on a machine of your own"
+    return Finding(name="host state", value=value, verdict=Health.WARN, advice=advice)
 
 
 def others(share: float | None, top: Sequence[str]) -> Finding:
@@ -238,68 +238,3 @@ def _busy() -> dict[tuple[int, str], float]:
         if times is not None and process.pid != os.getpid():
             found[process.pid, str(process.info["name"])] = float(times.user + times.system)
     return found
-
-
-# --- Ray ------------------------------------------------------------------------------------------
-
-
-def ray_findings(facts: Mapping[str, Any], *, joined: bool) -> list[Finding]:
-    """Turn what a look at Ray found into findings. `joined`: the cluster was there before."""
-    findings = []
-    verb = "joined" if joined else "started"
-    if "start_s" in facts:
-        findings.append(Finding(name="Ray", value=f"{facts['version']}, {verb} in {facts['start_s']:.1f} s"))
-    if "nodes" in facts:
-        findings.append(_nodes(facts["nodes"], facts.get("resources", {})))
-    if "task_s" in facts:
-        right = facts["answer"] == 42
-        findings.append(
-            Finding(
-                name="Ray task",
-                value=f"{'right' if right else 'WRONG'} answer in {facts['task_s']:.1f} s",
-                verdict=Health.OK if right else Health.BAD,
-                advice="" if right else "this Ray installation cannot be trusted: install it again",
-            )
-        )
-    if "dashboard" in facts:
-        findings.append(_dashboard(facts["dashboard"], joined=joined))
-    if facts.get("error"):
-        advice = (
-            "check the address, RAY_AUTH_TOKEN, and that this machine reaches the head's port"
-            if joined
-            else "read the logs that Ray names; a full /dev/shm or a proxy for loopback addresses is a usual cause"
-        )
-        findings.append(Finding(name="Ray error", value=facts["error"], verdict=Health.BAD, advice=advice))
-    if not joined and "left" in facts:
-        findings.append(_check_stopped(facts.get("stop_s"), facts["left"]))
-    return findings
-
-
-def _nodes(nodes: Sequence[Mapping[str, Any]], resources: Mapping[str, float]) -> Finding:
-    alive = [node for node in nodes if node["alive"]]
-    value = (
-        f"{len(alive)} of {len(nodes)} nodes alive, {resources.get('CPU', 0):g} CPUs, {resources.get('GPU', 0):g} GPUs"
-    )
-    if len(alive) == len(nodes):
-        return Finding(name="Ray cluster", value=value)
-    advice = "start the lost nodes again with `ray start --address=...`, or plan for the CPUs that are left"
-    return Finding(name="Ray cluster", value=value, verdict=Health.WARN, advice=advice)
-
-
-def _dashboard(said: str, *, joined: bool) -> Finding:
-    if not said:
-        return Finding(name="Ray dashboard", value="answers HTTP 200")
-    if joined and said == ray_probe.NO_DASHBOARD:
-        return Finding(name="Ray dashboard", value="none: its head was started without one")
-    advice = 'install "ray[default]" and keep loopback addresses out of proxies (no_proxy); studies run without it'
-    return Finding(name="Ray dashboard", value=said, verdict=Health.WARN, advice=advice)
-
-
-def _check_stopped(stop_s: float | None, left: int) -> Finding:
-    took = "not stopped by itself" if stop_s is None else f"stopped in {stop_s:.1f} s"
-    if left == 0 and stop_s is not None:
-        return Finding(name="Ray stop", value=f"{took}, no process left")
-    advice = "nothing to do now: they were ended; a study ends such processes after every measurement"
-    return Finding(
-        name="Ray stop", value=f"{took}, {left} processes had to be ended", verdict=Health.WARN, advice=advice
-    )
