@@ -107,12 +107,13 @@ def _answers(findings: Findings) -> Section:
 
 def _decisions(findings: Findings) -> Section:
     decided = decisions(findings)
+    kinds, each = kind_table(decided), decision_table(decided)
     return Section(
         id="decide",
         title="Should this work be distributed?",
-        paragraphs=((word(texts.ADVICE),),),
-        tables=(kind_table(decided),),
-        details=(decision_table(decided),),
+        paragraphs=((word(texts.ADVICE if kinds.rows else texts.NO_DECISION),),),
+        tables=(kinds,) if kinds.rows else (),
+        details=(each,) if each.rows else (),
     )
 
 

@@ -131,6 +131,7 @@ ADVICE = (
     "Distribute: the whole interval lies above 1x by more than the workload's noise floor, with warm workers and with "
     "start-up, also against the baseline that uses all threads where that was measured."
 )
+NO_DECISION = "Nothing to show: no parallel cell has a speedup yet."
 CLAIMS = (
     "SUPPORTED: the whole interval lies inside what the sentence says; REFUTED: outside; INCONCLUSIVE: neither. A "
     "claim about many cells shows the one that decides."
