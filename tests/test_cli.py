@@ -195,6 +195,12 @@ def test_a_run_that_is_asked_to_end_keeps_what_it_has_and_says_so(
     assert "interrupted; everything measured so far is kept" in capsys.readouterr().err
 
 
+def test_a_path_that_steers_the_terminal_is_shown_harmless(capsys: pytest.CaptureFixture[str]) -> None:
+    folder = made_run.write(Path("reports"))
+    assert cli.main(["export", "--run", str(folder), "--out", "\x1b[31m\u202eout"]) == 0
+    assert not {"\x1b", "\u202e"} & set(capsys.readouterr().out)
+
+
 # --- check ----------------------------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from raybench import edge
+from raybench.edge import say
 
 if TYPE_CHECKING:
     from raybench.config.settings import Settings
@@ -49,10 +50,10 @@ def _run(arguments: argparse.Namespace) -> int:
     _fetch(run_folder.missing_data(asked))
     made = run_folder.plan_study(asked)
     opened = run_folder.open_run(asked, made, command=f"raybench run {' '.join(arguments.overrides)}".strip())
-    print(f"run {opened.folder}: {opened.note}")
+    say(f"run {opened.folder}: {opened.note}")
     why = run_folder.why_finished(opened, budget_min=asked.study.budget_min)
     if why and not asked.study.retry_failed and not adaptive.is_open(opened):
-        print(f"nothing left to measure: {why}")
+        say(f"nothing left to measure: {why}")
     else:
         _pursue(opened, asked)
     if not arguments.no_report and opened.plan.verdicts:
@@ -68,7 +69,7 @@ def _judge_failures(opened: "Run", asked: "Settings") -> int:
     failed = adaptive.count_failures(opened)
     if not failed or asked.study.accept_failed:
         return 0
-    print(
+    say(
         f"{failed} failed in this run: retry=failed measures them again, accept_failed=true accepts them",
         file=sys.stderr,
     )
@@ -94,7 +95,7 @@ def _fetch(names: Sequence[str]) -> None:
 
     for name in names:
         if reason := download.fetch(name):
-            print(f"raybench run: {reason}", file=sys.stderr)
+            say(f"raybench run: {reason}", sys.stderr)
 
 
 def _verify(arguments: argparse.Namespace) -> int:
@@ -136,7 +137,7 @@ def _check(arguments: argparse.Namespace) -> int:
     reports = arguments.root / "reports"
     folder = arguments.run or store.current(reports)
     if folder is None:
-        print(f"nothing to check: {reports / store.CURRENT} names no run; measure one with `raybench run study=quick`")
+        say(f"nothing to check: {reports / store.CURRENT} names no run; measure one with `raybench run study=quick`")
         return 0
     checked = document_check.check(reports, folder, arguments.root, conf=arguments.conf)
     console.show_claims(checked.claims)
@@ -151,7 +152,7 @@ def _export(arguments: argparse.Namespace) -> int:
     folder = _choose_run(arguments)
     plan, loaded = store.read_run(folder)
     written = export.write(plan, loaded.measurements, arguments.out / f"{folder.name}.{arguments.format}")
-    print(f"{written}: {len(loaded.measurements)} measurements, explained by columns.json and schema.json")
+    say(f"{written}: {len(loaded.measurements)} measurements, explained by columns.json and schema.json")
     return 0
 
 
@@ -168,7 +169,7 @@ def _trace(arguments: argparse.Namespace) -> int:
     cell = next(cell for cell in plan.cells if cell.key == found.cell)
     out = arguments.out or Path(f"trace-{cell.key}.json")
     out.write_text(trace.text(cell, found, loaded.measurements), encoding="utf-8")
-    print(f"{out}: block {found.block} of {cell.workload.name} x {cell.backend.name}; open it in Perfetto")
+    say(f"{out}: block {found.block} of {cell.workload.name} x {cell.backend.name}; open it in Perfetto")
     return 0
 
 
@@ -176,12 +177,12 @@ def _rebuild(reports: Path, folder: Path, arguments: argparse.Namespace, *, alwa
     from raybench.report import stale
 
     if not always and stale.is_unchanged(reports, folder, arguments.root):
-        print(f"report of {folder}: unchanged")
+        say(f"report of {folder}: unchanged")
         return
     from raybench.report import build
 
     written = build.rebuild(reports, folder, arguments.root, conf=arguments.conf)
-    print(f"report of {folder}: {', '.join(str(path) for path in written) or 'unchanged'}")
+    say(f"report of {folder}: {', '.join(str(path) for path in written) or 'unchanged'}")
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
@@ -191,7 +192,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
     if arguments.clean:
         for path in examination.clean():
-            print(f"removed {path}")
+            say(f"removed {path}")
         return 0
     groups = settings.load(["study=quick"]).study.blocks
     findings = examination.examine(

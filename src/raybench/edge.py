@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from typing import TextIO
 
 from raybench.arguments import VERBS, parse
 from raybench.model.errors import RaybenchError, explain
@@ -31,6 +32,11 @@ def run(verbs: Mapping[str, Verb], argv: Sequence[str] | None) -> int:
     return _finish(_run_verb(verbs, arguments))
 
 
+def say(text: str, stream: TextIO | None = None) -> None:
+    """Print text on standard output, or the stream, with nothing in it that steers a terminal."""
+    print(visible(text), file=stream)
+
+
 def _run_verb(verbs: Mapping[str, Verb], arguments: argparse.Namespace) -> int:
     """Run the verb; the one place where an error of any kind becomes a line and an exit code."""
     name = f"raybench {arguments.verb}"
@@ -40,7 +46,7 @@ def _run_verb(verbs: Mapping[str, Verb], arguments: argparse.Namespace) -> int:
     except RaybenchError as error:
         return _refuse(name, str(error))
     except KeyboardInterrupt:
-        print(f"{name}: interrupted; everything measured so far is kept", file=sys.stderr)
+        say(f"{name}: interrupted; everything measured so far is kept", sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:  # `raybench plan | head`
         _drop_output()
@@ -52,7 +58,7 @@ def _run_verb(verbs: Mapping[str, Verb], arguments: argparse.Namespace) -> int:
 
 
 def _refuse(name: str, reason: str) -> int:
-    print(visible(f"{name}: {' '.join(reason.split())}"), file=sys.stderr)
+    say(f"{name}: {' '.join(reason.split())}", sys.stderr)
     return USER_ERROR
 
 
