@@ -10,7 +10,6 @@ import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
-from checkout import TOYS
 from raybench import cli
 from raybench.arguments import VERBS
 from report import made_run

@@ -71,7 +71,7 @@ def _judge_failures(opened: "Run", asked: "Settings") -> int:
         return 0
     say(
         f"{failed} failed in this run: retry=failed measures them again, accept_failed=true accepts them",
-        file=sys.stderr,
+        sys.stderr,
     )
     return 1
 
