@@ -78,7 +78,6 @@ PATHS = [
     "/dev/null",
     "file",
     "reports",
-    str(TOYS),
     "\x1b[2J",
     "\u202e",
     "a,b",
