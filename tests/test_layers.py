@@ -1,4 +1,4 @@
-"""The four import rules, read from folder names alone (why they are as they are: METHODOLOGY.md, Design)."""
+"""The four import rules, read from folder names alone (why they are as they are: METHODOLOGY.md, Decisions)."""
 
 import ast
 from collections.abc import Iterator
