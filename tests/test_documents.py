@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,11 @@ from pathlib import Path
 import pytest
 
 from checkout import ROOT
+from raybench.analysis.analyze import analyse
+from raybench.claims.reading import read_file
+from raybench.report import build
+from raybench.report.plots.canvas import svg
+from report import made_run
 
 BLOCK = re.compile(r"^```(?:python|yaml)\n# (?P<path>\S+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?P<target>[^)#:]+)(?:#[^)]*)?\)")
@@ -66,6 +72,26 @@ def test_the_recipes_workload_runs_on_the_recipes_backend(tmp_path: Path) -> Non
 
     assert found["status"] == "ok"
     assert len(found["workers_seen"]) == 1  # type: ignore[arg-type]
+
+
+def test_the_recipes_plot_draws_the_peaks_of_a_run(tmp_path: Path) -> None:
+    unpack("CONTRIBUTING.md", tmp_path)
+    recipe = runpy.run_path(str(tmp_path / "src" / "raybench" / "report" / "plots" / "memory.py"))
+    reports = tmp_path / "reports"
+    findings = analyse(build.read(made_run.write(reports), reports))
+
+    data = recipe["series"](findings)
+
+    assert len(data.rows) == sum(row.peak_rss is not None for row in findings.rows) > 0
+    assert "MiB" in svg(recipe["PLOT"], data)
+
+
+def test_the_recipes_claim_is_read(tmp_path: Path) -> None:
+    unpack("CONTRIBUTING.md", tmp_path)
+
+    claim = read_file(tmp_path / "conf" / "claim" / "c13.yaml")
+
+    assert claim.statement == "compute-bound work keeps an efficiency of 0.7-0.8"
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
