@@ -188,7 +188,7 @@ def test_the_documents_own_way_stands_beside_the_verdict():
     absent = Part(quantity="fit_ratio", given={"at_least": 2.0}, say="fits")
 
     brief, details = line(STUDY, context=(beside, absent), documented="2.1x", note="a remark").note.splitlines()
-    assert brief.startswith("the documents: 2.1x; work on ray_tasks, P=2")
+    assert brief.startswith("source: 2.1x; work on ray_tasks, P=2")
     assert brief.endswith("base: sequential, P=1")
     assert details == (
         "their way: 4.00 tasks [4.00, 4.00], n=10 (work on ray_tasks, P=2); fits: not measured; a remark"

@@ -77,7 +77,7 @@ def test_a_bound_is_a_band_with_an_open_side(tmp_path, bound, ends):
         ("band: [0.7, 0.8]", "at_least: true", 7, "at_least is True"),
         ("band: [0.7, 0.8]", "at_least: 1\nat_most: 2", 8, "exactly one of"),
         ("band: [0.7, 0.8]\n", "", 4, "exactly one of"),
-        ("band: [0.7, 0.8]", "band: [0.7, 0.8]\nband: [0.1, 0.2]", 8, "a second time"),
+        ("band: [0.7, 0.8]", "band: [0.7, 0.8]\nband: [0.1, 0.2]", 8, "appears twice"),
         ("with: {assumed: 0.8}", "with: {tasks: 20}", 6, "no key 'tasks'"),
         ("with: {assumed: 0.8}", "with: {assumed: many}", 6, "expected a number"),
         ("with: {assumed: 0.8}", "with: {assumed: true}", 6, "expected a number"),
@@ -119,7 +119,7 @@ def test_an_id_that_is_taken_is_refused(tmp_path):
     (tmp_path / "claim").mkdir()
     (tmp_path / "claim" / "mine.yaml").write_text(GOOD)
 
-    with pytest.raises(BadSettings, match=r"claim C13 stands in .*mine\.yaml:1 already"):
+    with pytest.raises(BadSettings, match=r"claim C13 is already defined in .*mine\.yaml:1"):
         reading.read([tmp_path])
 
 

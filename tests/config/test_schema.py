@@ -69,8 +69,8 @@ def test_a_value_means_the_same_in_a_file_and_as_an_override(tmp_path: Path, tex
 @pytest.mark.parametrize(
     ("wrong", "line", "said"),
     [
-        (OK + "params: {mode: other}\n", 5, "'params' stands here a second time"),
-        (OK.replace("count: 8", "count: 8, count: 9"), 4, "'count' stands here a second time"),
+        (OK + "params: {mode: other}\n", 5, "'params' appears twice"),
+        (OK.replace("count: 8", "count: 8, count: 9"), 4, "'count' appears twice"),
         (OK.replace("[compute]", "compute"), 3, "tags: compute: expected a list"),
         (OK.replace("[compute]", "[comput]"), 3, "did you mean 'compute'?"),
         (OK.replace("0.5", "2024-01-01"), 4, "2024-01-01 is a date"),

@@ -89,7 +89,7 @@ def changed(**changes: Any) -> bytes:
         (changed(kind="verdict"), "kind measurement or quality"),
         (changed(schema=9), "schema 9, expected 2"),
         (changed(schema=True), "schema True, expected 2"),
-        (changed(block=0), "stands in line 1 already"),
+        (changed(block=0), "is already in line 1"),
         (b"[]", "no line of raybench"),
         (b"null", "no line of raybench"),
         (b"", "not a JSON line"),
@@ -98,7 +98,7 @@ def changed(**changes: Any) -> bytes:
         (b"\0\0\0", "not a JSON line"),
         (b"[" * 100_000, "nested too deeply"),
         (b'{"a":' * 100_000, "nested too deeply"),
-        (changed()[:-1] + b',"block":1}', "stands there twice"),
+        (changed()[:-1] + b',"block":1}', "appears twice"),
         (changed(facts={"deep": json.loads("[" * 100 + "]" * 100)}), ""),  # a workload's own business
     ],
 )

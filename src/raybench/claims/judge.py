@@ -80,7 +80,7 @@ def _line(material: Material, claim: Claim) -> ClaimLine:
     verdict = join_verdicts(claim, judged)
     main = [one for one in judged if one.part is claim.parts[0]] if claim.parts else []
     shown = min(main, key=_rank_by_weight, default=None)
-    brief = [f"the documents: {claim.documented}"] if claim.documented else []
+    brief = [f"source: {claim.documented}"] if claim.documented else []
     details: list[str] = []
     if verdict is VerdictKind.UNTESTABLE:
         why = claim.untestable or missing or _has_only_aside(aside)
@@ -233,7 +233,7 @@ def _name_set_aside(aside: Sequence[Sample]) -> Iterator[str]:
 
 
 def _show_context(material: Material, claim: Claim) -> Iterator[str]:
-    """Show further numbers beside the verdict, the documents' own way of measuring among them."""
+    """Show further numbers beside the verdict, the source's own way of measuring among them."""
     for part in claim.context:
         _, found = samples(material, part)
         unit = QUANTITIES[part.quantity].unit

@@ -35,7 +35,7 @@ KINDS: Mapping[Any, tuple[Any, str]] = {
 def read(folders: Sequence[Path] = (), *, group: str = GROUP) -> tuple[Claim, ...]:
     """Read the claims of further configuration folders and the project's own, by id. group : their folder below each.
 
-    Raises BadSettings for the first fault, with file and line; an id that stands in two files is one.
+    Raises BadSettings for the first fault, with file and line; an id defined in two files is one.
     """
     own = own_conf()
     found: dict[str, Claim] = {}
@@ -44,7 +44,7 @@ def read(folders: Sequence[Path] = (), *, group: str = GROUP) -> tuple[Claim, ..
             claim = read_file(path)
             if claim.id in found:
                 raise BadSettings(
-                    f"{claim.where}: claim {claim.id} stands in {found[claim.id].where} already; give it another id"
+                    f"{claim.where}: claim {claim.id} is already defined in {found[claim.id].where}; give it another id"
                 )
             found[claim.id] = claim
     return tuple(found[id_] for id_ in sorted(found, key=_by_number))
@@ -75,7 +75,7 @@ class _Block:
             if name not in known:
                 raise self.fault(key, f"no key {name!r} here; {RENAMED.get(name) or nearest(name, known)}")
             if name in found:
-                raise self.fault(key, f"{name} stands here a second time; keep one of the two")
+                raise self.fault(key, f"{name} appears twice; keep one of the two")
             found[name] = plain(value, self.path)
         return found
 
@@ -129,7 +129,7 @@ def _claim(block: _Block) -> Claim:
 def _further(block: _Block, *, judged: bool) -> Part:
     values = block.values(("say", *PART_KEYS))
     if not isinstance(values.get("say", ""), str) or (not judged and not values.get("say")):
-        raise block.fault("say", "say is missing; name in words what is shown beside the verdict")
+        raise block.fault("say", "say is missing; name in words what is shown with the verdict")
     return _part(block, values, judged=judged)
 
 
@@ -174,7 +174,7 @@ def _band(block: _Block, values: Mapping[str, Any]) -> tuple[float, float]:
 def _no_band(block: _Block, values: Mapping[str, Any]) -> tuple[float, float]:
     for name in ("band", "at_least", "at_most"):
         if name in values:
-            raise block.fault(name, f"{name} stands beside the verdict and judges nothing; move it to `all_of`")
+            raise block.fault(name, f"{name} is shown with the verdict and judges nothing; move it to `all_of`")
     return -math.inf, math.inf
 
 

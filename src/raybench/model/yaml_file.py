@@ -124,7 +124,7 @@ class _Reader:
             if not isinstance(key, yaml.ScalarNode):
                 raise self.fault(key, "a key that is no text")
             if key.value in found:
-                raise self.fault(key, f"'{key.value}' stands here a second time; keep one of the two")
+                raise self.fault(key, f"'{key.value}' appears twice; keep one of the two")
             found[key.value] = self.value(value, above)
         return found
 

@@ -125,7 +125,7 @@ def cold(rows: Sequence[Row]) -> Table:
 
 
 def gain(rows: Sequence[Row]) -> Table:
-    """List the gain over the loop with library threads on all P cores: what a practitioner gains, no efficiency."""
+    """List the gain over the threaded baseline on all P cores: what a practitioner gains, no efficiency."""
     threaded = [row for row in rows if row.cell.backend.role is Role.THREADED_BASELINE]
     loops = {(row.cell.workload.name, row.cell.cpus): row for row in threaded}
 

@@ -157,7 +157,7 @@ def decision_table(decided: Sequence[Decision]) -> Table:
         caption=(
             "One row per workload: its best cell among those with the same work as the baseline. Speedup: time of the "
             "baseline / time of the cell, [95 % interval], n blocks; warm: against the better of the two baselines, "
-            "named beside it; with start-up: against the sequential baseline. Shortest task: kernel time per task at "
+            "which is named; with start-up: against the sequential baseline. Shortest task: kernel time per task at "
             "which the backend keeps 70 % efficiency (METG)."
         ),
     )
@@ -216,7 +216,7 @@ def _reproduce(run: RunData) -> Section:
             (
                 word("Raw data: "),
                 code(f"{run.folder}/measurements.jsonl"),
-                word(", the plan and the machine beside it."),
+                word(", with the plan and the machine in the same folder."),
             ),
         ),
         command=run.environment.command,

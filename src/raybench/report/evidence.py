@@ -64,7 +64,7 @@ def claims(findings: Findings) -> Section:
 def _need(line: ClaimLine) -> str:
     """Return what a claim that was not tested needs, without the figure that its source gives."""
     parts = line.note.partition("\n")[0].split("; ")
-    return "; ".join(part for part in parts if not part.startswith("the documents:")) or "no data"
+    return "; ".join(part for part in parts if not part.startswith("source:")) or "no data"
 
 
 def _brief_claims(lines: Sequence[ClaimLine]) -> Table:

@@ -77,7 +77,7 @@ def _errors(findings: Findings) -> Table:
         numeric=frozenset(columns) - {"workload", "model", "baseline", "metric", "notes"},
         caption=(
             "Delta: 1 - mean tuned error / mean baseline error on untouched test rows, + is better; n pairs of split "
-            "and search seed; 95 % interval over splits and rows, beside it over rows only. Optimism: test minus "
+            "and search seed; 95 % interval over splits and rows, and over rows only. Optimism: test minus "
             "validation error of the tuned model. Tuned is better: share of the pairs."
         ),
     )
@@ -108,8 +108,8 @@ def _splits(findings: Findings) -> Table:
         numeric=frozenset(columns) - {"workload", "backend", "flag"},
         caption=(
             "Why stopping tasks early took less time, warm: base / time = work saved x cores x efficiency. Base: the "
-            "one-thread loop over all steps. Same cores: the loop with library threads on P cores / time, the only "
-            "gain that a practitioner has."
+            "sequential baseline over all steps. Same cores: threaded baseline on P cores / time, the gain that a "
+            "practitioner has."
         ),
     )
 

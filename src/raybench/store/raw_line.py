@@ -71,7 +71,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Build an object; where one says a thing twice, nobody knows which of the two is true."""
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise Damaged("a field stands there twice")
+        raise Damaged("a field appears twice")
     return found
 
 

@@ -146,7 +146,7 @@ def _refuse_foreign(
 ) -> None:
     if line.key in seen:
         raise BadStore(
-            f"{where}: {describe(line.key)} stands in line {seen[line.key]} already; "
+            f"{where}: {describe(line.key)} is already in line {seen[line.key]}; "
             "two runs were mixed, restore the file from version control"
         )
     if cells is not None and isinstance(line, Measurement) and line.cell not in cells:

@@ -58,7 +58,7 @@ def caption(data: Series) -> str:
     return (
         "Shares of P x makespan, warm; useful: what the same tasks took in the one-thread loop of the same block (the "
         f"base); {sample_sizes([account.n for account in data.accounts])}, intervals in the table. Negative shares "
-        "(tasks faster than in the loop) are drawn as 0."
+        "(tasks faster than in the sequential baseline) are drawn as 0."
         + (f" The first {MOST_BARS} of {data.cells} cells; the table has all." if data.cells > MOST_BARS else "")
     )
 

@@ -1,4 +1,4 @@
-"""How long must the whole work take? Efficiency from a cold start against the loop's time, from measured start-up."""
+"""How long must the whole work take? Efficiency from a cold start against sequential time, from measured start-up."""
 
 from dataclasses import dataclass
 from typing import Any
