@@ -113,6 +113,12 @@ def test_turbo_is_read_from_either_driver(tmp_path: Path, path: str, text: str, 
     assert (found.value, found.verdict) == (value, verdict)
 
 
+def test_a_folder_that_cannot_be_written_is_bad(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may write where others may not
+    found = examination.space(str(tmp_path), 0.0, "give the container more")
+    assert (found.value, found.verdict) == ("cannot be written", Health.BAD)
+
+
 QUIET = HostState(speed=100.0, spread=0.01, step=0.005, correlation=None, asymmetry=0.0, slowdown=0.02, cores=(0, 1))
 
 

@@ -154,7 +154,7 @@ def test_a_duplicate_key_is_refused_with_both_lines(tmp_path):
     path = tmp_path / "m.jsonl"
     store.Store(path).append(measured(4))
     path.write_text(path.read_text() * 2)
-    with pytest.raises(BadStore, match=r"m\.jsonl:2: measurement \(cell 0123456789ab, block 4.* line 1 "):
+    with pytest.raises(BadStore, match=r"m\.jsonl:2: measurement \(cell 0123456789ab, block 4.* line 1; "):
         store.Store(path).load()
 
 

@@ -153,11 +153,14 @@ def at_least(name: str, gib: float, wanted: float, word: str, advice: str) -> Fi
 
 
 def space(path: str, wanted: float, advice: str, *, host: Host = THIS) -> Finding:
-    """Judge the room in a folder; no such folder is a warning."""
+    """Judge the room in a folder; one that is missing is a warning, one that takes no files is bad."""
     try:
         free = psutil.disk_usage(str(host.path(path))).free
     except OSError:
         return Finding(name=path, value="not there", verdict=Health.WARN, advice=advice)
+    if not os.access(host.path(path), os.W_OK):
+        writable = "mount it writable and give this user the permission: measurements share memory and keep files there"
+        return Finding(name=path, value="cannot be written", verdict=Health.BAD, advice=writable)
     return at_least(path, free / GIB, wanted, "free", advice)
 
 

@@ -54,8 +54,8 @@ def one_line(error: BaseException) -> str:
 
 
 REMEDIES = {
-    errno.ENOSPC: "make room on that disk (df -h, df -i) and run the same command again",
-    errno.EDQUOT: "make room within your quota and run the same command again",
+    errno.ENOSPC: "make room on that disk (df -h, df -i)",
+    errno.EDQUOT: "make room within your quota",
     errno.EROFS: "choose a folder that can be written to",
     errno.EACCES: "give this user the permission, or choose another folder",
     errno.EPERM: "give this user the permission, or choose another folder",
@@ -63,13 +63,18 @@ REMEDIES = {
     errno.ENOTDIR: "name a folder where a file is named",
     errno.EISDIR: "name a file where a folder is named",
     errno.EEXIST: "name a path that is free, or remove what lies there",
-    errno.EFBIG: "raise the limit on the size of files (ulimit -f) and run the same command again",
+    errno.EFBIG: "raise the limit on the size of files (ulimit -f)",
     errno.EMFILE: "raise the limit on open files (ulimit -n)",
     errno.ENFILE: "end programs that hold many files open",
     errno.EAGAIN: "raise the limit on processes (ulimit -u), or end other programs",
     errno.ENOMEM: "end other programs, or choose a smaller study",
     errno.ENAMETOOLONG: "choose a shorter name",
 }
+
+
+def remedy(error: OSError) -> str:
+    """Return what to do about what the system refused, or ''."""
+    return REMEDIES.get(error.errno or 0, "")
 
 
 def explain(error: Exception) -> str:
@@ -80,8 +85,7 @@ def explain(error: Exception) -> str:
             path = "the working folder: "
         reason = error.strerror or os.strerror(error.errno)
         reason = reason[:1].lower() + reason[1:]
-        remedy = REMEDIES.get(error.errno, "set RAYBENCH_TRACEBACK=1 to see where")
-        return f"{path}{reason}; {remedy}"
+        return f"{path}{reason}; {remedy(error) or 'set RAYBENCH_TRACEBACK=1 to see where'}"
     frames = traceback.extract_tb(error.__traceback__)
     place = f" ({os.path.basename(frames[-1].filename)}:{frames[-1].lineno})" if frames else ""
     return f"unexpected {one_line(error)}{place}; please report it, with what RAYBENCH_TRACEBACK=1 shows"

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from raybench.model.errors import BadStore
+from raybench.model.errors import BadStore, remedy
 from raybench.model.plan import SCHEMA
 from raybench.store.schema_1 import SCHEMA_1
 
@@ -56,6 +56,6 @@ def read_document(path: Path) -> dict[str, Any]:
 def unwritable(path: Path, error: OSError) -> BadStore:
     """Say in one line why nothing can be written there, and what to do."""
     return BadStore(
-        f"{path}: cannot be written ({error.strerror or error}); "
-        "make room, or give another folder with reports=FOLDER, and run it again: what is there is kept"
+        f"{path}: cannot be written ({error.strerror or error}); {remedy(error) or 'make it writable'}, or give "
+        "another folder with reports=FOLDER, and run the same command again: what is there is kept"
     )
