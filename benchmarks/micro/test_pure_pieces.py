@@ -94,8 +94,8 @@ def test_splicing(benchmark: BenchmarkFixture) -> None:
 
 
 def test_judging_a_benchmark(benchmark: BenchmarkFixture) -> None:
-    arms = np.random.default_rng(RNG_SEED).lognormal(sigma=0.05, size=(3, 12))
-    reference, twin, candidate = (tuple(map(float, arm)) for arm in arms)
+    variants = np.random.default_rng(RNG_SEED).lognormal(sigma=0.05, size=(3, 12))
+    reference, twin, candidate = (tuple(map(float, variant)) for variant in variants)
     rounds = gate.Rounds(benchmark="x", unit="s", reference=reference, twin=twin, candidate=candidate)
 
     assert benchmark(gate.judge, rounds).n == 12

@@ -135,11 +135,11 @@ def test_a_missing_block_shifts_no_pair() -> None:
 
 
 def test_work_done_in_part_gives_a_time_to_score_and_no_speedup() -> None:
-    arm = cell(ASHA, 2)
+    variant = cell(ASHA, 2)
     data = series(BASE, 8 * LEVEL, steps_asked=1000, steps_done=1000) + series(
-        arm, 2 * LEVEL, steps_asked=1000, steps_done=400
+        variant, 2 * LEVEL, steps_asked=1000, steps_done=400
     )
-    row = by_cell([BASE, arm], data)["asha", 2]
+    row = by_cell([BASE, variant], data)["asha", 2]
     assert row.work_ratio == pytest.approx(0.4)
     assert row.time_to_score.point == pytest.approx(4)
     assert (row.speedup, row.efficiency, row.gain, row.relative, row.band) == (None,) * 5
@@ -239,11 +239,11 @@ def test_answers_tasks_and_scores_that_differ_from_the_loop_are_flagged() -> Non
     assert {"answers differ", "tasks differ", "scores differ"} <= set(found["pool", 4].flags)
 
 
-def test_an_arm_that_stops_early_may_answer_otherwise() -> None:
-    arm = cell(ASHA, 2)
+def test_a_variant_that_stops_early_may_answer_otherwise() -> None:
+    variant = cell(ASHA, 2)
     data = series(BASE, 8 * LEVEL, answers_hash="a", tasks_hash="t", scores={"rmse": 55.0})
-    data += series(arm, 4 * LEVEL, answers_hash="b", tasks_hash="t", scores={"rmse": 50.0})
-    assert not {f for f in by_cell([BASE, arm], data)["asha", 2].flags if "differ" in f}
+    data += series(variant, 4 * LEVEL, answers_hash="b", tasks_hash="t", scores={"rmse": 50.0})
+    assert not {f for f in by_cell([BASE, variant], data)["asha", 2].flags if "differ" in f}
 
 
 @pytest.mark.rule("HB5")
@@ -284,7 +284,7 @@ def test_another_size_of_the_workload_is_no_base() -> None:
     assert (row.speedup, row.base_kind) == (None, "")
 
 
-def test_an_injected_arm_is_a_control_and_never_the_base() -> None:
+def test_an_injected_variant_is_a_control_and_never_the_base() -> None:
     injected = cell(INJECTED)
     data = series(injected, 9 * LEVEL) + series(BASE, 8 * LEVEL) + series(POOL2, 4 * LEVEL)
     found = by_cell([injected, BASE, POOL2], data)

@@ -10,7 +10,7 @@ from raybench.model.measurement import Quality
 from raybench.model.stats import Resampler
 
 DRAWS = Resampler(resamples=999)
-BASE, ARM = cell(), cell(ASHA, 2)
+BASE, VARIANT = cell(), cell(ASHA, 2)
 
 
 def lines(base: list[float], tuned: list[float], *, rows: int = 0, **changes: object) -> list[Quality]:
@@ -161,10 +161,10 @@ def test_few_pairs_few_rows_and_a_perfect_baseline_are_flagged() -> None:
     assert found.relative.flag == "insufficient"
 
 
-def test_arms_are_judged_apart() -> None:
+def test_variants_are_judged_apart() -> None:
     made = lines([10.0] * 6, [8.0] * 6)
     other = [Quality(**{**_fields(q), "variant": "random"}) for q in made]
-    assert [(d.arm, d.n) for d in deltas(made + other, DRAWS)] == [("tuned", 6), ("random", 6)]
+    assert [(d.variant, d.n) for d in deltas(made + other, DRAWS)] == [("tuned", 6), ("random", 6)]
 
 
 def _fields(q: Quality) -> dict:
@@ -175,12 +175,12 @@ def _fields(q: Quality) -> dict:
 
 
 def search(threaded: bool = False) -> list:
-    """Loop: 4 tasks of 2 s. Arm on 2 cores: half of the work, 2.5 s instead of 8."""
+    """Loop: 4 tasks of 2 s. Variant on 2 cores: half of the work, 2.5 s instead of 8."""
     full = stamps([(1, 2.0 * i, 2.0 * i + 2) for i in range(4)], steps=100)
     part = stamps([(1, 0.0, 2.0), (2, 0.0, 1.0), (2, 1.0, 1.5), (2, 1.5, 2.0)], steps=50)
     level = np.linspace(0.98, 1.02, 10)
     made = [measured(BASE, b, 8.0 * k, tasks=full, steps_asked=400, steps_done=400) for b, k in enumerate(level)]
-    made += [measured(ARM, b, 2.5 * k, tasks=part, steps_asked=400, steps_done=160) for b, k in enumerate(level)]
+    made += [measured(VARIANT, b, 2.5 * k, tasks=part, steps_asked=400, steps_done=160) for b, k in enumerate(level)]
     if threaded:
         made += series(cell(THREADS, 2, workers=1, cpus_per_task=2), 5.0 * level)
     return made
@@ -189,7 +189,7 @@ def search(threaded: bool = False) -> list:
 @pytest.mark.rule(43)
 def test_the_factors_of_an_early_stopping_gain_multiply_to_the_total() -> None:
     """8 / 2.5 = 3.2 = saving 8 / 4 x 2 cores x efficiency 4 / (2 x 2.5)."""
-    (found,) = split_gains(Dataset(planned([BASE, ARM]), search()), DRAWS)
+    (found,) = split_gains(Dataset(planned([BASE, VARIANT]), search()), DRAWS)
     assert found.total.point == pytest.approx(3.2)
     assert found.saving.point == pytest.approx(2.0)
     assert found.efficiency.point == pytest.approx(0.8)
@@ -202,22 +202,22 @@ def test_the_factors_of_an_early_stopping_gain_multiply_to_the_total() -> None:
 
 def test_what_a_practitioner_gains_is_told_against_all_threads() -> None:
     threads = cell(THREADS, 2, workers=1, cpus_per_task=2)
-    (found,) = split_gains(Dataset(planned([BASE, ARM, threads]), search(threaded=True)), DRAWS)
+    (found,) = split_gains(Dataset(planned([BASE, VARIANT, threads]), search(threaded=True)), DRAWS)
     assert found.same_resources.point == pytest.approx(2.0)
 
 
 def test_a_loop_that_spends_time_between_its_tasks_is_flagged() -> None:
     """The loop's makespan is 5 % longer than its tasks: the product misses the total by that."""
     data = [
-        m if m.cell == ARM.key else measured(BASE, m.block, 8.4, tasks=m.tasks, steps_asked=400, steps_done=400)
+        m if m.cell == VARIANT.key else measured(BASE, m.block, 8.4, tasks=m.tasks, steps_asked=400, steps_done=400)
         for m in search()
     ]
-    (found,) = split_gains(Dataset(planned([BASE, ARM]), data), DRAWS)
+    (found,) = split_gains(Dataset(planned([BASE, VARIANT]), data), DRAWS)
     assert found.flags == ("product misses the total",)
 
 
 def test_cells_that_did_all_their_work_have_no_split() -> None:
     data = series(BASE, np.full(10, 8.0), steps_asked=4, steps_done=4)
-    data += series(ARM, np.full(10, 4.0), steps_asked=4, steps_done=4)
-    assert split_gains(Dataset(planned([BASE, ARM]), data), DRAWS) == []
+    data += series(VARIANT, np.full(10, 4.0), steps_asked=4, steps_done=4)
+    assert split_gains(Dataset(planned([BASE, VARIANT]), data), DRAWS) == []
     assert WORKLOAD.name == "work"

@@ -1,4 +1,4 @@
-"""The arms that lack one setting of a tuned arm: what they lack, and that they still give right answers."""
+"""The variants that lack one setting of a tuned variant: what they lack, and that they still give right answers."""
 
 import json
 import os
@@ -34,37 +34,46 @@ def read(path: Path) -> dict[str, Any]:
     return yaml.safe_load(path.read_text()) | {"flags": SPECS[path.stem].params["flags"]}
 
 
-ARMS = {
+VARIANT = {
     path.stem: read(path)
     for path in sorted((ROOT / "benchmarks" / "peers" / "conf" / "backend").glob(f"*{WORD}*.yaml"))
 }
-TUNED = {name: read(ROOT / "conf" / "backend" / f"{name}.yaml") for name in {arm.partition(WORD)[0] for arm in ARMS}}
+TUNED = {
+    name: read(ROOT / "conf" / "backend" / f"{name}.yaml")
+    for name in {variant.partition(WORD)[0] for variant in VARIANT}
+}
 PARTS = ["tuner", "process", "interpreter", "imports", "setup", "wait for the other actors", "first step"]
 
 
-def settings(arm: Mapping[str, Any]) -> dict[str, Any]:
-    """Spell out what an arm chooses: its parameters, defaults of the class included, and its flags."""
-    backend = built(arm, "made", Resources(workers=2))
+def settings(variant: Mapping[str, Any]) -> dict[str, Any]:
+    """Spell out what a variant chooses: its parameters, defaults of the class included, and its flags."""
+    backend = built(variant, "made", Resources(workers=2))
     chosen = {key: value for key, value in vars(backend).items() if isinstance(value, (bool, int, float, str))}
     if isinstance(backend, RayTune):
         chosen |= {field: getattr(backend.settings, field) for field in TuneSettings.__slots__}
-    return {"code": arm["_target_"], "stepped": arm.get("stepped"), "tags": arm["tags"], **chosen, **arm["flags"]}
+    return {
+        "code": variant["_target_"],
+        "stepped": variant.get("stepped"),
+        "tags": variant["tags"],
+        **chosen,
+        **variant["flags"],
+    }
 
 
-def built(arm: Mapping[str, Any], name: str, resources: Resources) -> Backend:
-    return load_backend(Spec(name=name, target=arm["_target_"], params=arm.get("params") or {}), resources)
+def built(variant: Mapping[str, Any], name: str, resources: Resources) -> Backend:
+    return load_backend(Spec(name=name, target=variant["_target_"], params=variant.get("params") or {}), resources)
 
 
 def environment(flags: Mapping[str, str]) -> dict[str, str]:
     """Return this process's environment with exactly these flags."""
-    others = {flag for arm in TUNED.values() for flag in arm["flags"]}
+    others = {flag for variant in TUNED.values() for flag in variant["flags"]}
     return {key: value for key, value in os.environ.items() if key not in others} | dict(flags)
 
 
 @pytest.fixture
 def address(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Return a head with the flags of the arm that the test names, and this driver those flags too."""
-    flags = ARMS[request.param]["flags"]
+    """Return a head with the flags of the variant that the test names, and this driver those flags too."""
+    flags = VARIANT[request.param]["flags"]
     tuned = TUNED[request.param.partition(WORD)[0]]["flags"]
     for flag in tuned.keys() - flags.keys():
         monkeypatch.delenv(flag)
@@ -75,9 +84,9 @@ def address(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
             yield own
 
 
-def arms(kind: type[Backend]) -> list[Any]:
-    """List the arms of a class, each as the argument of `address` and of the test."""
-    named = {name for name, arm in ARMS.items() if arm["_target_"].endswith(f".{kind.__name__}")}
+def variants(kind: type[Backend]) -> list[Any]:
+    """List the variants of a class, each as the argument of `address` and of the test."""
+    named = {name for name, variant in VARIANT.items() if variant["_target_"].endswith(f".{kind.__name__}")}
     return [pytest.param(name, name, id=name) for name in sorted(named)]
 
 
@@ -86,33 +95,33 @@ def all_but_one_slow(params: list[Any]) -> list[Any]:
     return [params[0], *(pytest.param(*param.values, id=param.id, marks=pytest.mark.slow) for param in params[1:])]
 
 
-@pytest.mark.parametrize("name", ARMS)
-def test_an_arm_without_a_setting_differs_from_its_tuned_arm_in_exactly_that_one(name: str) -> None:
-    withdrawn, tuned = settings(ARMS[name]), settings(TUNED[name.partition(WORD)[0]])
+@pytest.mark.parametrize("name", VARIANT)
+def test_a_variant_without_a_setting_differs_from_its_tuned_variant_in_exactly_that_one(name: str) -> None:
+    withdrawn, tuned = settings(VARIANT[name]), settings(TUNED[name.partition(WORD)[0]])
     assert len({key for key in withdrawn.keys() | tuned.keys() if withdrawn.get(key) != tuned.get(key)}) == 1
-    assert ARMS[name].keys() - TUNED[name.partition(WORD)[0]].keys() <= {"params", "variant_of", "disables"}
+    assert VARIANT[name].keys() - TUNED[name.partition(WORD)[0]].keys() <= {"params", "variant_of", "disables"}
 
 
 def test_no_setting_is_withdrawn_twice() -> None:
-    assert len({json.dumps(settings(arm), sort_keys=True) for arm in ARMS.values()}) == len(ARMS)
+    assert len({json.dumps(settings(variant), sort_keys=True) for variant in VARIANT.values()}) == len(VARIANT)
 
 
 @pytest.mark.ray
-@pytest.mark.parametrize(("address", "name"), all_but_one_slow(arms(RayTune)), indirect=["address"])
+@pytest.mark.parametrize(("address", "name"), all_but_one_slow(variants(RayTune)), indirect=["address"])
 def test_a_fit_without_a_setting_gives_the_right_answers(address: str, name: str, tmp_path: Path) -> None:
     workload = task_sets.Steps(n=4, folder=str(tmp_path), seconds=0.1)
     tasks, data = workload.tasks(0), workload.data(0)
-    with built(ARMS[name], name, Resources(workers=2, cluster=Cluster(address=address))) as backend:
+    with built(VARIANT[name], name, Resources(workers=2, cluster=Cluster(address=address))) as backend:
         assert backend.warm(workload, workload.warm_up(0), data) == []
         results = backend.run(workload, tasks, data)
     workload.check(tasks, results, 0)
     assert [r.index for r in results] == [0, 1, 2, 3]
     assert results[0].steps == tasks[0].steps, "the best trial is never stopped"
-    assert_workers_are_as_the_arm_says(name, results)
+    assert_workers_are_as_the_variant_says(name, results)
     assert_the_parts_of_the_start_add_up(backend)
 
 
-def assert_workers_are_as_the_arm_says(name: str, results: list[TaskResult]) -> None:
+def assert_workers_are_as_the_variant_says(name: str, results: list[TaskResult]) -> None:
     assert len({r.pid for r in results}) == 4 if name.endswith("actor_reuse") else len({r.pid for r in results}) <= 2
     nice = {r.seen.nice for r in results if r.seen is not None}
     assert nice == {os.nice(0) + 15 if name.endswith("nice_0") else os.nice(0)}
@@ -127,11 +136,11 @@ def assert_the_parts_of_the_start_add_up(backend: Backend) -> None:
 
 
 @pytest.mark.ray
-@pytest.mark.parametrize(("address", "name"), arms(RayTasks), indirect=["address"])
+@pytest.mark.parametrize(("address", "name"), variants(RayTasks), indirect=["address"])
 def test_tasks_without_a_setting_give_the_right_answers(address: str, name: str, tmp_path: Path) -> None:
     workload = task_sets.Squares(n=12, folder=str(tmp_path), seconds=0.01)
     tasks, data = workload.tasks(0), workload.data(0)
-    with built(ARMS[name], name, Resources(workers=2, cluster=Cluster(address=address))) as backend:
+    with built(VARIANT[name], name, Resources(workers=2, cluster=Cluster(address=address))) as backend:
         warm = backend.warm(workload, workload.warm_up(0), data)
         results = backend.run(workload, tasks, data)
         assert backend.run(workload, [], data) == []
@@ -167,7 +176,7 @@ def test_a_setting_that_does_not_exist_is_named_with_those_that_do(wrong: dict[s
     assert str(caught.value) == sentence
 
 
-def test_the_documented_arm_withdraws_every_setting() -> None:
+def test_the_documented_variant_withdraws_every_setting() -> None:
     tuned, documented = TuneSettings(), RayTuneDocumented(Resources(workers=2)).settings
     assert [f for f in TuneSettings.__slots__ if getattr(tuned, f) == getattr(documented, f)] == []
 

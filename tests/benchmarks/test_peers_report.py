@@ -18,7 +18,7 @@ HALF = Spec(name="granularity_half_second", target="x:Work", tags=("compute",))
 
 
 def peers(reports: Path, *, seconds: float, run: str, machine: str) -> Path:
-    """Write a run of the benchmark: bare processes take 2 s, the tuned arm `seconds`, the documented one ten times."""
+    """Write a run: bare processes 2 s, the tuned variant `seconds`, the documented one ten times that."""
     tuned = cell(replace(POOL, name="ray_tasks"), 2, workload=HALF)
     documented = cell(
         replace(POOL, name="ray_tasks_documented", role=Role.DOCUMENTED, variant_of="ray_tasks"), 2, workload=HALF

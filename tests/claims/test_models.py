@@ -66,9 +66,9 @@ def test_the_task_length_that_keeps_an_efficiency_with_its_censoring(overhead, l
     assert (estimate.low, estimate.point, estimate.high) == pytest.approx((low, point, high))
 
 
-def quality(pair: int, arm: str, base: float, test: float) -> Quality:
+def quality(pair: int, variant: str, base: float, test: float) -> Quality:
     return Quality(
-        workload="search", variant=arm, pair=pair, metric="rmse", baseline="plain", baseline_test=base,
+        workload="search", variant=variant, pair=pair, metric="rmse", baseline="plain", baseline_test=base,
         tuned_validation=test, tuned_test=test,
     )  # fmt: skip
 
@@ -83,20 +83,20 @@ SEARCH = run(
 
 
 def test_a_delta_is_the_share_by_which_the_mean_error_fell():
-    sample = only(found(SEARCH, "rmse_delta", arm="tuned"))
+    sample = only(found(SEARCH, "rmse_delta", variant="tuned"))
 
     assert sample.estimate.point == pytest.approx(0.1)
     assert sample.about == "search, tuned against plain"
-    assert found(SEARCH, "rmse_delta", arm="tuned", select=Select(workloads=("other",))) == []
+    assert found(SEARCH, "rmse_delta", variant="tuned", select=Select(workloads=("other",))) == []
 
 
 def test_a_delta_over_too_few_pairs_decides_nothing():
-    assert only(found(SEARCH, "rmse_delta", arm="few")).estimate.flag == "insufficient"
+    assert only(found(SEARCH, "rmse_delta", variant="few")).estimate.flag == "insufficient"
 
 
-def test_arms_are_compared_on_the_same_pairs():
-    assert points(found(SEARCH, "arm_ratio", arm="asha", against="tuned")) == [pytest.approx(1.1)]
-    assert points(found(SEARCH, "arm_error", arm="tuned")) == [pytest.approx(0.9 * 54.5)]
+def test_variants_are_compared_on_the_same_pairs():
+    assert points(found(SEARCH, "variant_ratio", variant="asha", against="tuned")) == [pytest.approx(1.1)]
+    assert points(found(SEARCH, "variant_error", variant="tuned")) == [pytest.approx(0.9 * 54.5)]
 
 
 def test_saved_steps_are_those_asked_for_and_not_done():

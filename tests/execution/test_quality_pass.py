@@ -1,4 +1,4 @@
-"""The quality pass compares every arm with the baseline on the same untouched rows."""
+"""The quality pass compares every variant with the baseline on the same untouched rows."""
 
 from dataclasses import replace
 
@@ -22,7 +22,7 @@ def lines() -> list[Quality]:
     return list(quality_pass("friedman", WORKLOAD, 2, 11))
 
 
-def test_every_pair_has_every_arm_once(lines: list[Quality]) -> None:
+def test_every_pair_has_every_variant_once(lines: list[Quality]) -> None:
     assert [(q.pair, q.variant) for q in lines] == [
         (p, a) for p in range(2) for a in ("tuned", "asha", "mean", "default")
     ]
@@ -35,12 +35,12 @@ def test_errors_by_row_give_the_stated_errors(lines: list[Quality]) -> None:
         assert np.sqrt(np.mean(line.baseline_errors)) == pytest.approx(line.baseline_test, rel=1e-5)
 
 
-def test_all_arms_of_a_pair_share_the_baseline_and_pairs_do_not(lines: list[Quality]) -> None:
+def test_all_variants_of_a_pair_share_the_baseline_and_pairs_do_not(lines: list[Quality]) -> None:
     assert len({line.baseline_errors for line in lines}) == 2
     assert {line.baseline for line in lines} == {"n_estimators 300, learning_rate 0.05, max_depth 5, subsample 1.0"}
 
 
-def test_the_tuned_arm_is_the_choice_by_validation(lines: list[Quality]) -> None:
+def test_the_tuned_variant_is_the_choice_by_validation(lines: list[Quality]) -> None:
     tuned = lines[0]
     assert tuned.chosen["index"] in range(4)
     assert tuned.scores["stopped"] == 0
@@ -107,7 +107,7 @@ def test_the_replayed_rule_stops_what_is_above_the_lowest_third_of_those_before(
 
 
 def test_a_better_model_has_smaller_errors_than_the_mean(lines: list[Quality]) -> None:
-    by_arm = {line.variant: line.tuned_test for line in lines if line.pair == 0}
-    assert by_arm["tuned"] < by_arm["mean"]
+    by_variant = {line.variant: line.tuned_test for line in lines if line.pair == 0}
+    assert by_variant["tuned"] < by_variant["mean"]
     context = WORKLOAD.prepare(WORKLOAD.data(1))
     assert execute(WORKLOAD, replace(WORKLOAD.tasks(1)[0], index=0), context).answer is not None

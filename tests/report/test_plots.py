@@ -28,12 +28,12 @@ def findings(tmp_path_factory):
     return analyse(build.read(made_run.write(reports), reports))
 
 
-def quality(pair: int, arm: str) -> Quality:
+def quality(pair: int, variant: str) -> Quality:
     """Make a pair whose baseline errs by 10 or 20 and whose tuned model errs by half of it or as much."""
     base, tuned = ((10.0, 5.0), (20.0, 20.0))[pair % 2]
     shape = np.linspace(0.1, 1.9, 40)
     return Quality(
-        workload="hpo", variant=arm, pair=pair, metric="rmse", baseline="default", baseline_test=base,
+        workload="hpo", variant=variant, pair=pair, metric="rmse", baseline="default", baseline_test=base,
         tuned_validation=tuned - 1, tuned_test=tuned, baseline_errors=tuple(base**2 * shape),
         tuned_errors=tuple(tuned**2 * shape),
     )  # fmt: skip
@@ -155,7 +155,7 @@ def test_anytime_never_gets_worse(findings):
 def test_lines_join_points_along_cores_only_and_captions_explain_the_bars() -> None:
     """Cores are ordered: their points are joined. Claims and backends are not: no line leads from one to the next."""
     made = loop_and(*((cell(backend, cpus), 9.0 / cpus) for backend in (POOL, RAY) for cpus in (1, 2, 4)))
-    made = replace(made, qualities=tuple(quality(pair, arm) for arm in ("tuned", "asha") for pair in range(10)))
+    made = replace(made, qualities=tuple(quality(pair, variant) for variant in ("tuned", "asha") for pair in range(10)))
     found = analyse(made)
     found = replace(found, claims=judge(made, found))
     lines = {}

@@ -76,7 +76,7 @@ class Loop(Backend):
 
 
 class Liar(Sequential):
-    """The loop, with the last task's answer changed by a little: what a faulty arm would return."""
+    """The loop, with the last task's answer changed by a little: what a faulty variant would return."""
 
     def run(self, workload: Workload, tasks: Sequence[Task], data: Any) -> list[TaskResult]:
         results = super().run(workload, tasks, data)

@@ -37,7 +37,7 @@ class Delta:
     """
 
     workload: str
-    arm: str
+    variant: str
     metric: str
     baseline: str
     n: int
@@ -54,7 +54,7 @@ class Delta:
 
 
 def deltas(lines: Sequence[Quality], resampler: Resampler | None = None) -> list[Delta]:
-    """Return one delta per (workload, arm, metric, baseline), in order of first appearance."""
+    """Return one delta per (workload, variant, metric, baseline), in order of first appearance."""
     groups: dict[tuple[str, str, str, str], list[Quality]] = {}
     for line in lines:
         groups.setdefault((line.workload, line.variant, line.metric, line.baseline), []).append(line)
@@ -79,7 +79,7 @@ def _delta(pairs: Sequence[Quality], resampler: Resampler, row_draws: "_RowDraws
     ]
     return Delta(
         workload=first.workload,
-        arm=first.variant,
+        variant=first.variant,
         metric=first.metric,
         baseline=first.baseline,
         n=len(pairs),

@@ -10,36 +10,36 @@ from raybench.model.estimate import Estimate
 from raybench.model.stats import MIN_BLOCKS, insufficient, interval, median_rank_ci
 
 
-def rmse_delta(selection: Selection, *, arm: str) -> Iterator[Sample]:
-    """Return by which share the arm's error on untouched rows lies below the baseline's; above 0 is better."""
+def rmse_delta(selection: Selection, *, variant: str) -> Iterator[Sample]:
+    """Return by which share the variant's error on untouched rows lies below the baseline's; above 0 is better."""
     for delta in selection.material.findings.deltas:
-        if delta.arm == arm and delta.workload in selection.workloads:
+        if delta.variant == variant and delta.workload in selection.workloads:
             absolute = f"{units.plain(delta.baseline_test.point)} to {units.plain(delta.tuned_test.point)}"
             yield Sample(
-                about=f"{delta.workload}, {arm} against {delta.baseline}",
+                about=f"{delta.workload}, {variant} against {delta.baseline}",
                 estimate=delta.relative if delta.n >= MIN_BLOCKS else insufficient(delta.relative.point, delta.n),
                 note="; ".join([f"{delta.metric} {absolute}", *delta.flags]),
             )
 
 
-def arm_error(selection: Selection, *, arm: str) -> Iterator[Sample]:
-    """Return the arm's mean error on untouched rows, in units of the error."""
+def variant_error(selection: Selection, *, variant: str) -> Iterator[Sample]:
+    """Return the variant's mean error on untouched rows, in units of the error."""
     for delta in selection.material.findings.deltas:
-        if delta.arm == arm and delta.workload in selection.workloads:
-            yield Sample(about=f"{delta.metric} of {delta.workload}, {arm}", estimate=delta.tuned_test)
+        if delta.variant == variant and delta.workload in selection.workloads:
+            yield Sample(about=f"{delta.metric} of {delta.workload}, {variant}", estimate=delta.tuned_test)
 
 
-def arm_ratio(selection: Selection, *, arm: str, against: str) -> Iterator[Sample]:
-    """Return the mean error of an arm / that of another one, on the same untouched rows, paired."""
-    by_arm: dict[tuple[str, str], dict[int, float]] = {}
+def variant_ratio(selection: Selection, *, variant: str, against: str) -> Iterator[Sample]:
+    """Return the mean error of a variant / that of another one, on the same untouched rows, paired."""
+    by_variant: dict[tuple[str, str], dict[int, float]] = {}
     for line in selection.material.run.qualities:
-        by_arm.setdefault((line.workload, line.variant), {})[line.pair] = line.tuned_test
+        by_variant.setdefault((line.workload, line.variant), {})[line.pair] = line.tuned_test
     for workload in sorted(selection.workloads):
-        mine, theirs = by_arm.get((workload, arm), {}), by_arm.get((workload, against), {})
+        mine, theirs = by_variant.get((workload, variant), {}), by_variant.get((workload, against), {})
         pairs = sorted(mine.keys() & theirs.keys())
         if pairs:
             both = np.array([(mine[p], theirs[p]) for p in pairs])
-            yield Sample(about=f"{workload}, {arm} against {against}", estimate=_ratio_of_means(selection, both))
+            yield Sample(about=f"{workload}, {variant} against {against}", estimate=_ratio_of_means(selection, both))
 
 
 def steps_saved(selection: Selection) -> Iterator[Sample]:

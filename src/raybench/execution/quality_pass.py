@@ -22,7 +22,7 @@ REDUCTION_FACTOR = 3.0  # of the replayed ASHA; the rungs of the workloads grow 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Arm:
+class Variant:
     """One named way to come to a model, with that model's answer and validation error."""
 
     name: str
@@ -34,7 +34,7 @@ class Arm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """What every arm of one (split, search seed) pair shares."""
+    """What every variant of one (split, search seed) pair shares."""
 
     workload: Workload
     name: str
@@ -53,10 +53,10 @@ class Pair:
 def quality_pass(
     name: str, workload: Workload, pairs: int, seed: int, *, only: Collection[int] | None = None
 ) -> Iterator[Quality]:
-    """Yield the lines of each pair, every arm against the workload's baseline on the same rows.
+    """Yield the lines of each pair, every variant against the workload's baseline on the same rows.
 
     name : of the workload's Spec. Yields nothing for a workload without a baseline.
-    Arms: `tuned` (every configuration in full); and of a Search: `asha` (the stopping rule replayed on the recorded
+    Variants: `tuned` (every configuration in full); and of a Search: `asha` (the stopping rule replayed on the recorded
     rungs, tasks in order, the winner trained in full), `mean` (predicts the training mean), those of
     `Search.named`, and `random_split` (the lucky one of several splits of the baseline model; no errors by row).
     only : the pairs to take, where several processes share them; a pair's seeds do not depend on it.
@@ -90,9 +90,11 @@ def _pair(name: str, workload: Workload, number: int, seed: int) -> Iterator[Qua
         kept = replay(tasks, results, rungs_of(workload, tasks, reduction_factor=REDUCTION_FACTOR))
         yield _line(pair, _search("asha", tasks, kept))
         yield _line(pair, _mean(workload, seed))
-        for arm, task in workload.reference_models(seed).items():
+        for variant, task in workload.reference_models(seed).items():
             result = execute(workload, task, context)
-            yield _line(pair, Arm(name=arm, answer=result.answer, validation=_loss(result), chosen=dict(task.params)))
+            yield _line(
+                pair, Variant(name=variant, answer=result.answer, validation=_loss(result), chosen=dict(task.params))
+            )
         if workload.resplits:
             yield _random_split(pair, workload.resplits)
 
@@ -111,12 +113,12 @@ def replay(tasks: Sequence[Task], results: Sequence[TaskResult], rungs: Sequence
     return kept
 
 
-def _search(name: str, tasks: Sequence[Task], results: Sequence[TaskResult]) -> Arm:
+def _search(name: str, tasks: Sequence[Task], results: Sequence[TaskResult]) -> Variant:
     """Choose by validation among the fully trained, and count the steps that the search took."""
     best = choose(tasks, results)
     assert best is not None, "a sequential search trains its first configuration in full"
     task = next(task for task in tasks if task.index == best.index)
-    return Arm(
+    return Variant(
         name=name,
         answer=best.answer,
         validation=_loss(best),
@@ -129,14 +131,14 @@ def _search(name: str, tasks: Sequence[Task], results: Sequence[TaskResult]) -> 
     )
 
 
-def _mean(workload: Search, seed: int) -> Arm:
+def _mean(workload: Search, seed: int) -> Variant:
     split = workload.split(seed)
     mean = float(np.mean(split.rows.y_train))
     answer = {
         "validation": np.full(len(split.rows.y_validation), mean),
         "test": np.full(len(split.y_test), mean),
     }
-    return Arm(name="mean", answer=answer, validation=rmse(split.rows.y_validation, answer["validation"]))
+    return Variant(name="mean", answer=answer, validation=rmse(split.rows.y_validation, answer["validation"]))
 
 
 def _random_split(pair: Pair, count: int) -> Quality:
@@ -163,21 +165,21 @@ def _random_split(pair: Pair, count: int) -> Quality:
     )
 
 
-def _line(pair: Pair, arm: Arm) -> Quality:
-    errors = pair.workload.row_errors(arm.answer, pair.seed)
+def _line(pair: Pair, variant: Variant) -> Quality:
+    errors = pair.workload.row_errors(variant.answer, pair.seed)
     return Quality(
         workload=pair.name,
-        variant=arm.name,
+        variant=variant.name,
         pair=pair.number,
         metric=pair.metric,
         baseline=_describe(pair.baseline),
         baseline_test=_round(pair.test_error(pair.baseline_errors)),
-        tuned_validation=_round(arm.validation),
+        tuned_validation=_round(variant.validation),
         tuned_test=_round(pair.test_error(errors)),
         baseline_errors=tuple(_round(error) for error in pair.baseline_errors),
         tuned_errors=tuple(_round(error) for error in errors),
-        scores=arm.scores,
-        chosen=arm.chosen,
+        scores=variant.scores,
+        chosen=variant.chosen,
     )
 
 

@@ -23,9 +23,9 @@ class Taken:
 
 
 def complete(keys: Set[tuple[str, str, int]], workload: str, pairs: int) -> bool:
-    """Return whether every pair has the same arms; a pass that was cut off is taken again, and only completed."""
-    arms = [{arm for name, arm, pair in keys if name == workload and pair == n} for n in range(pairs)]
-    return bool(arms) and bool(arms[0]) and all(found == arms[0] for found in arms)
+    """Return whether every pair has the same variants; a pass that was cut off is taken again, and only completed."""
+    variants = [{variant for name, variant, pair in keys if name == workload and pair == n} for n in range(pairs)]
+    return bool(variants) and bool(variants[0]) and all(found == variants[0] for found in variants)
 
 
 def take(spec: Spec, home: Home, *, pairs: int, seed: int, timeout_s: float) -> Taken:

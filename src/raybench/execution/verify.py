@@ -1,4 +1,4 @@
-"""Verify every pair: one child process per backend, so that each arm has its own environment and its own head."""
+"""Verify every pair: one child process per backend, so that each variant has its own environment and its own head."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace

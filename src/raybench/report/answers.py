@@ -94,7 +94,7 @@ def _tuning(findings: Findings) -> Iterator[str]:
 
 def tuned(deltas: Sequence[Delta]) -> list[Delta]:
     """Return one delta per workload: that of the full search's winner."""
-    return [line for line in deltas if line.arm == TUNED][:LISTED]
+    return [line for line in deltas if line.variant == TUNED][:LISTED]
 
 
 def _rule(findings: Findings, claim: ClaimLine | None) -> Iterator[str]:

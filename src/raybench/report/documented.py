@@ -6,7 +6,7 @@ from pathlib import Path
 
 from raybench.claims import reading
 
-QUANTITY, ARM = "rmse_delta", "tuned"
+QUANTITY, VARIANT = "rmse_delta", "tuned"
 
 
 def deltas(conf: Sequence[Path] = ()) -> dict[str, float]:
@@ -14,6 +14,6 @@ def deltas(conf: Sequence[Path] = ()) -> dict[str, float]:
     found: dict[str, float] = {}
     for claim in reading.read(conf):
         for part in claim.parts:
-            if part.quantity == QUANTITY and part.given.get("arm") == ARM and math.isfinite(part.low):
+            if part.quantity == QUANTITY and part.given.get("variant") == VARIANT and math.isfinite(part.low):
                 found |= dict.fromkeys(part.select.workloads, part.low)
     return found

@@ -30,14 +30,14 @@ def _models(findings: Findings) -> Table:
         rows=tuple(
             (
                 code(line.workload),
-                word(MODELS[line.arm]),
+                word(MODELS[line.variant]),
                 number(units.number(line.baseline_test, with_n=False), line.baseline_test.point),
                 number(units.number(line.tuned_test, with_n=False), line.tuned_test.point),
                 number(units.percent(line.relative), line.relative.point),
-                _published(findings, line.workload) if line.arm == TUNED else word(units.ABSENT),
+                _published(findings, line.workload) if line.variant == TUNED else word(units.ABSENT),
             )
             for line in findings.deltas
-            if line.arm in MODELS
+            if line.variant in MODELS
         ),
         numeric=frozenset(columns) - {"workload", "model"},
         caption=texts.TUNING,
@@ -57,7 +57,7 @@ def _errors(findings: Findings) -> Table:
         rows.append(
             (
                 code(line.workload),
-                code(line.arm),
+                code(line.variant),
                 word(line.baseline),
                 word(line.metric),
                 number(units.number(line.baseline_test, with_n=False), line.baseline_test.point),
@@ -65,7 +65,7 @@ def _errors(findings: Findings) -> Table:
                 number(units.percent(line.relative), line.relative.point),
                 number(units.percent(line.relative_rows, with_n=False), getattr(line.relative_rows, "point", None)),
                 number(units.number(line.optimism, with_n=False), line.optimism.point),
-                _published(findings, line.workload) if line.arm == TUNED else word(units.ABSENT),
+                _published(findings, line.workload) if line.variant == TUNED else word(units.ABSENT),
                 number(units.share(line.better, with_n=False), line.better.point),
                 word("; ".join(line.flags) or units.ABSENT),
             )

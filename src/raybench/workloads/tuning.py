@@ -46,7 +46,7 @@ class Search(Protocol):
     """What this module and the quality pass need of a workload that tunes a regressor.
 
     rungs : step counts at which every task reports, growing by one factor.
-    resplits : how many splits the quality pass's `random_split` arm chooses from; 0: no such arm.
+    resplits : how many splits the quality pass's `random_split` variant chooses from; 0: no such variant.
     """
 
     @property

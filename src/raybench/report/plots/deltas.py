@@ -30,8 +30,8 @@ def series(findings: Findings) -> Series | None:
     lines = [line for line in findings.deltas if not math.isnan(line.relative.point)]
     lines.sort(key=lambda line: [d.workload for d in findings.deltas].index(line.workload))
     published = findings.documented
-    tuned = tuple((d, published.get(d.workload) if d.arm == TUNED else None) for d in lines if d.arm in MODELS)
-    references = tuple(line for line in lines if line.arm not in MODELS)
+    tuned = tuple((d, published.get(d.workload) if d.variant == TUNED else None) for d in lines if d.variant in MODELS)
+    references = tuple(line for line in lines if line.variant not in MODELS)
     return Series(tuned=tuned, references=references) if tuned or references else None
 
 
@@ -80,7 +80,7 @@ def _names(lines: list[Delta]) -> list[str]:
     """Write the model of each line, and the workload where it changes."""
     names, last = [], ""
     for line in lines:
-        model = MODELS.get(line.arm, line.arm)
+        model = MODELS.get(line.variant, line.variant)
         names.append(model if line.workload == last else f"{line.workload}: {model}")
         last = line.workload
     return names
