@@ -4,12 +4,14 @@ import html.parser
 import json
 import re
 import shlex
+from html import escape as html_escape
 
 import pytest
 
 from raybench.model.plan import Status
 from raybench.report import details
 from report import made_run
+from report.read_back import page_data, page_table, results, table
 
 
 class Reader(html.parser.HTMLParser):
@@ -41,8 +43,8 @@ def read(page):
 
 
 @pytest.fixture(scope="module")
-def data(page):
-    return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S).group(1))
+def data(reported):
+    return page_data(reported.root)
 
 
 def test_nothing_is_fetched(page, read):
@@ -54,11 +56,11 @@ def test_nothing_is_fetched(page, read):
     assert not re.search(r"@import|url\((?!#)", page.split("</style>")[0])
 
 
-def test_raw_text_makes_no_elements(page, read):
+def test_raw_text_makes_no_elements(page, read, data):
     assert {tag for tag, _ in read.elements} & {"b", "iframe", "object"} == set()
     assert sum(tag == "script" for tag, _ in read.elements) == 2
     assert "<script>alert" not in page
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert made_run.NASTY in {row[0][0] for row in data["tables"]["warm"]["rows"]}
 
 
 def test_ids_are_unique_and_every_link_has_its_target(read, data):
@@ -68,11 +70,53 @@ def test_ids_are_unique_and_every_link_has_its_target(read, data):
     assert targets <= set(ids) | {f"cell-{key}" for key in data["cells"]}
 
 
-def test_every_planned_cell_can_be_opened(read, data):
+def test_every_planned_cell_can_be_opened(data):
     keys = {cell.key for cell in made_run.plan().cells}
     assert set(data["cells"]) == keys
-    links = {a["href"] for t, a in read.elements if t == "a" and a.get("class") == "cell"}
-    assert links == {f"#cell-{key}" for key in keys}
+    assert {row[0][2] for row in data["tables"]["warm"]["rows"]} == {f"#cell-{key}" for key in keys}
+
+
+def test_a_table_stands_once_in_the_page_and_the_main_ones_can_be_read_without_a_script(page, reported):
+    """Every table is data; those of RESULTS.md stand in `noscript` too."""
+    without = "".join(re.findall(r"<noscript>(.*?)</noscript>", page, re.S))
+    shown = re.sub(r"<noscript>.*?</noscript>", "", page, flags=re.S)
+    assert "<td" not in shown.split('id="data"')[0]
+    assert "<h2" in shown
+    first = page_table(reported.root, "kinds of work")
+    assert list(first["kind of work"]) == list(table(results(reported.root), "| kind of work")["kind of work"])
+    for text in first.iloc[0]:
+        assert f"<td>{html_escape(text)}</td>" in without
+
+
+def test_charts_show_the_numbers_of_the_tables(data, reported):
+    """Each point of a chart is the one that the table of cells has for the same cell."""
+    warm = {row[0][2]: row for row in data["tables"]["warm"]["rows"]}
+    at = data["tables"]["warm"]["columns"].index("efficiency")
+    points = [p for panel in data["charts"]["efficiency"]["panels"] for line in panel["lines"] for p in line["points"]]
+    assert len(points) == 4
+    for point in points:
+        text, value = warm[f"#cell-{point['cell']}"][at][:2]
+        assert point["share"][0] == pytest.approx(value, rel=1e-5)
+        assert point["share"][3].startswith(text)
+    ((kind, (row,)),) = [(group["kind"], group["rows"]) for group in data["charts"]["forest"]["groups"]]
+    decided = page_table(reported.root, "decisions").set_index("workload").loc["friedman"]
+    assert (kind, row["warm"][3], row["cold"][3]) == (
+        "hyperparameter search", decided["speedup, warm"], decided["with start-up"],
+    )  # fmt: skip
+    for account in data["charts"]["core-seconds"]["rows"]:
+        assert sum(account["shares"]) == pytest.approx(1, abs=0.05)
+
+
+def test_task_times_of_a_cell_are_its_stamps(data):
+    cell = made_run.cell(made_run.FRIEDMAN, "joblib", 2)
+    jobs = [(i, job) for i, job in enumerate(made_run.plan().jobs) if job.cell == cell]
+    times = [t.ended - t.started for i, job in jobs for t in made_run.measurement(job, i).tasks]
+    lines = {key: (steps, base) for key, _, steps, base in data["durations"]["friedman"]}
+    steps, base = lines[cell.key]
+    assert not base
+    assert lines[made_run.cell(made_run.FRIEDMAN, "sequential", 1).key][1]
+    assert steps[0][1] == pytest.approx(min(times), rel=1e-5)
+    assert steps[-1] == [1, pytest.approx(max(times), rel=1e-5)]
 
 
 def test_samples_are_the_raw_lines(data):

@@ -10,6 +10,7 @@ from raybench.analysis.dataset import RunData
 from raybench.analysis.results import Findings
 from raybench.claims.judge import judge
 from raybench.report import documented
+from raybench.report.charts import charts
 from raybench.report.decision import decisions
 from raybench.report.document import Document, document, kind_table
 from raybench.report.html_report import page
@@ -51,10 +52,11 @@ def rebuild(reports: Path, folder: Path, root: Path, *, conf: Sequence[Path] = (
     run, findings = analyse_and_judge(read(folder, reports), conf=conf)
     drawn = _drawn(findings)
     whole = _whole(run, findings, drawn)
-    pictures = {name: svg(plot, data) for name, (plot, data) in drawn.items()}
+    pictures = {name: svg(plot, data) for name, (plot, data) in drawn.items() if plot.draw is not None}
+    in_page = charts({name: data for name, (_, data) in drawn.items()})
     files = {
         **_texts(whole, run, findings, reports, root),
-        reports / PAGE: page(whole, run, findings, pictures),
+        reports / PAGE: page(whole, run, findings, pictures=pictures, charts=in_page),
         **{reports / FIGURES / f"{name}.svg": pictures[name] for name, (plot, _) in drawn.items() if plot.brief},
     }
     changed = [path for path, text in files.items() if _write(path, text)]

@@ -7,19 +7,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from raybench.analysis.dataset import RunData
-from raybench.analysis.results import Findings
+from raybench.analysis.results import Durations, Findings
 from raybench.analysis.timelines import Budgets, budgets, ending, middle
 from raybench.model import units
 from raybench.model.estimate import Row
 from raybench.model.measurement import Measurement
-from raybench.model.plan import Cell, Status
+from raybench.model.plan import Cell, Role, Status
 from raybench.model.visible import visible
 from raybench.report import cells
+from raybench.report.charts import rounded
 
 SAMPLE_FIELDS = (
     "block", "replica", "attempt", "status", "order", "data", "start-up", "warm-up", "makespan", "shutdown", "cold",
     "CPU", "peak MiB", "reason",
 )  # fmt: skip
+MOST_STEPS = 25  # of a distribution: finer ones are below a pixel
 MOST_TASKS = 600  # of a chart: more would be thinner than a pixel
 
 
@@ -31,6 +33,7 @@ def details(run: RunData, findings: Findings) -> dict[str, Any]:
     full = budgets(run.measurements)
     return {
         "fields": SAMPLE_FIELDS,
+        "durations": _durations(findings.durations),
         "cells": {row.cell.key: _detail(run, row, lines.get(row.cell.key, []), full) for row in findings.rows},
     }
 
@@ -57,6 +60,7 @@ def _detail(run: RunData, row: Row, lines: Sequence[Measurement], full: Budgets)
     shown = middle(good) or next(iter(good), None)
     return {
         "title": f"{cell.workload.name} on {cell.backend.name}, P = {cells.cores(cell)}",
+        "workload": cell.workload.name,
         "about": [text for text in (cell.workload.about, cell.backend.about) if text],
         "parameters": {"workload": dict(cell.workload.params), "backend": dict(cell.backend.params)},
         "target": [cell.workload.target, cell.backend.target],
@@ -118,6 +122,22 @@ def _chart(m: Measurement, full: Budgets) -> dict[str, Any]:
             for t in tasks[:MOST_TASKS]
         ],
     }
+
+
+def _durations(found: Sequence[Durations]) -> dict[str, list[Any]]:
+    """Return by workload the distribution of task times of each cell: key, name, steps, whether the baseline.
+
+    steps : share of the tasks, and the seconds in which it had ended.
+    """
+    lines: dict[str, list[Any]] = {}
+    for line in found:
+        last = len(line.seconds) - 1
+        ranks = sorted({round(last * step / (MOST_STEPS - 1)) for step in range(MOST_STEPS)})
+        steps = [[rounded((rank + 1) / (last + 1)), rounded(line.seconds[rank])] for rank in ranks]
+        is_base = line.cell.backend.role is Role.BASELINE
+        name = f"{line.cell.backend.name}, P = {cells.cores(line.cell)}"
+        lines.setdefault(line.cell.workload.name, []).append([line.cell.key, name, steps, is_base])
+    return lines
 
 
 def _finite(value: Any) -> Any:

@@ -1,6 +1,12 @@
-"""reports/index.html: the document as one self-contained page; no network, no library."""
+"""reports/index.html: the document as one self-contained page; no network, no library.
+
+Tables and charts are built by the page's own script from the data in it; without a script the answers and the tables
+that RESULTS.md has too are read from `noscript`.
+"""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 from urllib.parse import quote
 
 import jinja2
@@ -9,14 +15,32 @@ from markupsafe import Markup
 from raybench.analysis.dataset import RunData
 from raybench.analysis.results import Findings
 from raybench.model import units
+from raybench.model.estimate import VerdictKind
 from raybench.model.visible import visible
 from raybench.report.details import details, embed_json
 from raybench.report.document import Document
-from raybench.report.evidence import flat
+from raybench.report.evidence import DECIDED, flat
+from raybench.report.section import Section
+from raybench.report.tables import Entry, Table, word
+
+FILTERED = frozenset({"workload", "claim"})  # tables with such a column follow the page's filter
+VERDICT = "verdict"
+IN_TABLE = frozenset({"verdicts"})  # figures that say no more than the table beside them does
 
 
-def page(document: Document, run: RunData, findings: Findings, pictures: Mapping[str, str]) -> str:
-    """Write the page. pictures : SVG text by the name of its figure."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A section with its tables as the page shows them: some at once, others behind a line to open."""
+
+    section: Section
+    shown: tuple[Table, ...]
+    folded: tuple[Table, ...]
+
+
+def page(
+    document: Document, run: RunData, findings: Findings, *, pictures: Mapping[str, str], charts: Mapping[str, Any]
+) -> str:
+    """Write the page. pictures : SVG text by the name of its figure; charts : what the page draws itself."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("raybench.report"),
         undefined=jinja2.StrictUndefined,
@@ -25,16 +49,73 @@ def page(document: Document, run: RunData, findings: Findings, pictures: Mapping
         autoescape=True,
         finalize=_finalize,
     )
-    facts = [(group, list(flat(members))) for group, members in sorted(run.environment.facts.items())]
+    parts = [_part(section) for section in document.sections]
+    facts, hidden = _facts(run), IN_TABLE | charts.keys()
+    tables = [table for part in parts for table in (*part.shown, *part.folded)] + [facts]
+    data = {
+        **details(run, findings),
+        "charts": charts,
+        "tables": {table.name: table_data(table) for table in tables},
+        "verdicts": [str(kind) for kind in VerdictKind],
+    }
     return environment.get_template("page.html.j2").render(
         document=document,
+        parts=parts,
         absent=units.ABSENT,
         plan=run.plan,
         blocks=len({m.block for m in run.measurements}),
-        pictures={name: _data_uri(svg) for name, svg in pictures.items()},
-        machine=facts,
-        details=Markup(embed_json(details(run, findings))),
+        cores=sorted({cell.cpus for cell in run.plan.cells}),
+        pictures={name: _data_uri(svg) for name, svg in pictures.items() if name not in hidden},
+        charts=charts,
+        facts=facts,
+        data=Markup(embed_json(data)),
     )
+
+
+def table_data(table: Table) -> dict[str, Any]:
+    """Return a table as JSON: an entry is its text, or a list of text, sort value and target."""
+    columns = range(len(table.columns))
+    return {
+        "columns": table.columns,
+        "numeric": [i for i in columns if table.columns[i] in table.numeric],
+        "code": [i for i in columns if any(row[i].code for row in table.rows)],
+        "filter": bool(FILTERED & set(table.columns)),
+        "rows": [[_entry(entry) for entry in row] for row in table.rows],
+    }
+
+
+def _entry(entry: Entry) -> Any:
+    target = f"#{entry.ref}" if entry.ref else entry.link
+    if target:
+        return [entry.text, entry.sort, target]
+    return entry.text if entry.sort is None else [entry.text, entry.sort]
+
+
+def _part(section: Section) -> Part:
+    """Choose what is open: the tables of RESULTS.md with decided claims only, and the first of the other sections."""
+    tables = section.tables
+    if any(VERDICT in table.columns for table in tables):
+        split = [half for table in tables for half in _by_verdict(table) if half.rows]
+        return Part(section=section, shown=tuple(split[:1]), folded=(*split[1:], *section.details))
+    if section.brief:
+        return Part(section=section, shown=tables, folded=section.details)
+    return Part(section=section, shown=tables[:1], folded=(*tables[1:], *section.details))
+
+
+def _by_verdict(table: Table) -> tuple[Table, Table]:
+    at = table.columns.index(VERDICT)
+    decided = tuple(row for row in table.rows if row[at].text in DECIDED)
+    others = tuple(row for row in table.rows if row[at].text not in DECIDED)
+    return replace(table, rows=decided), replace(table, name=f"{table.name} not decided", rows=others, caption="")
+
+
+def _facts(run: RunData) -> Table:
+    rows = [
+        (word(group), word(name), word(value))
+        for group, members in sorted(run.environment.facts.items())
+        for name, value in flat(members)
+    ]
+    return Table(name="all facts", columns=("group", "fact", "value"), rows=tuple(rows))
 
 
 def _finalize(value: object) -> object:

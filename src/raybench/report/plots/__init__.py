@@ -5,7 +5,6 @@ from typing import Any
 from raybench.report.plots import (
     anytime,
     deltas,
-    durations,
     efficiency,
     forest,
     granularity,
@@ -28,5 +27,4 @@ PLOTS: tuple[Plot[Any], ...] = (
     order.PLOT,
     karp_flatt.PLOT,
     losses.PLOT,
-    durations.PLOT,
 )

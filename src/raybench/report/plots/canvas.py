@@ -56,7 +56,8 @@ class Plot(Generic[D]):
     """A figure of the report.
 
     series : takes what it needs from the findings; None where there is nothing to show.
-    draw : draws onto a figure. caption : one sentence with n, interval, base and cold or warm.
+    draw : draws onto a figure; None where the HTML report draws its own chart and RESULTS.md has none.
+    caption : one sentence with n, interval, base and cold or warm.
     section : id of the section in which it stands. brief : in RESULTS.md too, not in the HTML report alone.
     """
 
@@ -64,13 +65,14 @@ class Plot(Generic[D]):
     title: str
     section: str
     series: Callable[[Findings], D | None]
-    draw: Callable[[D, Figure], None]
     caption: Callable[[D], str]
+    draw: Callable[[D, Figure], None] | None = None
     brief: bool = False
 
 
 def svg(plot: Plot[Any], data: Any) -> str:
     """Draw a figure as SVG text: no date, no version, no random id."""
+    assert plot.draw is not None, plot.name
     with style.context(["default", STYLE]):  # "default": whatever the user's own matplotlibrc says
         figure = Figure(layout="constrained")
         FigureCanvasSVG(figure)

@@ -1,179 +1,88 @@
-"use strict";
-(() => {
-  const DATA = JSON.parse(document.getElementById("data").textContent);
-  const SVG = "http://www.w3.org/2000/svg";
+// --- the address: #words=..&cores=..&sort=table:column:down,..&cell=..
+const form = document.getElementById("filter");
 
-  // Text from raw data only ever becomes text nodes and attributes, never markup.
-  const make = (name, attributes = {}, ...children) => {
-    const svg = ["svg", "g", "rect", "line", "text", "circle", "title", "defs", "pattern", "path"].includes(name);
-    const node = svg ? document.createElementNS(SVG, name) : document.createElement(name);
-    for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-    node.append(...children);
-    return node;
-  };
+const remember = () => {
+  const told = new URLSearchParams();
+  if (state.words.length) told.set("words", state.words.join(" "));
+  if (state.cores) told.set("cores", state.cores);
+  const sorts = [...state.sort].map(([name, [column, down]]) => `${name}:${column}:${Number(down)}`);
+  if (sorts.length) told.set("sort", sorts.join(";"));
+  if (state.cell) told.set("cell", state.cell);
+  const text = told.toString();
+  history.replaceState(null, "", text ? `#${text}` : location.pathname + location.search);
+};
 
-  // --- tables: sort by a click on a heading, filter by words
-  const value = (row, column) => {
-    const cell = row.cells[column];
-    return "sort" in cell.dataset ? Number(cell.dataset.sort === "inf" ? Infinity : cell.dataset.sort) : cell.textContent.trim();
-  };
-  const compare = (a, b) => typeof a === "number" && typeof b === "number"
-    ? (a === b ? 0 : a < b ? -1 : 1)
-    : String(a).localeCompare(String(b), "en", {numeric: true});
+const update = () => {
+  built.forEach(arrange);
+  drawCharts();
+};
 
-  for (const box of document.querySelectorAll(".table")) {
-    const body = box.querySelector("tbody");
-    const heads = [...box.querySelectorAll("th")];
-    heads.forEach((head, column) => head.querySelector("button").addEventListener("click", () => {
-      const down = head.getAttribute("aria-sort") === "ascending";
-      heads.forEach((other) => other.removeAttribute("aria-sort"));
-      head.setAttribute("aria-sort", down ? "descending" : "ascending");
-      const rows = [...body.rows];
-      rows.sort((a, b) => {
-        const x = value(a, column), y = value(b, column);
-        if (x === Infinity || y === Infinity) return compare(x, y);  // absent values stay at the end
-        return down ? compare(y, x) : compare(x, y);
-      });
-      body.append(...rows);
-    }));
-    const input = box.querySelector("input");
-    if (!input) continue;
-    const count = box.querySelector(".count");
-    const filter = () => {
-      const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
-      let shown = 0;
-      for (const row of body.rows) {
-        const text = row.textContent.toLowerCase();
-        row.hidden = !words.every((word) => text.includes(word));
-        shown += row.hidden ? 0 : 1;
-      }
-      count.textContent = words.length ? `${shown} of ${body.rows.length} rows` : "";
-    };
-    input.addEventListener("input", filter);
-    filter();
+const openCell = (key) => {
+  if (!DATA.cells[key]) return;
+  state.cell = key;
+  remember();
+  show(key);
+};
+
+const readAddress = () => {
+  const text = decodeURIComponent(location.hash.slice(1));
+  if (text.startsWith("cell-")) return openCell(text.slice(5));
+  const target = text && !text.includes("=") ? document.getElementById(text) : null;
+  if (target) {
+    if (target.tagName === "DETAILS") target.open = true;
+    return target.scrollIntoView();
   }
+  const told = new URLSearchParams(location.hash.slice(1));
+  state.words = (told.get("words") || "").toLowerCase().split(/\s+/).filter(Boolean);
+  state.cores = told.get("cores") || "";
+  state.sort = new Map((told.get("sort") || "").split(";").map((one) => one.split(":")).filter(([name, column]) => name in DATA.tables && Number(column) in DATA.tables[name].columns).map(([name, column, down]) => [name, [Number(column), down === "1"]]));
+  state.cell = told.get("cell") || "";
+  form.words.value = state.words.join(" ");
+  form.cores.value = state.cores;
+  update();
+  if (DATA.cells[state.cell]) show(state.cell);
+  else if (dialog.open) dialog.close();
+};
 
-  // --- one cell
-  const list = (pairs) => make("dl", {}, ...pairs.flatMap(([name, text]) => [make("dt", {}, name), make("dd", {}, text)]));
-  const round = (x) => (x === null || x === undefined ? "–" : typeof x === "number" ? String(Number(x.toPrecision(5))) : String(x));
-  const tick = (span) => {
-    const rough = span / 6, power = 10 ** Math.floor(Math.log10(rough));
-    return [1, 2, 5, 10].map((k) => k * power).find((step) => step >= rough);
-  };
-  const axis = (svg, from, to, x, top, bottom) => {
-    const step = tick(to - from);
-    for (let k = Math.ceil(from / step - 1e-9); k * step <= to + 1e-9; k += 1) {
-      const at = Number((k * step).toPrecision(6));
-      svg.append(make("line", {x1: x(at), x2: x(at), y1: top, y2: bottom, stroke: "#e2e2e2"}),
-        make("text", {x: x(at), y: bottom + 14, "text-anchor": "middle"}, `${at} s`));
-    }
-  };
+const changed = () => {
+  state.words = form.words.value.toLowerCase().split(/\s+/).filter(Boolean);
+  state.cores = form.cores.value;
+  remember();
+  update();
+};
 
-  const STYLES = {"done": ["#0072B2", null], "fewer steps": ["#56B4E9", "stopped"], "failed": ["#D55E00", "failed"],
-    "unknown": ["#7F7F7F", null]};
-  const gantt = (chart) => {
-    const lane = Math.max(10, Math.min(26, 420 / chart.lanes)), left = 64, right = 20, top = 26, width = 900;
-    const bottom = top + lane * chart.lanes + 4;
-    const from = -chart.before, to = chart.makespan || 1e-6;
-    const x = (t) => left + ((t - from) / (to - from)) * (width - left - right);
-    const svg = make("svg", {class: "chart", viewBox: `0 0 ${width} ${bottom + 24}`, role: "img",
-      "aria-label": `Tasks of ${chart.lanes} workers over ${round(to)} seconds`});
-    svg.append(make("defs", {},
-      make("pattern", {id: "stopped", width: 5, height: 5, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)"},
-        make("rect", {width: 5, height: 5, fill: "#56B4E9"}), make("rect", {width: 2, height: 5, fill: "#ffffff"})),
-      make("pattern", {id: "failed", width: 6, height: 6, patternUnits: "userSpaceOnUse"},
-        make("rect", {width: 6, height: 6, fill: "#D55E00"}), make("path", {d: "M0 0L6 6M6 0L0 6", stroke: "#ffffff"}))));
-    if (chart.before > 0) {
-      svg.append(make("rect", {x: x(from), y: top - 4, width: x(0) - x(from), height: bottom - top + 4, fill: "#ececec"}));
-      if (x(0) - x(from) > 110) svg.append(make("text", {x: x(from) + 4, y: top + 10}, "start-up, warm-up"));
-    }
-    axis(svg, from, to, x, top - 4, bottom);
-    for (let i = 0; i < chart.lanes; i += 1) svg.append(make("text", {x: 6, y: top + lane * (i + 0.5) + 4}, `worker ${i}`));
-    for (const [index, worker, start, end, kind, tries] of chart.tasks) {
-      const [colour, pattern] = STYLES[kind];
-      const words = `task ${index}: ${round(start)} to ${round(end)} s, ${kind}${tries > 1 ? `, ${tries} tries` : ""}`;
-      svg.append(make("rect", {x: x(start), y: top + lane * worker + 2, width: Math.max(0.8, x(end) - x(start)), height: lane - 4,
-        fill: pattern ? `url(#${pattern})` : colour, stroke: "#ffffff", "stroke-width": 0.5}, make("title", {}, words)));
-    }
-    let at = left;
-    for (const kind of Object.keys(STYLES).filter((k) => chart.tasks.some((t) => t[4] === k))) {
-      svg.append(make("rect", {x: at, y: 5, width: 14, height: 10, fill: STYLES[kind][1] ? `url(#${STYLES[kind][1]})` : STYLES[kind][0]}),
-        make("text", {x: at + 19, y: 14}, kind));
-      at += 50 + 7 * kind.length;
-    }
-    return svg;
-  };
+form.hidden = false;
+form.addEventListener("input", changed);
+form.addEventListener("submit", (event) => event.preventDefault());
+form.addEventListener("reset", () => setTimeout(changed));
+dialog.addEventListener("close", () => { state.cell = ""; remember(); });
 
-  const strip = (samples, fields) => {
-    const at = (name) => fields.indexOf(name);
-    const good = samples.filter((s) => s[at("makespan")] > 0);
-    if (!good.length) return null;
-    const blocks = [...new Set(good.map((s) => s[at("block")]))].sort((a, b) => a - b);
-    const row = 16, left = 64, right = 20, top = 12, width = 900, bottom = top + row * blocks.length;
-    const times = good.map((s) => s[at("makespan")]);
-    const low = Math.min(...times), high = Math.max(...times), pad = (high - low) * 0.08 || low * 0.05;
-    const x = (t) => left + ((t - low + pad) / (high - low + 2 * pad)) * (width - left - right);
-    const svg = make("svg", {class: "chart", viewBox: `0 0 ${width} ${bottom + 24}`, role: "img", "aria-label": "Makespan of each measurement, by block"});
-    axis(svg, low - pad, high + pad, x, top - 6, bottom);
-    blocks.forEach((block, i) => svg.append(make("text", {x: 6, y: top + row * i + 11}, `block ${block}`)));
-    for (const s of good) {
-      const ok = s[at("status")] === "ok";
-      svg.append(make("circle", {cx: x(s[at("makespan")]), cy: top + row * (blocks.indexOf(s[at("block")]) + 0.45), r: 4.5,
-        fill: ok ? "#0072B2" : "#ffffff", stroke: ok ? "#ffffff" : "#D55E00", "stroke-width": ok ? 0.8 : 2},
-      make("title", {}, `${round(s[at("makespan")])} s, replica ${s[at("replica")]}, attempt ${s[at("attempt")]}, ${s[at("status")]}`)));
-    }
-    return svg;
-  };
-
-  const table = (fields, rows) => {
-    const used = fields.map((_, i) => i).filter((i) => rows.some((row) => row[i] !== null && row[i] !== ""));
-    const head = make("tr", {}, ...used.map((i) => make("th", {scope: "col"}, fields[i])));
-    const body = rows.map((row) => make("tr", {}, ...used.map((i) =>
-      make("td", {class: typeof row[i] === "number" ? "number" : ""}, typeof row[i] === "string" ? row[i] : round(row[i])))));
-    return make("div", {class: "scroll", tabindex: "0"}, make("table", {}, make("thead", {}, head), make("tbody", {}, ...body)));
-  };
-
-  const dialog = document.getElementById("detail");
-  const show = (key) => {
-    const cell = DATA.cells[key];
-    if (!cell) return;
-    document.getElementById("detail-title").textContent = cell.title;
-    const body = document.getElementById("detail-body");
-    body.replaceChildren();
-    for (const about of cell.about) body.append(make("p", {}, about));
-    body.append(list([["status", cell.status], ...cell.numbers]));
-    body.append(make("h3", {}, "Repeat it"), make("pre", {}, make("code", {}, cell.command)));
-    if (cell.chart) {
-      const left = cell.chart["left out"];
-      body.append(make("h3", {}, `Tasks over time: block ${cell.chart.block}, the measurement with the median time`), gantt(cell.chart),
-        make("p", {class: "caption"}, "Seconds since the first dispatch, warm; stamps were taken in the workers; white is idle." +
-          (left ? ` The first tasks only: ${left} more are in the raw data.` : "")));
-    }
-    const dots = strip(cell.samples, DATA.fields);
-    if (dots) {
-      body.append(make("h3", {}, "Every measurement"), dots,
-        make("p", {class: "caption"}, "Makespan, warm, one row per block; hollow: not used, its status says why."));
-    }
-    if (cell.samples.length) body.append(make("h3", {}, "Raw samples, in seconds"), table(DATA.fields, cell.samples));
-    body.append(make("h3", {}, "What it is"), list([["workload", cell.target[0]], ["backend", cell.target[1]], ["version", cell.version || "–"],
-      ["parameters", JSON.stringify(cell.parameters)], ["key", key]]));
-    body.append(make("p", {}, "Machine and versions: ", make("a", {href: "#facts"}, "everything that was recorded"), "."));
-    if (!dialog.open) dialog.showModal();
-    dialog.scrollTop = 0;
-  };
-
-  const route = () => {
-    const name = decodeURIComponent(location.hash.slice(1));
-    if (name.startsWith("cell-")) show(name.slice(5));
-    else if (dialog.open) dialog.close();
-    if (name === "facts") document.getElementById("facts").open = true;
-  };
-  dialog.addEventListener("close", () => {
-    if (location.hash.startsWith("#cell-")) history.replaceState(null, "", location.pathname + location.search);
-  });
-  for (const link of document.querySelectorAll("a.cell")) {
-    link.addEventListener("click", (event) => { event.preventDefault(); history.replaceState(null, "", link.hash); route(); });
+document.addEventListener("click", (event) => {
+  const anchor = event.target.closest("a[href^='#']");
+  if (!anchor) return;
+  const name = anchor.getAttribute("href").slice(1), target = document.getElementById(name);
+  event.preventDefault();  // the address keeps its state
+  if (name.startsWith("cell-")) openCell(name.slice(5));
+  else if (target) {
+    if (dialog.open) dialog.close();
+    if (target.tagName === "DETAILS") target.open = true;
+    target.scrollIntoView();
   }
-  window.addEventListener("hashchange", route);
-  route();
-})();
+});
+
+// A folded table is built when it is opened first.
+for (const box of document.querySelectorAll(".table")) {
+  const folded = box.closest("details");
+  if (!folded) buildTable(box);
+  else folded.addEventListener("toggle", () => { if (folded.open) buildTable(box); });
+}
+
+let width = 0;
+window.addEventListener("resize", () => {
+  if (document.documentElement.clientWidth === width) return;
+  width = document.documentElement.clientWidth;
+  drawCharts();
+});
+window.addEventListener("hashchange", readAddress);
+readAddress();
+drawCharts();
