@@ -81,6 +81,13 @@ def test_a_traceback_is_shown_on_request(monkeypatch: pytest.MonkeyPatch) -> Non
         cli.main(["plan", *SMOKE])
 
 
+def test_an_unknown_name_is_answered_with_the_most_alike_of_many(capsys: pytest.CaptureFixture[str]) -> None:
+    line = refusal(capsys, "plan", "workloads=[xgb_hop]")
+    assert "did you mean 'xgb_hpo'? choose from xgb_hpo, " in line
+    assert line.endswith(" others")
+    assert line.count(", ") == 19
+
+
 @pytest.mark.parametrize("where", ["file/reports", "/sys/raybench"])
 def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_measured(
     where: str, capsys: pytest.CaptureFixture[str]

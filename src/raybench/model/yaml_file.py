@@ -34,6 +34,8 @@ _RESOLVERS = (
 )
 NOT_JSON = re.compile(f"{_DATE}|[-+]?{_NOT_FINITE}")  # what a file refuses unless it is quoted
 
+MOST_NAMES = 20  # listed in a refusal
+
 
 class _Loader(_SAFE):  # type: ignore[misc]
     yaml_implicit_resolvers: dict[str | None, list[Any]] = {}  # noqa: RUF012
@@ -162,10 +164,14 @@ def printable(text: str, most: int = 400) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Say which known name is meant, and which there are."""
+    """Say which known name is meant, and which there are: all of a few, the most alike of many."""
     options = sorted(known)
     if not options:
         return "there is none"
     close = difflib.get_close_matches(name, options, n=1, cutoff=0.4)
     hint = f"did you mean '{close[0]}'? " if close else ""
-    return f"{hint}choose from {', '.join(options)}"
+    shown = options
+    if len(options) > MOST_NAMES:
+        shown = difflib.get_close_matches(name, options, n=MOST_NAMES, cutoff=0) or options[:MOST_NAMES]
+    more = f" and {len(options) - len(shown)} others" if len(shown) < len(options) else ""
+    return f"{hint}choose from {', '.join(shown)}{more}"
