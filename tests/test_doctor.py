@@ -94,6 +94,13 @@ def test_far_too_little_memory_is_bad() -> None:
     )
 
 
+def test_shares_of_programs_are_of_all_cpus_and_add_up_their_processes() -> None:
+    before = {(1, "make"): 5.0, (2, "cc"): 1.0, (3, "cc"): 1.0, (4, "sh"): 2.0}
+    after = {(1, "make"): 5.5, (2, "cc"): 1.9, (3, "cc"): 2.0, (4, "sh"): 2.001, (5, "new"): 9.0}
+    assert examination.busiest(before, after, capacity_s=2.0) == ["cc 95%", "make 25%"]
+    assert examination.busiest(before, after, capacity_s=1.0)[0] == "cc 100%"
+
+
 def test_the_busiest_others_are_named() -> None:
     assert examination.others(0.3, ["chrome 40%", "make 20%"]).value == "30.0% of all CPUs (chrome 40%, make 20%)"
 

@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,7 +39,7 @@ def examine(*, groups: int = 0, start_ray: bool = True, address: str | None = No
         cores(usable=machine.usable_cpus(host), physical=physical, logical=logical, quota=machine.quota(host)),
         smt(logical=logical, shared=max(len(core_of(cpu, host)) for cpu in machine.affinity())),
         load(os.getloadavg()[0], logical=logical),
-        *foreign(host),
+        *background_load(host),
         memory(psutil.virtual_memory().available, allowed=memory_allowed(host), used=memory_used(host)),
         judge_swap(swap.used / GIB, swap.total / GIB),
         governor(host.text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
@@ -97,16 +97,14 @@ def load(average: float, *, logical: int) -> Finding:
     return Finding(name="load", value=value, verdict=Health.WARN, advice=advice)
 
 
-def foreign(host: Host = THIS, *, seconds: float = WINDOW_S) -> list[Finding]:
+def background_load(host: Host = THIS, *, seconds: float = WINDOW_S) -> list[Finding]:
     """Watch for a second: CPU time of others, with the busiest by name, and time the hypervisor kept back."""
     watch = interference.Watch(lambda: 0.0, host)
     before = _busy()
     first = watch.reading()
     pause(seconds)
     span = interference.Span(first=first, last=watch.reading())
-    after = _busy()
-    used = {name: busy - before.get((pid, name), busy) for (pid, name), busy in after.items()}
-    top = [f"{name} {share:.0%}" for name, share in sorted(used.items(), key=lambda item: -item[1])[:3] if share > 0.01]
+    top = busiest(before, _busy(), capacity_s=seconds * (os.cpu_count() or 1))
     found = interference.judge(None, span)
     share, steal = found.background_during, found.steal
     return [
@@ -120,6 +118,17 @@ def foreign(host: Host = THIS, *, seconds: float = WINDOW_S) -> list[Finding]:
             advice="another virtual machine takes this one's cores: use a dedicated host, or measure at another hour",
         ),
     ]
+
+
+def busiest(
+    before: Mapping[tuple[int, str], float], after: Mapping[tuple[int, str], float], *, capacity_s: float
+) -> list[str]:
+    """Name the three programs that used most, with their share of all CPUs. before, after : CPU seconds by process."""
+    used: dict[str, float] = {}
+    for (pid, name), busy in after.items():
+        used[name] = used.get(name, 0.0) + busy - before.get((pid, name), busy)
+    most = sorted(used.items(), key=lambda item: -item[1])[:3]
+    return [f"{name} {min(1.0, s / capacity_s):.0%}" for name, s in most if s > 0.01 * capacity_s]
 
 
 def steadiness(state: HostState, *, groups: int) -> Finding:
