@@ -2,16 +2,13 @@
 
 import itertools
 import re
-from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from raybench.analysis.dataset import RunData
-from raybench.model.plan import Job, Status
 from raybench.model.serialize import digest
-from raybench.planning.planner import PADDING_BYTES, head_key
+from raybench.planning.groups import PADDING_BYTES
 from raybench.system.interference import Reading, Span
 from raybench.system.interference import judge as judge_quiet
 from recorded import by_block, good
@@ -35,16 +32,6 @@ FACTS = {  # the fingerprint of the method, by group
 }
 
 
-def undrawn(jobs: Sequence[Job], rng: np.random.Generator) -> list[list[tuple[str, int]]]:
-    """Bring the jobs of a block back into the order that they had before it was drawn."""
-    groups = [list(group) for _, group in itertools.groupby(jobs, key=lambda job: head_key(job.cell) or str(job.key))]
-    before: dict[int, list[tuple[str, int]]] = {}
-    for place, group in zip(rng.permutation(len(groups)), groups, strict=True):
-        names = [(job.cell.key, job.replica) for job in group]
-        before[int(place)] = [names[k] for k in np.argsort(rng.permutation(len(names)))]
-    return [before[place] for place in sorted(before)]
-
-
 @pytest.mark.rule(1)
 def test_only_what_was_planned_was_measured(run: RunData) -> None:
     """That the plan's file is as it was written before the first timing is what reading it checks."""
@@ -64,15 +51,13 @@ def test_every_measurement_has_processes_of_its_own(run: RunData) -> None:
 
 
 @pytest.mark.rule(7)
-def test_blocks_are_complete_and_their_order_follows_from_the_seed(run: RunData) -> None:
-    """Undoing the draw of each block gives the same list of cells for all of them."""
-    blocks, before = by_block(run.plan.jobs), []
-    for number, jobs in enumerate(blocks):
-        rng = np.random.default_rng(np.random.SeedSequence([run.plan.seed, number]))
-        drawn = (int(rng.integers(1, 2**32 - 1)), int(rng.integers(0, PADDING_BYTES + 1)))
-        assert {(job.hash_seed, job.padding) for job in jobs} == {drawn}
-        before.append(undrawn(jobs, rng))
-    assert all(order == before[0] for order in before)
+def test_blocks_are_complete_and_drawn_anew(run: RunData) -> None:
+    """Every block has every cell, one hash seed and one padding; blocks differ in their order, lines keep to it."""
+    blocks = by_block(run.plan.jobs)
+    for jobs in blocks:
+        assert len({(job.hash_seed, job.padding) for job in jobs}) == 1
+        assert all(0 <= job.padding <= PADDING_BYTES for job in jobs)
+    assert len({frozenset(job.cell.key for job in jobs) for jobs in blocks}) == 1
     assert len({tuple(job.cell.key for job in jobs) for jobs in blocks}) > 1
     ran = sorted((m for m in run.measurements if m.attempt == 1 and not m.extra), key=lambda m: m.index)
     places = {job.key[:3]: (job.block, job.order) for job in run.plan.jobs}
@@ -83,18 +68,17 @@ def test_blocks_are_complete_and_their_order_follows_from_the_seed(run: RunData)
 @pytest.mark.rule(15)
 def test_only_signals_of_the_machine_set_a_measurement_aside(run: RunData) -> None:
     """What is disturbed names a signal, what counts names none; a quiet machine is quiet however long it took."""
-    for m in run.measurements:
-        parts = m.reason.split("; ") if m.status is Status.DISTURBED else []
-        assert all(SIGNALS.fullmatch(part) for part in parts), m.reason
-        assert m.status is not Status.OK or not m.disturbance.reason, m.key
+    for sample in run.samples:
+        parts = sample.disturbance.reason.split("; ") if sample.disturbance.reason else []
+        assert all(SIGNALS.fullmatch(part) for part in parts), sample.disturbance.reason
     first = Reading(at=0.0, cpus=2, busy_s=0.0, steal_s=0.0, throttled=0, swapped_in=0, overheated=0)
-    signs = {"busy_s": 0.6, "steal_s": 0.3, "throttled": 1, "swapped_in": 5, "overheated": 2}
+    signs = {"busy_s": 0.6, "throttled": 1, "swapped_in": 5, "overheated": 2}
     for seconds in (1.0, 1000.0):
         last = replace(first, at=seconds)
-        assert judge_quiet(None, Span(first=first, last=last)).reason == ""
+        assert judge_quiet(Span(first=first, last=last)).reason == ""
         for name, amount in signs.items():
             loud = replace(last, **{name: amount * (seconds if name.endswith("_s") else 1)})
-            assert SIGNALS.fullmatch(judge_quiet(None, Span(first=first, last=loud)).reason), name
+            assert SIGNALS.fullmatch(judge_quiet(Span(first=first, last=loud)).reason), name
 
 
 @pytest.mark.rule(22)
@@ -154,10 +138,8 @@ def test_quota_throttling_steal_pressure_and_affinity_are_recorded(run: RunData)
     for group, name in [("limits", "cpu_max"), ("state", "steal_s_since_boot"), ("state", "pressure_cpu")]:
         assert facts[group][name] not in ("", None)
     assert len(facts["cpu"]["affinity"]) == run.plan.usable_cpus
-    for _, m in good(run):
-        seen = m.disturbance
-        assert None not in (seen.background_before, seen.background_during, seen.steal, seen.throttled, seen.swapped_in)
-        assert seen.throttled == 0, m.key
+    for seen in (sample.disturbance for sample in run.samples):
+        assert None not in (seen.background_during, seen.steal, seen.throttled, seen.swapped_in)
 
 
 @pytest.mark.rule(44)

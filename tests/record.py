@@ -10,15 +10,13 @@ import sys
 from checkout import RECORDED, TOYS
 from raybench import cli
 from raybench.store import store
-from raybench.system import interference
 
 
 def main() -> int:
     """Replace tests/recorded_run by a new run; return the exit code of `raybench run`."""
-    interference.FOREIGN_SHARE = 9.0  # background load sets nothing aside: the seconds mean nothing here
     shutil.rmtree(RECORDED, ignore_errors=True)
     os.environ["RAYBENCH_CACHE"] = str(RECORDED / "cache")
-    words = ("study=recorded", "limits.steal_share=0.5", f"reports={RECORDED.relative_to(os.getcwd())}")
+    words = ("study=recorded", "limits.background_share=1", f"reports={RECORDED.relative_to(os.getcwd())}")
     code = cli.main(["run", "--no-report", "--conf", str(TOYS.relative_to(os.getcwd())), *words])
     shutil.rmtree(RECORDED / "cache", ignore_errors=True)
     (folder,) = store.runs(RECORDED)

@@ -103,7 +103,7 @@ def measure(*backends: str) -> tuple[list["Measurement"], float]:
     jobs = jobs_in_order(run_folder.plan_study(settings.load(words)))
     with tempfile.TemporaryDirectory(prefix="raybench-gate-") as folder:
         began = now()
-        with Runner(Path(folder), observe=lambda event: None, quiet_only=False) as runner:
+        with Runner(Path(folder), observe=lambda event: None) as runner:
             runner.run(jobs, budget_s=600)
         wall_s = now() - began
         lines = good(Path(folder) / "measurements.jsonl")

@@ -1,4 +1,4 @@
-"""A Ray head in a process of its own, as the runner starts it."""
+"""A Ray head in a process of its own, shared by the tests of Ray's backends."""
 
 import json
 import os
@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 HEAD = {"num_cpus": 2, "num_gpus": 0, "object_store_memory": 300 * 2**20, "temp_dir": None}
 
@@ -15,7 +16,7 @@ def head(env: Mapping[str, str]) -> Iterator[str]:
     """Start a head with this environment and give its address; it answers on a pipe of its own."""
     answers, given = os.pipe()
     process = subprocess.Popen(
-        [sys.executable, "-m", "raybench.backends.ray_head"],
+        [sys.executable, str(Path(__file__).with_name("shared_head.py"))],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,

@@ -86,7 +86,7 @@ def test_a_users_folder_comes_before_the_projects_own(tmp_path: Path):
         ("retry=all", "expected `failed`"),
         ("blocks=0", "expected a whole number of at least 1"),
         ("budget_min=-1", "expected a number above 0"),
-        ("limits.steal_share=5", "expected a share from 0 to 1"),
+        ("limits.background_share=5", "expected a share from 0 to 1"),
         ("seed=abc", "seed=abc"),
         ("=3", "=3"),
         ("study.grid=[]", "grid"),

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from raybench.execution.measure import load_backend, load_workload, measure
+from raybench.execution.measure import load_backend, load_workload, measure, serve
+from raybench.execution.series import Order
 from raybench.model.errors import BackendFailed
 from raybench.model.measurement import Measurement, Phases
 from raybench.model.plan import Cell, Job, Role, Spec, Status, Tag
@@ -24,7 +25,8 @@ def job(lie: str = "none", **changes: object) -> Job:
 
 
 def test_a_good_measurement_carries_the_jobs_key_and_every_phase():
-    found = measure(job(replica=2, attempt=3), interpreter_s=0.5)
+    *_, found = serve(job(replica=2, attempt=3), iter([Order(round=0, place=0)]), interpreter_s=0.5)
+    assert isinstance(found, Measurement)
 
     assert found.status is Status.OK, found.reason
     assert found.key == job(replica=2, attempt=3).key
@@ -38,12 +40,13 @@ def test_a_good_measurement_carries_the_jobs_key_and_every_phase():
 @pytest.mark.rule("HB10", 26)
 def test_makespan_and_stamps_begin_with_the_same_reading_of_the_clock(monkeypatch: pytest.MonkeyPatch):
     ticks = itertools.count()
-    for module in ("raybench.execution.measure", "raybench.backends.worker_session"):
+    for module in ("raybench.execution.series", "raybench.backends.worker_session"):
         monkeypatch.setattr(f"{module}.now", lambda: float(next(ticks)))
-    found = measure(job())
+    *_, found = serve(job(), iter([Order(round=0, place=0, once=True)]))
+    assert isinstance(found, Measurement)
     assert found.status is Status.OK, found.reason
     last = max(stamp.ended for stamp in found.tasks)
-    assert last == found.phases.makespan - 2  # between them the worker looks at itself
+    assert last == pytest.approx(found.phases.makespan - 2)  # between them the worker looks at itself
 
 
 @pytest.mark.rule(22)

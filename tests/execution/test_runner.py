@@ -1,4 +1,4 @@
-"""The runner: a fresh process per measurement, failures as data, nothing lost, nothing left running."""
+"""The runner: group after group, failures as data, nothing lost, nothing left running."""
 
 import os
 import signal
@@ -15,9 +15,9 @@ import pytest
 from checkout import TOYS
 from raybench.config import settings
 from raybench.execution.run_folder import Run, identity, open_run, plan_study
-from raybench.execution.runner import Event, EventKind, Runner, jobs_in_order
+from raybench.execution.runner import Event, Runner, affordable, jobs_in_order
 from raybench.model.errors import StoreInUse
-from raybench.model.measurement import Environment, Measurement
+from raybench.model.measurement import Environment, Measurement, Sample
 from raybench.model.plan import Plan, Status, Stop
 from raybench.store import store
 from raybench.system import process_tree
@@ -43,7 +43,7 @@ def opened(tmp_path: Path, *overrides: str) -> Run:
 
 def measured(run: Run, **options: bool) -> list[Measurement]:
     events: list[Event] = []
-    with Runner(run.folder, observe=events.append, quiet_only=False, **options) as runner:
+    with Runner(run.folder, observe=events.append, **options) as runner:
         runner.run(jobs_in_order(run.plan), budget_s=600)
     return [event.measurement for event in events if event.measurement is not None]
 
@@ -79,13 +79,13 @@ def test_a_good_cell_gives_one_line_with_phases_stamps_and_the_workers_own_facts
 def test_a_doubled_task_index_is_refused_before_a_ray_head_is_started_for_it(tmp_path: Path):
     run = opened(tmp_path, "workloads=[toy_equal_indices]", "backends=[ray_tasks,ray_actors]")
     events: list[Event] = []
-    with Runner(run.folder, observe=events.append, quiet_only=False) as runner:
+    with Runner(run.folder, observe=events.append) as runner:
         runner.run(jobs_in_order(run.plan), budget_s=600)
 
     found = [event.measurement for event in events if event.measurement is not None]
     assert {one.status for one in found} == {Status.FAILED}
     assert all("task number 1 has the index 0; indices are 0, 1, 2 ..." in one.reason for one in found)
-    assert EventKind.HEAD not in {event.kind for event in events}
+    assert all(one.phases.start_up == 0 for one in found)
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_whole_blocks_are_measured_and_the_budget_stops_before_the_next(tmp_path
     run = opened(tmp_path, "workloads=[toy_none]", "blocks=3")
     events: list[Event] = []
 
-    with Runner(run.folder, observe=events.append, quiet_only=False) as runner:
+    with Runner(run.folder, observe=events.append) as runner:
         done = runner.run(jobs_in_order(run.plan), budget_s=0.0)
 
     assert (done.measured, done.stopped) == (1, Stop.BUDGET)
@@ -180,8 +180,9 @@ def test_a_runner_killed_at_any_moment_loses_nothing_and_leaves_nothing(tmp_path
     assert "continuing" in second.stdout
     (file,) = (tmp_path / "reports").rglob("measurements.jsonl")
     keys = Counter(m.key for m in store.Store(file).load().measurements)
-    assert len(keys) == 4
     assert set(keys.values()) == {1}
+    whole = Counter((block, attempt) for _, block, _, attempt in keys)  # a group that was cut off is repeated whole
+    assert all(whole[block, max(a for b, a in whole if b == block)] == 2 for block in (0, 1))
     assert gone(f"raybench-{first.pid}-")
 
 
@@ -245,27 +246,45 @@ def wait_for(words: str, stream: IO[str]) -> None:
     pytest.fail(f"{words!r} was never said: {said}")
 
 
-def test_a_load_beside_a_run_disturbs_it_and_it_is_measured_again_when_quiet(tmp_path: Path):
-    """A program of somebody else's keeps every CPU busy; the lines stay, marked, and later attempts replace them."""
+def test_a_load_beside_a_run_sets_samples_aside_and_there_is_a_number_all_the_same(tmp_path: Path):
+    """A program of somebody else's keeps every CPU busy: its samples say so, and the process's line is good."""
     run = opened(tmp_path, "workloads=[toy_none]", "workload.toy_none.seconds=0.2")
     busy = "import os\nwhile os.getppid() != 1: pass"
     load = [subprocess.Popen([sys.executable, "-c", busy]) for _ in range(os.cpu_count() or 1)]
-    attempts: list[Measurement] = []
+    try:
+        found = only(measured(run))
+    finally:
+        for process in load:
+            process.kill()
+            process.wait()
 
-    def observe(event: Event) -> None:
-        if event.measurement is not None:
-            attempts.append(event.measurement)
-            for process in load:  # the load ends after the first attempt
-                process.kill()
-                process.wait()
+    samples = store.Store(run.folder / "measurements.jsonl").load().samples
+    assert found.status is Status.OK
+    assert len(samples) > found.rounds + 1
+    assert all("background load took" in sample.disturbance.reason for sample in samples)
 
-    with Runner(run.folder, observe=observe, quiet_only=True) as runner:
-        runner.run(jobs_in_order(run.plan), budget_s=60)
 
-    assert attempts[0].status is Status.DISTURBED
-    assert "background load took" in attempts[0].reason
-    assert [m.attempt for m in attempts[:2]] == [1, 2]
-    assert lines(run) == tuple(attempts)
+def test_a_group_that_was_cut_off_comes_back_whole_as_its_next_attempt(tmp_path: Path):
+    run = opened(tmp_path, "workloads=[toy_none]", "backends=[sequential,joblib]")
+    raw = store.Store(run.folder / "measurements.jsonl")
+    job = run.plan.jobs[0]
+    raw.append(Sample(cell=job.cell.key, block=0, replica=job.replica, attempt=1, round=0, place=0, seconds=1.0))
+
+    found = measured(run)
+
+    assert [m.attempt for m in found] == [2, 2]
+    assert measured(run) == []
+
+
+def test_where_the_budget_has_no_room_for_a_block_its_core_rows_go_on(tmp_path: Path):
+    run = opened(tmp_path, "workloads=[toy_none,toy_raises]", "blocks=3")
+    core = [job.cell.key for job in run.plan.jobs if job.cell.workload.name == "toy_none"]
+    groups = [[job] for job in run.plan.jobs if job.block == 1]
+    took = {"toy_none": 1.0, "toy_raises": 10.0}
+
+    assert affordable(groups, took, left_s=12.0, core=core) == groups
+    assert [g[0].cell.workload.name for g in affordable(groups, took, left_s=5.0, core=core)] == ["toy_none"]
+    assert affordable(groups, took, left_s=0.5, core=core) == []
 
 
 def gone(prefix: str) -> bool:

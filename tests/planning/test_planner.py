@@ -5,12 +5,11 @@ from dataclasses import replace
 import pytest
 
 from raybench.model.plan import Cell, GridRow, Job, Limits, Requires, Role, Spec, Study, Tag
-from raybench.planning.planner import Machine, cpu_counts, estimate_s, limit_note, mini_block, plan
+from raybench.planning.planner import Machine, cpu_counts, estimate_s, limit_note, plan, top_up_block
 
 LOOP = Spec(name="sequential", target="x.A", role=Role.BASELINE, tags=(Tag.SERIAL,))
 THREADS = Spec(name="sequential_threads", target="x.A", role=Role.THREADED_BASELINE)
 POOL = Spec(name="pool", target="x.B", tags=("parallel",))
-HEADED = Spec(name="headed", target="x.C", tags=("parallel", "shared_head"), params={"flags": {"A": "1"}})
 TUNER = Spec(name="tuner", target="x.D", tags=("parallel",), stepped=True, requires=Requires(tags=("hpo",)))
 SUM = Spec(name="sum", target="y.S", tags=("compute",))
 HPO = Spec(name="hpo", target="y.H", tags=("compute", "hpo"), stepped=True)
@@ -29,7 +28,7 @@ def machine(**changes: object) -> Machine:
 
 def study(*rows: GridRow, **changes: object) -> Study:
     specs = {"sum": SUM, "hpo": HPO}
-    backends = {spec.name: spec for spec in (LOOP, THREADS, POOL, HEADED, TUNER)}
+    backends = {spec.name: spec for spec in (LOOP, THREADS, POOL, TUNER)}
     facts = {"name": "s", "grid": rows, "workloads": specs, "backends": backends, "blocks": 3, "seed": 1}
     return Study(**(facts | {"budget_min": 1.0, "controls": False, "quality_pairs": 0} | changes))  # type: ignore[arg-type]
 
@@ -120,37 +119,28 @@ def test_one_value_per_block_of_hash_seed_and_padding_for_all_its_cells():
     assert all(0 <= j.padding <= 4096 for j in made.jobs)
 
 
-@pytest.mark.rule(16)
-def test_controls_plan_the_base_twice_in_every_block():
-    made = plan(study(row(cpus=(2,)), controls=True), machine())
-
-    for block in range(3):
-        replicas = sorted(j.replica for j in made.jobs if j.block == block and j.cell.backend.name == "sequential")
-        assert replicas == [1, 2]
-
-
-def test_cells_that_share_a_head_stay_adjacent_in_every_block():
-    rows = row(("sum", "hpo"), ("sequential", "pool", "headed"), cpus=(2,))
-    made = plan(study(rows, blocks=20), machine())
-
-    for block in range(20):
-        names = [j.cell.backend.name for j in made.jobs if j.block == block]
-        first = names.index("headed")
-        assert names[first : first + 2] == ["headed", "headed"]
+def test_a_core_row_names_its_cells_and_its_workload_begins_the_study():
+    rows = (row(("sum",), cpus=(2,)), row(("hpo",), ("sequential", "pool"), cpus=(2,), core=True))
+    for seed in range(5):
+        made = plan(study(*rows, seed=seed), machine())
+        assert {c.workload.name for c in made.cells if c.key in made.core} == {"hpo"}
+        assert made.jobs[0].cell.workload.name == "hpo"
 
 
-def test_a_mini_block_repeats_the_wanted_cell_its_base_and_the_replica():
+def test_a_top_up_block_repeats_the_wanted_cell_and_its_baseline():
     made = plan(study(row(("sum", "hpo"), cpus=(2,)), controls=True), machine())
     wanted = next(c.key for c in made.cells if c.workload.name == "sum" and c.backend.name == "pool")
 
-    jobs = mini_block(made, [wanted], block=7)
+    jobs = [job for block in (6, 7) for job in top_up_block(made, [wanted], block=block)]
 
     assert sorted((j.cell.workload.name, j.cell.backend.name, j.replica) for j in jobs) == [
         ("sum", "pool", 1),
+        ("sum", "pool", 1),
+        ("sum", "sequential", 1),
         ("sum", "sequential", 1),
         ("sum", "sequential", 2),
     ]
-    assert all(j.block == 7 and j.extra for j in jobs)
+    assert all(j.extra for j in jobs)
 
 
 def test_words_for_core_counts_are_spelled_out():

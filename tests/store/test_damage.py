@@ -86,7 +86,7 @@ def changed(**changes: Any) -> bytes:
         (changed(scores={"rmse": None}), "Expected `float`, got `null`"),
         (changed(details={"fit": {"whole_s": 1.0}}), "missing required field"),
         (changed(colour="red"), "unknown field `$.colour`"),
-        (changed(kind="verdict"), "kind measurement or quality"),
+        (changed(kind="verdict"), "kind measurement, sample or quality"),
         (changed(schema=9), "schema 9, expected 2"),
         (changed(schema=True), "schema True, expected 2"),
         (changed(block=0), "is already in line 1"),

@@ -171,7 +171,7 @@ def test_a_key_that_is_there_is_not_appended_again(tmp_path):
     ("change", "words"),
     [
         ({"schema": 3}, "schema 3, expected 2"),
-        ({"kind": "verdict"}, "kind measurement or quality"),
+        ({"kind": "verdict"}, "kind measurement, sample or quality"),
         ({"status": "okay"}, "Invalid enum value 'okay'"),
         ({"colour": "red"}, "colour"),
     ],

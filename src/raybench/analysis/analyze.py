@@ -8,7 +8,7 @@ from raybench.model.stats import Resampler
 
 def analyse(run: RunData) -> Findings:
     """Analyse the raw data of a run; the data set is built once, and the same draws serve every estimate."""
-    data, draws = Dataset(run.plan, run.measurements), Resampler()
+    data, draws = Dataset(run.plan, run.measurements, run.samples), Resampler()
     accounts, curves = tuple(losses.accounts(data, draws)), tuple(metg.curves(data, draws))
     return Findings(
         data=data,

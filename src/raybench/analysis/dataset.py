@@ -5,13 +5,15 @@ No statistics here. Two cells are compared over the blocks in which both are goo
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from raybench.model.measurement import Environment, HeadUse, Measurement, Quality
+from raybench.model.log_ratio import Prior, fit_prior
+from raybench.model.measurement import Environment, HeadUse, Measurement, Quality, Sample
+from raybench.model.pairing import round_differences, samples_of
 from raybench.model.plan import Cell, Plan, Role, Status, Tag, reading_order
 from raybench.model.serialize import digest
 
@@ -30,12 +32,29 @@ class RunData:
     environment: Environment
     measurements: tuple[Measurement, ...]
     qualities: tuple[Quality, ...] = ()
+    samples: tuple[Sample, ...] = ()
     torn: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class Process(Measurement):
+    """A process with the samples that estimates use: its own, and those of the baseline of its group.
+
+    Runs before schema 2 have none: one makespan per process.
+    """
+
+    samples: tuple[Sample, ...] = ()
+    beside: tuple[Sample, ...] = ()
+
+    @property
+    def seconds(self) -> float:
+        """Return the geometric mean of the samples' makespans."""
+        return float(np.exp(np.mean([np.log(sample.seconds) for sample in self.samples])))
+
+
 def makespan(m: Measurement) -> float | None:
-    """Return the warm time in seconds; None where nothing was timed."""
-    return m.phases.makespan or None
+    """Return the warm time in seconds, the geometric mean over the samples; None where nothing was timed."""
+    return m.seconds if isinstance(m, Process) else m.phases.makespan or None
 
 
 def joined_shared_head(m: Measurement) -> bool:
@@ -58,6 +77,7 @@ class CellData:
     """One planned cell with all that was measured of it, and the cells of the same workload to compare it with.
 
     good : the last measurement of each block that is OK; second : those of the second replica (A/A).
+    busy : others used much of the CPU time in so many rounds that all rounds are used, not only quiet ones.
     lines : every line, whatever its status. skip : why it was planned not to run.
     pending : planned measurements without a line, of the blocks that have begun; those that have not are a fact of
         the run.
@@ -67,6 +87,7 @@ class CellData:
     cell: Cell
     good: Blocks
     second: Blocks
+    busy: bool
     lines: tuple[Measurement, ...]
     skip: str
     pending: int
@@ -154,8 +175,9 @@ class CellData:
 class Dataset:
     """All measurements of a run by cell, in reading order: built once, read by every analysis."""
 
-    def __init__(self, plan: Plan, measurements: Sequence[Measurement]) -> None:
+    def __init__(self, plan: Plan, measurements: Sequence[Measurement], samples: Sequence[Sample] = ()) -> None:
         self.plan = plan
+        processes = _Processes(plan, measurements, samples)
         skips = {skip.cell.key: skip.reason for skip in plan.skips}
         lines: dict[str, list[Measurement]] = {}
         for m in sorted(measurements, key=lambda m: (m.cell, m.replica, m.block, m.attempt)):
@@ -167,8 +189,9 @@ class Dataset:
             mine, family = lines.get(cell.key, []), siblings.setdefault(digest(cell.workload), [])
             data = CellData(
                 cell=cell,
-                good=_last_good(mine, replica=1),
-                second=_last_good(mine, replica=2),
+                good=processes.of(_last_good(mine, replica=1)),
+                second=processes.of(_last_good(mine, replica=2)),
+                busy=cell.key in processes.busy,
                 lines=tuple(mine),
                 skip=skips.get(cell.key, ""),
                 pending=pending[cell.key],
@@ -178,12 +201,100 @@ class Dataset:
             found.append(data)
         self.cells: tuple[CellData, ...] = tuple(found)
 
+    @cached_property
+    def prior(self) -> Prior | None:
+        """Return how the variances of this run's log ratios to the baseline are distributed; None for few ratios."""
+        differences, seconds = [], []
+        for of in self.cells:
+            if of.baseline is not None and not of.is_baseline and not of.is_sweep:
+                top, bottom = pair(of.baseline.good, of.good, makespan)
+                differences.append(np.log(top / bottom))
+                seconds.append(float(np.exp(np.log(bottom).mean())) if len(bottom) else 0.0)
+        return fit_prior(differences, seconds)
+
+
+QUIET_GROUPS = 3  # with quiet rounds in so many groups, the others are left out
+
+
+class _Processes:
+    """The processes of a run with the samples that count. busy : keys of cells that have too few quiet rounds."""
+
+    def __init__(self, plan: Plan, measurements: Sequence[Measurement], samples: Sequence[Sample]) -> None:
+        self._taken = samples_of(measurements, samples)
+        baselines = {cell.key for cell in _cells(plan) if is_baseline(cell)}
+        self._beside = {
+            (m.block, m.group, m.attempt): self._taken[m.key]
+            for m in measurements
+            if m.cell in baselines and m.replica % 2 and m.status is Status.OK
+        }
+        quiet = Counter(m.cell for m in measurements if m.status is Status.OK and self._quiet(m))
+        self.busy = {m.cell for m in measurements if self._taken[m.key] and quiet[m.cell] < QUIET_GROUPS}
+
+    def of(self, blocks: Mapping[int, Measurement]) -> Blocks:
+        return {block: self._process(m) for block, m in blocks.items()}
+
+    def _process(self, m: Measurement) -> Measurement:
+        used = self._taken[m.key] if m.cell in self.busy else self._quiet(m)
+        if not used:
+            return m
+        values = {f.name: getattr(m, f.name) for f in fields(Measurement)}
+        return Process(**values, samples=tuple(used), beside=tuple(self._neighbours(m)))
+
+    def _quiet(self, m: Measurement) -> list[Sample]:
+        """Return the samples of quiet rounds: neither they nor the baselines before and after were disturbed."""
+        disturbed = {sample.round for sample in self._neighbours(m) if sample.disturbance.reason}
+        return [
+            sample
+            for sample in self._taken[m.key]
+            if not sample.disturbance.reason and not disturbed & {sample.round, sample.round + 1}
+        ]
+
+    def _neighbours(self, m: Measurement) -> list[Sample]:
+        return self._beside.get((m.block, m.group, m.attempt), [])
+
 
 def pair(top: Blocks, bottom: Blocks, metric: Metric) -> tuple[Floats, Floats]:
-    """Return a metric of two cells over the blocks in which both have it, in the order of blocks."""
-    found = [(metric(top[b]), metric(bottom[b])) for b in sorted(top.keys() & bottom.keys())]
+    """Return a metric of two cells over the blocks in which both have it, in the order of blocks.
+
+    Makespans of processes that were alive together are geometric means over the rounds that both have; those of the
+    baseline are the means of the samples before and after each round of the other.
+    """
+    found = [
+        _pair_rounds(top[b], bottom[b]) or (metric(top[b]), metric(bottom[b]))
+        if metric is makespan
+        else (metric(top[b]), metric(bottom[b]))
+        for b in sorted(top.keys() & bottom.keys())
+    ]
     both = np.array([(a, b) for a, b in found if a is not None and b is not None], dtype=np.float64).reshape(-1, 2)
     return both[:, 0], both[:, 1]
+
+
+def _pair_rounds(top: Measurement, bottom: Measurement) -> tuple[float, float] | None:
+    """Return two makespans whose ratio is that of their common rounds; None where they share no group."""
+    if not (isinstance(top, Process) and isinstance(bottom, Process)):
+        return None
+    if bottom.beside and top.cell == bottom.beside[0].cell:
+        return _over_baseline(bottom)
+    if top.beside and bottom.cell == top.beside[0].cell:
+        found = _over_baseline(top)
+        return found and (found[1], found[0])
+    if (top.block, top.group, top.attempt) != (bottom.block, bottom.group, bottom.attempt):
+        return None
+    mine, theirs = ({s.round: np.log(s.seconds) for s in one.samples} for one in (top, bottom))
+    rounds = sorted(mine.keys() & theirs.keys())
+    if not rounds:
+        return None
+    means = [float(np.exp(np.mean([logs[r] for r in rounds]))) for logs in (mine, theirs)]
+    return means[0], means[1]
+
+
+def _over_baseline(process: Process) -> tuple[float, float] | None:
+    """Return the makespan of the baseline beside a process, and the process's own."""
+    differences = round_differences(process.beside, process.samples)
+    if not differences:
+        return None
+    own = process.seconds
+    return own * float(np.exp(np.mean(differences))), own
 
 
 def is_same_backend(one: Cell, other: Cell) -> bool:

@@ -129,7 +129,6 @@ class LimitsFile(Strict, frozen=True, kw_only=True):
     memory_gib: Above0 | None
     task_timeout_s: Above0 | None
     cell_timeout_s: Above0
-    steal_share: Share
     background_share: Share
     runtime_env: dict[str, Any] | None
 

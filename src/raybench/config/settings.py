@@ -178,7 +178,6 @@ def _limits(asked: LimitsFile) -> Limits:
         memory_bytes=None if asked.memory_gib is None else int(asked.memory_gib * GIB),
         task_timeout_s=asked.task_timeout_s,
         cell_timeout_s=asked.cell_timeout_s,
-        steal_share=asked.steal_share,
         background_share=asked.background_share,
         runtime_env=asked.runtime_env,
     )

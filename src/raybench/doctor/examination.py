@@ -13,7 +13,7 @@ from raybench.doctor.finding import Finding, Health
 from raybench.doctor.ray_cluster import ray_findings
 from raybench.execution.leftovers import list_folders, remove_leftovers
 from raybench.model.clock import pause
-from raybench.model.plan import BACKGROUND_SHARE, STEAL_SHARE
+from raybench.model.plan import BACKGROUND_SHARE
 from raybench.system import host_state, interference, machine, process_tree
 from raybench.system.host_state import HostState
 from raybench.system.kernel import THIS, Host, core_of, memory_allowed, memory_used
@@ -21,6 +21,7 @@ from raybench.workloads import files
 
 GIB = 2**30
 WINDOW_S = 1.0
+STEAL_SHARE = 0.01  # above, the host is shared, and intervals get wider
 MEMORY_GIB = 2.0  # the driver, two workers with XGBoost and scikit-learn, Ray's daemons
 SHM_GIB = 2.0  # below, joblib does not share arrays there and Ray shrinks its object store
 ROUNDS = 2  # of a group, the fewest; more narrow the interval a little
@@ -105,7 +106,7 @@ def background_load(host: Host = THIS, *, seconds: float = WINDOW_S) -> list[Fin
     pause(seconds)
     span = interference.Span(first=first, last=watch.reading())
     top = busiest(before, _busy(), capacity_s=seconds * (os.cpu_count() or 1))
-    found = interference.judge(None, span)
+    found = interference.judge(span)
     share, steal = found.background_during, found.steal
     return [
         others(share, top),
@@ -148,7 +149,7 @@ def others(share: float | None, top: Sequence[str]) -> Finding:
     value = f"{share:.1%} of all CPUs" + (f" ({', '.join(top)})" if top else "")
     if share <= BACKGROUND_SHARE:
         return Finding(name="others' CPU time", value=value)
-    advice = f"end these programs: above {BACKGROUND_SHARE:.0%} every measurement is repeated, and then left out"
+    advice = f"end these programs: above {BACKGROUND_SHARE:.0%} samples are set aside, and intervals get wider"
     return Finding(name="others' CPU time", value=value, verdict=Health.WARN, advice=advice)
 
 

@@ -1,4 +1,4 @@
-"""Carry a run through: planned blocks, the quality pass, then mini-blocks while an interval is too wide.
+"""Carry a run through: planned blocks, the quality pass, then top-up blocks while an interval is too wide.
 
 The quality pass is not timed and needs no block: a budget that ends between blocks leaves it to be taken, once.
 The one place above the store's wall on both sides: it asks the analysis how wide the intervals are, and
@@ -17,7 +17,7 @@ from raybench.execution.runner import BAD, Event, EventKind, Observer, Pass, Run
 from raybench.model import stats
 from raybench.model.clock import now
 from raybench.model.plan import Limits, Plan, Status, Stop, Tag
-from raybench.planning.planner import mini_block
+from raybench.planning.planner import top_up_block
 from raybench.store import store
 
 PAIR_CELLS = 3  # a pair of the quality pass runs the tasks, the baseline and further models, one by one
@@ -29,13 +29,12 @@ def pursue(run: Run, settings: Settings, observe: Observer) -> Pass:
 
     Returns counts of this pass and why it stopped.
     """
-    retry_failed, quiet_only = settings.study.retry_failed, run.plan.controls
-    with Runner(run.folder, observe=observe, retry_failed=retry_failed, quiet_only=quiet_only) as runner:
+    with Runner(run.folder, observe=observe, retry_failed=settings.study.retry_failed) as runner:
         if stale := str(runner.remove_leftovers()):
             observe(Event(kind=EventKind.TOLD, text=f"removed what runners that were killed had left behind: {stale}"))
         budget_s = settings.study.budget_min * 60
         began = now()
-        done = runner.run(jobs_in_order(run.plan), budget_s=budget_s)
+        done = runner.run(jobs_in_order(run.plan), budget_s=budget_s, core=run.plan.core)
         if run.plan.quality_pairs:
             _quality(run, runner)
         if done.stopped is not Stop.BUDGET:
@@ -71,7 +70,7 @@ def missing_quality(run: Run, loaded: store.Loaded) -> list[str]:
 
 
 def _narrow(run: Run, runner: Runner, done: Pass, *, left_s: Callable[[], float]) -> Pass:
-    """Add mini-blocks of the cells whose interval is wider than asked, with their bases, until the budget ends."""
+    """Add top-up blocks of cells whose interval is wider than asked, with their baselines, until the budget ends."""
     if not (run.plan.controls and run.plan.verdicts):
         return done
     loaded = store.Store(run.folder / "measurements.jsonl").load()
@@ -83,7 +82,7 @@ def _narrow(run: Run, runner: Runner, done: Pass, *, left_s: Callable[[], float]
             return replace(done, stopped=Stop.COMPLETE)
         if block >= MOST_BLOCKS:
             return replace(done, stopped=Stop.MOST_BLOCKS)
-        jobs = mini_block(run.plan, wide, block=block)
+        jobs = top_up_block(run.plan, wide, block=block)
         took = _seconds(loaded, {job.cell.key for job in jobs}) * 1.2
         if took > left_s():
             return replace(done, stopped=Stop.PLANNED)
@@ -97,7 +96,7 @@ def wide_cells(plan: Plan, loaded: store.Loaded) -> list[str]:
 
     A cell without an interval because it or its base was disturbed each time asks for more as well.
     """
-    rows = speedup.rows(Dataset(plan, loaded.measurements))
+    rows = speedup.rows(Dataset(plan, loaded.measurements, loaded.samples))
     restless = {row.cell.workload.name for row in rows if row.counts.get(Status.DISTURBED)}
     wide = []
     for row in rows:
@@ -111,10 +110,11 @@ def wide_cells(plan: Plan, loaded: store.Loaded) -> list[str]:
 
 
 def _seconds(loaded: store.Loaded, keys: set[str]) -> float:
-    """Estimate a mini-block: the longest measurement of each of its cells, twice (bases have a replica), and a head."""
+    """Estimate a top-up block: the longest process of each of its cells, with its rounds."""
     total: dict[str, list[float]] = {}
     for line in loaded.measurements:
         if line.cell in keys:
             phases = line.phases
-            total.setdefault(line.cell, []).append(phases.cold + phases.data + phases.check + 1.0)
-    return 10.0 + sum(2 * max(values) for values in total.values())
+            rounds_s = (2 * line.rounds + 1) * phases.makespan
+            total.setdefault(line.cell, []).append(phases.cold + phases.data + phases.check + rounds_s)
+    return sum(max(values) for values in total.values())

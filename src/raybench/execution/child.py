@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -91,6 +92,9 @@ class Child:
         self._pipe = read_end
         self._cut: Cut | None = None
         self._most_bytes = 0
+        self._size = 0
+        self._lines: deque[str] = deque()  # read and not handed out yet
+        self._part = b""
 
     def __enter__(self) -> Self:
         return self
@@ -100,8 +104,8 @@ class Child:
     ) -> None:
         self.close()
 
-    def send(self, request: Mapping[str, Any]) -> None:
-        """Give the child its request; a child that died before is noticed by `wait`."""
+    def send(self, request: Mapping[str, Any] | None) -> None:
+        """Give the child its request or an order, None being the last; a child that died is noticed when it is read."""
         assert self.process.stdin is not None
         data = (json.dumps(request) + "\n").encode()
         with suppress(OSError):  # a child that never reads must not stop the runner: all of it fits into the pipe
@@ -114,6 +118,10 @@ class Child:
         """Read until the child closes its pipe or has ended, or passes a bound; the time-out is for all of it."""
         lines = tuple(self._read(bounds, deadline=self.spawned + bounds.timeout_s))
         return self.end(lines)
+
+    def answer(self, bounds: Bounds) -> str | None:
+        """Read the next line; None where the child ends or passes a bound before it. The time-out is for this line."""
+        return next(self._read(bounds, deadline=now() + bounds.timeout_s), None)
 
     def lines(self, bounds: Bounds) -> Iterator[str]:
         """Read line by line; the time-out is for each line. How it ended: `end`."""
@@ -162,18 +170,19 @@ class Child:
 
     def _read(self, bounds: Bounds, *, deadline: float | None) -> Iterator[str]:
         """Yield whole lines, and at the end what is left without an end of line."""
-        size, parts = 0, list[bytes]()
+        while self._lines:
+            yield self._lines.popleft()
         for chunk in self._chunks(bounds, deadline):
-            size += len(chunk)
-            parts.append(chunk)
-            if b"\n" in chunk:
-                *whole, rest = b"".join(parts).split(b"\n")
-                parts = [rest]
-                yield from (line.decode(errors="replace") for line in whole)
-            if size > MOST_BYTES:
+            self._size += len(chunk)
+            *whole, self._part = (self._part + chunk).split(b"\n")
+            self._lines.extend(line.decode(errors="replace") for line in whole)
+            while self._lines:
+                yield self._lines.popleft()
+            if self._size > MOST_BYTES:
                 self._cut = Cut.LENGTH
                 return
-        if self._cut is None and (rest := b"".join(parts)):
+        if self._cut is None and self._part:
+            rest, self._part = self._part, b""
             yield rest.decode(errors="replace")
 
     def _chunks(self, bounds: Bounds, deadline: float | None) -> Iterator[bytes]:

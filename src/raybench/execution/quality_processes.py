@@ -6,9 +6,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from raybench.execution.child import Bounds, Child, Cut
+from raybench.execution.classify import UNREADABLE, memory_limit
 from raybench.execution.environment import environment
 from raybench.execution.sandbox import Home, Sandbox
-from raybench.execution.take import UNREADABLE, memory_limit
 from raybench.model.measurement import Quality
 from raybench.model.plan import Spec
 from raybench.model.serialize import decode, to_json

@@ -1,11 +1,10 @@
-"""Run a plan: one fresh child per measurement, in order, resumable, leaving no process behind.
+"""Run a plan: group after group of processes, in order, resumable, leaving no process behind.
 
 Knows neither statistics nor any library that is measured; prints nothing: it tells an observer.
 """
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -13,22 +12,15 @@ from types import TracebackType
 from typing import Self
 
 from raybench.execution import quality_processes
-from raybench.execution.environment import environment
+from raybench.execution.group import Group, Repeats
 from raybench.execution.leftovers import Leftovers, remove_leftovers
-from raybench.execution.look_ahead import LookAhead
-from raybench.execution.ray_head_process import Head
+from raybench.execution.rounds import choose_rounds
 from raybench.execution.sandbox import Home
-from raybench.execution.take import take
 from raybench.model.clock import now
-from raybench.model.errors import BackendFailed
-from raybench.model.measurement import Measurement
+from raybench.model.measurement import Measurement, Sample
 from raybench.model.plan import Job, Plan, Spec, Status, Stop
-from raybench.planning.planner import head_key
 from raybench.store.store import Store
 
-ATTEMPTS = 3  # of a disturbed measurement, the first one included
-OBJECT_STORE_BYTES = 2 * 2**30
-OPEN = (Status.DISTURBED,)
 BAD = (Status.FAILED, Status.TIMED_OUT)
 
 
@@ -36,9 +28,9 @@ class EventKind(StrEnum):
     """What an observer is told of."""
 
     STARTED = "started"
-    MEASURED = "measured"
+    MEASURED = "measured"  # a process has ended
+    GROUP = "group"  # all processes of a group have ended
     QUALITY = "quality"
-    HEAD = "head"
     TOLD = "told"  # a sentence for the user
 
 
@@ -57,7 +49,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pass:
-    """How a pass through a plan ended. failed : measurements of this pass that failed or timed out."""
+    """How a pass through a plan ended. measured : processes; failed : those that failed or timed out."""
 
     measured: int
     failed: int
@@ -70,23 +62,22 @@ Observer = Callable[[Event], None]
 class Runner:
     """Measures what is missing of a plan into one run's folder.
 
-    The caller holds the folder's lock. `retry_failed` also repeats measurements that failed or timed out.
-    `quiet_only` sets a measurement aside as disturbed, and repeats it, where the machine was not quiet; without
-    it (a study without verdicts) the disturbance is only recorded.
+    The caller holds the folder's lock. `retry_failed` also repeats groups in which a process failed or timed out.
     """
 
-    def __init__(self, folder: Path, *, observe: Observer, retry_failed: bool = False, quiet_only: bool = True) -> None:
+    def __init__(self, folder: Path, *, observe: Observer, retry_failed: bool = False) -> None:
         self._store = Store(folder / "measurements.jsonl")
         self._observe = observe
         self._retry_failed = retry_failed
-        self._quiet_only = quiet_only
         loaded = self._store.load()
         self._lines = {m.key: m for m in loaded.measurements}
-        self._began = now() - max((m.began for m in loaded.measurements), default=0.0)  # a resumed run goes on counting
+        self._samples: list[Sample] = list(loaded.samples)
+        stamps = [*(m.began for m in loaded.measurements), *(s.began for s in loaded.samples)]
+        self._began = now() - max(stamps, default=0.0)  # a resumed run goes on counting
         self._qualities = {q.key for q in loaded.qualities}
         self._index = len(loaded.measurements)
+        self._repeats = Repeats(budget_s=0.0)
         self._home = Home()  # at the end: a store that cannot be read leaves no folder
-        self._ahead = LookAhead(self._home)
 
     def __enter__(self) -> Self:
         return self
@@ -105,56 +96,65 @@ class Runner:
         """End and remove what runners that were killed left on this machine, of any study."""
         return remove_leftovers()
 
-    def missing(self, jobs: Iterable[Job]) -> list[Job]:
-        """List what is still to measure, in order; a disturbed measurement comes back as its next attempt."""
-        todo = []
-        for job in jobs:
-            attempt = 1
-            while (line := self._lines.get((*job.key[:3], attempt))) is not None:
-                again = line.status in OPEN and attempt < ATTEMPTS
-                again |= self._retry_failed and line.status in BAD
-                if not again:
-                    break
-                attempt += 1
-            else:
-                todo.append(replace(job, attempt=attempt))
-        return todo
+    def missing(self, jobs: Iterable[Job]) -> list[list[Job]]:
+        """List the groups that are still to measure, in order, each whole: its processes belong together.
 
-    def run(self, jobs: Sequence[Job], *, budget_s: float) -> Pass:
-        """Measure in whole blocks until all is done or the next block would pass the budget; the first always runs."""
+        A group that was cut off, or is to be retried, comes back as its next attempt.
+        """
+        groups: dict[tuple[int, int], list[Job]] = {}
+        for job in sorted(jobs, key=lambda job: (job.block, job.order)):
+            groups.setdefault((job.block, job.group), []).append(job)
+        attempts: dict[tuple[str, int, int], int] = {}
+        for key in [*self._lines, *(sample.process for sample in self._samples)]:
+            attempts[key[:3]] = max(attempts.get(key[:3], 0), key[3])
+        found = []
+        for members in groups.values():
+            latest = max(attempts.get(job.key[:3], 0) for job in members)
+            lines = [self._lines.get((*job.key[:3], latest)) for job in members]
+            failed = any(line.status in BAD for line in lines if line)
+            if latest == 0 or None in lines or (failed and self._retry_failed):
+                found.append([replace(job, attempt=latest + 1) for job in members])
+        return found
+
+    def run(self, jobs: Sequence[Job], *, budget_s: float, core: Sequence[str] = ()) -> Pass:
+        """Measure in whole blocks until all is done or the next block would pass the budget; the first always runs.
+
+        core : keys of cells whose groups go on where the budget has no room for a whole block.
+        """
         todo = self.missing(jobs)
-        progress = _Progress(total=len(todo), began=now())
-        blocks: dict[int, list[Job]] = {}
-        for job in todo:
-            blocks.setdefault(job.block, []).append(job)
-        longest = 0.0
+        self._repeats = Repeats(budget_s=budget_s, spent_s=self._repeats.spent_s)
+        progress = _Progress(total=sum(map(len, todo)), began=now())
+        blocks: dict[int, list[list[Job]]] = {}
+        for group in todo:
+            blocks.setdefault(group[0].block, []).append(group)
+        took: dict[str, float] = {}  # seconds of a workload's group, the longest so far
+        stopped = Stop.COMPLETE
         for block in sorted(blocks):
-            if progress.done and now() - progress.began + longest > budget_s:
-                return Pass(measured=progress.done, failed=progress.failed, stopped=Stop.BUDGET)
-            block_began = now()
-            queue = blocks[block]
-            while queue:
-                queue = list(self._once(queue, progress))
-            longest = max(longest, now() - block_began)
-        return Pass(measured=progress.done, failed=progress.failed, stopped=Stop.COMPLETE)
+            left_s = budget_s - (now() - progress.began)
+            groups = affordable(blocks[block], took, left_s=left_s, core=core) if progress.done else blocks[block]
+            if len(groups) < len(blocks[block]):
+                stopped = Stop.BUDGET
+            for group in groups:
+                began = now()
+                self._group(group, progress)
+                name = group[0].cell.workload.name
+                took[name] = max(took.get(name, 0.0), now() - began)
+        return Pass(measured=progress.done, failed=progress.failed, stopped=stopped)
 
-    def _once(self, queue: Sequence[Job], progress: "_Progress") -> Iterator[Job]:
-        """Measure each job once; yield the next attempt of those that were disturbed."""
-        for measurement, job in self._in_order(queue):
-            again = measurement.status is Status.DISTURBED and job.attempt < ATTEMPTS
-            progress.count(measurement, again=again)
-            if again:
-                yield replace(job, attempt=job.attempt + 1)
-            self._observe(
-                Event(
-                    kind=EventKind.MEASURED,
-                    job=job,
-                    measurement=measurement,
-                    done=progress.done,
-                    total=progress.total,
-                    left_s=progress.left_s(),
-                )
-            )
+    def _group(self, jobs: Sequence[Job], progress: "_Progress") -> None:
+        """Measure one group; one line for each of its processes is stored, whatever happens."""
+        group = Group(jobs, self._home, token=secrets.token_hex(32), keep=self._keep_sample, origin=self._began)
+        rounds = choose_rounds(jobs, self._lines.values(), self._samples)
+
+        def started(job: Job) -> None:
+            self._observe(Event(kind=EventKind.STARTED, job=job))
+
+        for job, ended in group.run(rounds, self._repeats, started=started):
+            began = round(ended.spawned - self._began, 3)
+            measured = self._keep(replace(ended.measurement, began=began))
+            progress.count(measured)
+            self._observe(progress.event(EventKind.MEASURED, job=job, measurement=measured))
+        self._observe(progress.event(EventKind.GROUP, job=jobs[0]))
 
     def quality(self, specs: Iterable[Spec], *, pairs: int, seed: int, timeout_s: float) -> int:
         """Take the quality pass of each workload that has not all of it, untimed; return how many lines were added.
@@ -176,58 +176,9 @@ class Runner:
             added += len(fresh)
         return added
 
-    # --- one measurement --------------------------------------------------------------------------
-
-    def _in_order(self, jobs: Sequence[Job]) -> Iterable[tuple[Measurement, Job]]:
-        """Measure jobs one after the other; adjacent ones with the same head key share a head."""
-        token = secrets.token_hex(32)
-        place = 0
-        while place < len(jobs):
-            key = head_key(jobs[place].cell)
-            stop = place + 1
-            while key and stop < len(jobs) and head_key(jobs[stop].cell) == key:
-                stop += 1
-            group = jobs[place:stop]
-            place = stop
-            if not key or group[0].cluster.address:
-                for job in group:
-                    yield self._one(job, None, token), job
-                continue
-            yield from self._on_shared_head(group, token)
-
-    def _on_shared_head(self, group: Sequence[Job], token: str) -> Iterable[tuple[Measurement, Job]]:
-        self._ahead.draw(group)
-        for job in group:
-            if reason := self._ahead.refusal(job):
-                yield self._keep(Measurement.of(job, Status.FAILED, reason)), job
-        group = [job for job in group if not self._ahead.refusal(job)]
-        if not group:
-            return
-        self._observe(Event(kind=EventKind.HEAD, job=group[0]))
-        cell = group[0].cell
-        env = environment(cell.backend, threads=cell.cpus_per_task, job=group[0])
-        env |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token}
-        request = {"num_cpus": cell.cpus, "num_gpus": cell.gpus, "object_store_memory": OBJECT_STORE_BYTES}
-        head = Head(request, home=self._home, name=f"h{self._index}", env=env, affinity=group[0].affinity)
-        with ExitStack() as stack:
-            try:
-                stack.enter_context(head)
-            except BackendFailed as error:
-                for job in group:
-                    yield self._keep(Measurement.of(job, Status.FAILED, str(error))), job
-                return
-            for job in group:
-                yield self._one(job, head, token), job
-
-    def _one(self, job: Job, head: Head | None, token: str) -> Measurement:
-        """Take one measurement; whatever happens, one line is stored."""
-        self._observe(Event(kind=EventKind.STARTED, job=job))
-        measured, spawned = take(job, self._home, name=str(self._index), head=head, token=token)
-        measured = replace(measured, began=round(spawned - self._began, 3))
-        self._ahead.note(job.cell.workload, measured)
-        if measured.status is Status.OK and measured.disturbance.reason and self._quiet_only:
-            measured = replace(measured, status=Status.DISTURBED, reason=measured.disturbance.reason)
-        return self._keep(measured)
+    def _keep_sample(self, sample: Sample) -> None:
+        self._store.append(sample)
+        self._samples.append(sample)
 
     def _keep(self, measurement: Measurement) -> Measurement:
         measurement = replace(measurement, index=self._index)
@@ -237,6 +188,20 @@ class Runner:
         return measurement
 
 
+def affordable(
+    groups: Sequence[list[Job]], took: dict[str, float], *, left_s: float, core: Sequence[str]
+) -> list[list[Job]]:
+    """Choose what still fits into the time: the whole block, else its groups of core cells, else nothing."""
+
+    def seconds(chosen: Sequence[list[Job]]) -> float:
+        return sum(took.get(group[0].cell.workload.name, 0.0) for group in chosen)
+
+    if seconds(groups) <= left_s:
+        return list(groups)
+    wanted = [group for group in groups if any(job.cell.key in core for job in group)]
+    return wanted if wanted and seconds(wanted) <= left_s else []
+
+
 @dataclass
 class _Progress:
     total: int
@@ -244,13 +209,13 @@ class _Progress:
     done: int = 0
     failed: int = 0
 
-    def count(self, measurement: Measurement, *, again: bool) -> None:
+    def count(self, measurement: Measurement) -> None:
         self.done += 1
         self.failed += measurement.status in BAD
-        self.total += again
 
-    def left_s(self) -> float:
-        return (now() - self.began) / self.done * (self.total - self.done)
+    def event(self, kind: EventKind, *, job: Job, measurement: Measurement | None = None) -> Event:
+        left_s = (now() - self.began) / self.done * (self.total - self.done) if self.done else 0.0
+        return Event(kind=kind, job=job, measurement=measurement, done=self.done, total=self.total, left_s=left_s)
 
 
 def jobs_in_order(plan: Plan) -> Sequence[Job]:

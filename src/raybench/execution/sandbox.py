@@ -15,6 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import psutil
+
 from raybench.model.errors import RaybenchError
 from raybench.system import process_tree
 from raybench.system.meter import COUNTER, Meter
@@ -35,12 +37,14 @@ class Home:
     def __init__(self) -> None:
         process_tree.become_subreaper()
         self.tag = process_tree.runner_tag()
+        self.pids: set[int] = set()  # of children that are waited for
         self._locks: list[int] = []
         self.scratch = self._make(Path(tempfile.gettempdir()))
         self.memory = self._make(MEMORY) if os.access(MEMORY, os.W_OK) else self.scratch
 
     def note(self, pid: int) -> None:
         """Record a child, so that the next runner finds the semaphores that are named after it."""
+        self.pids.add(pid)
         with (self.memory / OWNER).open("a", encoding="utf-8") as file:
             file.write(f"{pid}\n")
 
@@ -79,18 +83,16 @@ class Sandbox:
     """One measurement's tag, folders and meter.
 
     name : distinguishes it from others of the same home; short, because Unix sockets lie below its folder.
-    beside : the sandbox of a shared head that this measurement joins; its CPU time and memory count too.
     After the end, `strays` names processes that had left the tree and were ended by their coming back to the runner.
     """
 
-    def __init__(self, home: Home, name: str, *, beside: "Sandbox | None" = None) -> None:
+    def __init__(self, home: Home, name: str) -> None:
         self.tag = f"{home.tag}{name}:"
         self.scratch = home.scratch / name
         self.memory = home.memory / name if home.memory != home.scratch else home.scratch / f"{name}m"
         self.strays: tuple[str, ...] = ()
         self.peak_bytes = 0
         self._home = home
-        self._beside = beside
         self._pids: set[int] = set()
 
     def __enter__(self) -> Self:
@@ -103,10 +105,9 @@ class Sandbox:
     @property
     def variables(self) -> dict[str, str]:
         """What the processes of this measurement find in their environment."""
-        paths = [meter.cpu_reader_path for meter in self._meters if meter.cpu_reader_path]
         return {
             process_tree.TAG: self.tag,
-            COUNTER: os.pathsep.join(paths),
+            COUNTER: self.meter.cpu_reader_path or "",
             "TMPDIR": str(self.scratch),
             SHARED_MEMORY: str(self.memory),
             "JOBLIB_TEMP_FOLDER": str(self.memory),
@@ -121,12 +122,27 @@ class Sandbox:
         self.meter.add(pid)
 
     def cpu_s(self) -> float:
-        """Read CPU seconds so far, a shared head's included."""
-        return sum(meter.cpu_s() for meter in self._meters)
+        """Read CPU seconds so far."""
+        return self.meter.cpu_s()
 
     def held_bytes(self) -> int:
-        """Read memory held now, a shared head's included."""
-        return sum(meter.now_bytes() for meter in self._meters)
+        """Read memory held now."""
+        return self.meter.now_bytes()
+
+    def freeze(self) -> None:
+        """Stop every process of the tree, daemons included, so that nothing of it runs while others are timed."""
+        for process in self._members():
+            with suppress(*process_tree.GONE):
+                process.suspend()
+
+    def thaw(self) -> None:
+        """Let the tree go on."""
+        for process in self._members():
+            with suppress(*process_tree.GONE):
+                process.resume()
+
+    def _members(self) -> list[psutil.Process]:
+        return process_tree.tree(self.tag, self.meter.processes())
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -135,7 +151,8 @@ class Sandbox:
             self._pids.update(self.meter.processes())
             process_tree.end(self.tag, members=self.meter.processes)
             self.strays = tuple(process_tree.end_strays(self._known, self._others))
-            process_tree.reap(keep=self._pids | (self._beside.pids if self._beside else set()))
+            process_tree.reap(keep=self._home.pids)
+            self._home.pids -= self._pids
             self.peak_bytes = self.meter.peak_bytes()
         finally:
             self.meter.close()
@@ -148,14 +165,9 @@ class Sandbox:
         """Processes that were added."""
         return self._pids
 
-    @property
-    def _meters(self) -> list[Meter]:
-        return [self.meter, *([self._beside.meter] if self._beside else [])]
-
     def _others(self) -> set[int]:
-        """List the processes of this runner's other sandboxes: a shared head and its daemons."""
-        others = {process.pid for process in process_tree.list_tagged(self._home.tag)}
-        return others | set(self._beside.meter.processes() if self._beside else ())
+        """List the processes of this runner's other sandboxes."""
+        return {process.pid for process in process_tree.list_tagged(self._home.tag)}
 
 
 def remove_semaphores(pids: Iterable[int]) -> int:

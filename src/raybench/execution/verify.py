@@ -6,10 +6,10 @@ from typing import Any
 
 from raybench.config.settings import Settings
 from raybench.execution.child import Bounds, Child, Cut, Ending
+from raybench.execution.classify import UNREADABLE, memory_limit
 from raybench.execution.environment import environment
 from raybench.execution.run_folder import read_machine
 from raybench.execution.sandbox import Home, Sandbox
-from raybench.execution.take import UNREADABLE, memory_limit
 from raybench.execution.verify_backend import Verified, disagreements
 from raybench.model.plan import Limits, Role, Spec, Status, Tag
 from raybench.model.serialize import decode, to_json

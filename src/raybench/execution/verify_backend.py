@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from raybench.backends.base import Backend, Resources
-from raybench.execution.measure import check_order, load_backend, load_workload
+from raybench.execution.measure import load_backend, load_workload
+from raybench.execution.series import check_order
 from raybench.execution.task_set import ask, draw_sweep, draw_tasks, hash_answers, scores
 from raybench.model.errors import one_line
 from raybench.model.plan import Role, Spec, Status

@@ -1,4 +1,4 @@
-"""The child process: a request as JSON on standard input, raw lines as JSON on a pipe of their own.
+"""The child process: a request and orders as JSON on standard input, raw lines as JSON on a pipe of their own.
 
 Standard output and error stay free for whatever libraries print. When the runner goes away, its end of
 standard input closes, and this process ends its whole tree: no measurement outlives its runner.
@@ -7,6 +7,7 @@ standard input closes, and this process ends its whole tree: no measurement outl
 import contextlib
 import json
 import os
+import queue
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -16,21 +17,21 @@ import psutil
 
 from raybench.backends.base import Resources
 from raybench.execution.child import RESULT_FD
-from raybench.execution.measure import load_workload, measure
-from raybench.execution.task_set import draw_tasks, hash_tasks
+from raybench.execution.measure import serve as serve_samples
+from raybench.execution.series import Order, Ready
 from raybench.execution.verify_backend import Verified, verify_backend
 from raybench.model.clock import now
-from raybench.model.errors import one_line
-from raybench.model.measurement import Measurement
+from raybench.model.measurement import Measurement, Sample
 from raybench.model.plan import Job, Limits, Spec
 from raybench.model.serialize import encode, from_json
 from raybench.system import process_tree
 
 STDOUT_FD, STDERR_FD = 1, 2
+_ORDERS: "queue.SimpleQueue[Any]" = queue.SimpleQueue()  # from the runner, by the listening thread
 
 
 def main() -> int:
-    """Serve one request of the runner: a job to measure, task sets to draw, or pairs to verify."""
+    """Serve one request of the runner: a job to measure, or pairs to verify."""
     return serve(_answers)
 
 
@@ -42,7 +43,7 @@ def serve(answers: Callable[[Mapping[str, Any], float], Iterator[Any]]) -> int:
     """
     first_line = now()
     request: dict[str, Any] = json.loads(sys.stdin.readline())
-    threading.Thread(target=_end_with_the_runner, daemon=True).start()
+    threading.Thread(target=_listen, daemon=True).start()
     if request.get("affinity"):
         os.sched_setaffinity(0, request["affinity"])
     os.set_inheritable(int(os.environ[RESULT_FD]), False)  # a daemon that held it would keep the runner waiting
@@ -68,22 +69,10 @@ def prints_to_stderr() -> Iterator[None]:
         os.close(kept)
 
 
-def refusal(spec: Spec, seed: int) -> str:
-    """Draw a workload's tasks and return why they are refused, or ''."""
-    try:
-        workload = load_workload(spec)
-        with workload.services():
-            hash_tasks(draw_tasks(workload, seed))
-    except BaseException as error:  # noqa: BLE001 - as in measure: a failure becomes data
-        return one_line(error)
-    return ""
-
-
-def _answers(request: Mapping[str, Any], began: float) -> Iterator[Measurement | Verified | dict[str, str]]:
+def _answers(request: Mapping[str, Any], began: float) -> Iterator[Ready | Sample | Measurement | Verified]:
     if "job" in request:
-        yield measure(from_json(Job, request["job"]), interpreter_s=began - request["spawned"])
-    elif "task_sets" in request:
-        yield from ({"refusal": refusal(from_json(Spec, spec), request["seed"])} for spec in request["task_sets"])
+        orders = (from_json(Order, order) for order in iter(_ORDERS.get, None))
+        yield from serve_samples(from_json(Job, request["job"]), orders, interpreter_s=began - request["spawned"])
     else:
         yield from _verify(request)
 
@@ -99,13 +88,16 @@ def _verify(request: Mapping[str, Any]) -> Iterator[Verified]:
     yield from verify_backend(from_json(Spec, request["verify"]), workloads, resources, seed=request["seed"])
 
 
-def _end_with_the_runner() -> None:
-    """Wait for the runner's end of the pipe to close; then end everything that carries our tag.
+def _listen() -> None:
+    """Pass on the runner's orders, `null` being the last; where its end of the pipe closes, end all with our tag.
 
     Reads the bare descriptor: a thread that waits inside `sys.stdin` would hold its lock at exit.
     """
-    while os.read(0, 4096):
-        pass
+    rest = b""
+    while chunk := os.read(0, 4096):
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            _ORDERS.put(json.loads(line))
     for process in process_tree.list_tagged(os.environ.get(process_tree.TAG, "-")):
         if process.pid != os.getpid():
             with contextlib.suppress(psutil.Error):

@@ -251,8 +251,46 @@ class Disturbance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One makespan of a process that stays between its samples; stored as soon as it ends.
+
+    round : of the group; a baseline has one more than the cells, since it begins and ends each round.
+    place : running number within the group. seconds : of one task set; loops : how often it was repeated.
+    cpu_s : CPU seconds of the tree for one task set. task_s : minimum, quartiles and maximum of the tasks' own seconds.
+    cores : CPU numbers that the baseline ran on; () where the process kept its own.
+    spin_s : seconds of fixed work on the granted cores just before, mean over them; a covariate.
+    began : seconds since the run began.
+    """
+
+    cell: str  # Cell.key
+    block: int
+    replica: int
+    attempt: int
+    round: int
+    place: int
+    seconds: float
+    loops: int = 1
+    cpu_s: float | None = None
+    cores: tuple[int, ...] = ()
+    task_s: tuple[float, ...] = ()
+    spin_s: float | None = None
+    began: float = 0.0
+    disturbance: Disturbance = field(default_factory=Disturbance)
+
+    @property
+    def key(self) -> tuple[str, int, int, int, int]:
+        """Identity of the line: (cell, block, replica, attempt, round)."""
+        return (self.cell, self.block, self.replica, self.attempt, self.round)
+
+    @property
+    def process(self) -> tuple[str, int, int, int]:
+        """Key of the Measurement of the process that took it."""
+        return self.key[:4]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """One line of raw data: raw samples only, never an average."""
+    """One process: where its seconds went, what it ran and who worked; all of it of its first sample."""
 
     cell: str  # Cell.key
     block: Count
@@ -262,6 +300,9 @@ class Measurement:
     reason: str = ""
     order: Count = 0
     index: Count = 0  # running number within the run
+    group: int = 0  # of the block: processes of one workload that were alive together
+    rounds: int = 0  # that the group was meant to run, and why: `rounds_reason`
+    rounds_reason: str = ""
     extra: bool = False
     began: float = 0.0  # seconds since the run began
     phases: Phases = field(default_factory=Phases)
@@ -295,6 +336,7 @@ class Measurement:
             replica=job.replica,
             attempt=job.attempt,
             order=job.order,
+            group=job.group,
             extra=job.extra,
             status=status,
             reason=reason,

@@ -147,8 +147,7 @@ class Cell:
         return digest([self.workload.identity, self.backend.identity, *shape])[:12]
 
 
-BACKGROUND_SHARE = 0.05  # of the machine's CPU time: the half-width that a study is planned for
-STEAL_SHARE = 0.01  # time that the hypervisor keeps back slows a measurement one to one
+BACKGROUND_SHARE = 0.10  # of the machine's CPU time, by other programs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,8 +157,7 @@ class Limits:
     memory_bytes: int | None = None  # resident set of the process tree, watched
     task_timeout_s: float | None = None  # enforced where the backend can end one task
     cell_timeout_s: float = 300.0
-    steal_share: float = STEAL_SHARE  # of the machine's CPU time, 0 to 1; a measurement with more is disturbed
-    background_share: float = BACKGROUND_SHARE  # the same, for the CPU time of other programs
+    background_share: float = BACKGROUND_SHARE  # of the machine's CPU time, 0 to 1; a sample with more is set aside
     runtime_env: Mapping[str, Any] | None = None  # Ray only
 
 
@@ -187,6 +185,7 @@ class Job:
     hash_seed: int = 0  # PYTHONHASHSEED, one value a block
     padding: int = 0  # bytes added to the environment, one value a block (Mytkowicz et al. 2009)
     affinity: tuple[int, ...] = ()  # CPU numbers; empty: leave as it is
+    group: int = 0  # of the block: one workload's processes that are alive together
     extra: bool = False  # of a top-up block, added after the planned blocks
     environment: tuple[str, ...] = ()  # names of variables to pass on: the study's, the workload's, the backend's
 
@@ -215,6 +214,7 @@ class GridRow:
     cpus_per_task: tuple[int, ...] = (1,)
     workers: tuple[int, ...] = ()  # more workers than cores, for I/O cells; empty: one per cpus_per_task
     task_timeout_s: float | None = None  # of these cells' tasks, where the run's limits name none
+    core: bool = False  # goes on where the budget is too small for all rows; the first such row begins the study
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,6 +256,7 @@ class Plan:
     quality: tuple[str, ...] = ()  # workloads with a quality pass
     quality_pairs: int = 0
     target_half_width: float = 0.05
+    core: tuple[str, ...] = ()  # keys of cells of `core` rows
     about: str = ""
     schema: int = SCHEMA
 

@@ -7,11 +7,9 @@ import importlib.util
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from raybench.model.plan import Cell, GridRow, Job, Limits, Plan, Role, Skip, Spec, Study, Tag
+from raybench.planning.groups import draw_block, is_baseline
 
-PADDING_BYTES = 4096  # upper end of the environment padding drawn per block (Mytkowicz et al. 2009)
 EXTRAS = {"distributed": "dask", "optuna": "optuna", "mlflow": "mlflow"}  # import name -> extra of raybench
 # A workload with the left tag needs a backend with the right tag, for the reason given.
 NEEDS = {
@@ -19,8 +17,6 @@ NEEDS = {
     Tag.HANGS: (Tag.ENDS_TASKS, "its tasks hang; this backend cannot end one task (cell limit only)"),
     Tag.GPU: (Tag.GPU, "its tasks ask for GPUs; this backend does not hand out GPUs"),
 }
-
-NO_REPLICA = {Tag.SLEEP, Tag.GRANULARITY_SWEEP}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,18 +28,22 @@ class Machine:
     gpus: int
     missing_data: Callable[[str], str]  # why a data file cannot be had, or ''
     missing_package: Callable[[str], bool] = lambda name: importlib.util.find_spec(name) is None
+    memory_bytes: int = 0  # of the machine or its container; 0 is unknown
 
 
 def plan(study: Study, machine: Machine) -> Plan:
     """Lay out a study: every cell of the grid as jobs in freshly drawn blocks, or as a skip with its reason.
 
-    The order within a block is a permutation drawn from SeedSequence([seed, block]); cells that share a Ray
-    head stay adjacent, in random order. With controls, each workload's base is planned twice a block (A/A).
+    Which processes form a group, and in which order: `groups`. Block 0 begins with the first workload of a core row.
     """
     cells, skips = _sort_out(_cells(study, machine), study, machine)
+    core = _core(cells, study)
+    first = next((cell.workload.name for cell in cells if cell.key in core), "")
+    pattern = _pattern(cells, study, machine)
+    memory = machine.memory_bytes // 2 if machine.memory_bytes else None
     jobs: list[Job] = []
     for block in range(study.blocks):
-        jobs += block_jobs(cells, study, machine, block=block)
+        jobs += draw_block(pattern, seed=study.seed, block=block, first=first, aa=study.controls, memory_bytes=memory)
     tuned = [name for name in dict.fromkeys(c.workload.name for c in cells) if Tag.HPO in study.workloads[name].tags]
     return Plan(
         study=study.name,
@@ -57,33 +57,26 @@ def plan(study: Study, machine: Machine) -> Plan:
         quality=tuple(tuned) if study.quality_pairs else (),
         quality_pairs=study.quality_pairs,
         target_half_width=study.target_half_width,
+        core=core,
         about=study.about,
     )
 
 
-def block_jobs(cells: Sequence[Cell], study: Study, machine: Machine, *, block: int) -> list[Job]:
-    """Draw one block: these cells in random order, each baseline twice where the study has controls (A/A).
-
-    Not of the sleep workload, whose control is its known ideal, nor of granularity sweeps, which take minutes.
-    """
-    entries = [(cell, 1) for cell in cells]
-    if study.controls:
-        entries += [(cell, 2) for cell in cells if is_base(cell) and not NO_REPLICA & set(cell.workload.tags)]
-    pattern = [
+def _pattern(cells: Sequence[Cell], study: Study, machine: Machine) -> list[Job]:
+    """Return one job per cell; its place in a block is drawn later."""
+    return [
         Job(
             cell=cell,
-            block=block,
+            block=0,
             order=0,
-            replica=replica,
             seed=study.seed,
             limits=_limits(cell, study),
             cluster=study.cluster,
             affinity=machine.cpus_for(min(cell.cpus, machine.usable_cpus)),  # oversubscribed cells share what there is
             environment=tuple(sorted({*study.environment, *cell.workload.environment, *cell.backend.environment})),
         )
-        for cell, replica in entries
+        for cell in cells
     ]
-    return _drawn(pattern, seed=study.seed, block=block)
 
 
 def _limits(cell: Cell, study: Study) -> Limits:
@@ -100,45 +93,16 @@ def _limits(cell: Cell, study: Study) -> Limits:
     )
 
 
-def mini_block(planned: Plan, wanted: Iterable[str], *, block: int) -> list[Job]:
-    """Draw one more block of the wanted cells (keys), their bases and the A/A replicas."""
+def top_up_block(planned: Plan, wanted: Iterable[str], *, block: int) -> list[Job]:
+    """Draw one more block of the wanted cells (keys) with their baselines."""
     keys = set(wanted)
     workloads = {cell.workload.name for cell in planned.cells if cell.key in keys}
-    pattern = [
-        replace(job, extra=True)
+    pattern = {
+        job.cell.key: replace(job, replica=1, extra=True)
         for job in planned.jobs
-        if job.block == 0 and (job.cell.key in keys or (is_base(job.cell) and job.cell.workload.name in workloads))
-    ]
-    return _drawn(pattern, seed=planned.seed, block=block)
-
-
-def _drawn(pattern: Sequence[Job], *, seed: int, block: int) -> list[Job]:
-    rng = np.random.default_rng(np.random.SeedSequence([seed, block]))
-    hash_seed, padding = int(rng.integers(1, 2**32 - 1)), int(rng.integers(0, PADDING_BYTES + 1))
-    groups: dict[str, list[Job]] = {}
-    for number, job in enumerate(pattern):
-        groups.setdefault(head_key(job.cell) or f"alone {number}", []).append(job)
-    keys = list(groups)
-    drawn: list[Job] = []
-    for place in rng.permutation(len(keys)):
-        members = groups[keys[int(place)]]
-        drawn += [members[int(i)] for i in rng.permutation(len(members))]
-    return [
-        replace(job, block=block, order=order, hash_seed=hash_seed, padding=padding) for order, job in enumerate(drawn)
-    ]
-
-
-def is_base(cell: Cell) -> bool:
-    """Return whether a cell is the one-thread loop that speedups refer to."""
-    return cell.backend.role is Role.BASELINE
-
-
-def head_key(cell: Cell) -> str:
-    """Name the shared Ray head of a cell, or '': one head per (cores, threads, GPUs, flags) and block."""
-    if Tag.SHARED_HEAD not in cell.backend.tags:
-        return ""
-    flags = sorted(cell.backend.params.get("flags", {}).items())
-    return f"head {cell.cpus} {cell.cpus_per_task} {cell.gpus} {flags}"
+        if job.cell.key in keys or (is_baseline(job.cell) and job.cell.workload.name in workloads)
+    }
+    return draw_block(list(pattern.values()), seed=planned.seed, block=block, aa=planned.controls)
 
 
 # --- cells ----------------------------------------------------------------------------------------
@@ -152,6 +116,17 @@ def _cells(study: Study, machine: Machine) -> list[Cell]:
                 for cell in _of_row(study.workloads[workload], study.backends[backend], row, machine):
                     found.setdefault(cell.key, cell)
     return list(found.values())
+
+
+def _core(cells: Sequence[Cell], study: Study) -> tuple[str, ...]:
+    """Return the keys of the cells of core rows, in the order of the rows."""
+    wanted = [
+        (workload, backend) for row in study.grid if row.core for workload in row.workloads for backend in row.backends
+    ]
+    by_pair: dict[tuple[str, str], list[str]] = {}
+    for cell in cells:
+        by_pair.setdefault((cell.workload.name, cell.backend.name), []).append(cell.key)
+    return tuple(dict.fromkeys(key for pair in wanted for key in by_pair.get(pair, ())))
 
 
 def _of_row(workload: Spec, backend: Spec, row: GridRow, machine: Machine) -> Iterable[Cell]:
@@ -254,14 +229,11 @@ def limit_note(job: Job) -> str:
 
 
 def estimate_s(jobs: Sequence[Job], known: Mapping[str, float]) -> float:
-    """Estimate how long these jobs take: seconds per cell from earlier runs, else a guess by kind."""
-    total = 0.0
-    heads: set[tuple[int, str]] = set()
-    for job in jobs:
-        backend = job.cell.backend
-        own_head = backend.role in (Role.COLD_START, Role.DOCUMENTED)
-        guess = 6.0 + (10.0 if own_head else 0.0) + (4.0 if backend.stepped else 0.0)
-        total += known.get(job.cell.key, guess)
-        if head_key(job.cell):
-            heads.add((job.block, head_key(job.cell)))
-    return total + 9.0 * len(heads)  # a head takes about this long to start and stop on two cores
+    """Estimate how long these jobs take: seconds per process from earlier runs, else a guess by kind."""
+    return sum(known.get(job.cell.key, _guess_s(job.cell)) for job in jobs)
+
+
+def _guess_s(cell: Cell) -> float:
+    """Guess the seconds of one process with its rounds, on two cores."""
+    starts = 9.0 if "ray" in cell.backend.requires.packages else 3.0
+    return starts + (4.0 if cell.backend.stepped else 2.0)

@@ -39,6 +39,7 @@ def read(run: Path, reports: Path) -> RunData:
         environment=store.read_environment(run),
         measurements=loaded.measurements,
         qualities=loaded.qualities,
+        samples=loaded.samples,
         torn=loaded.torn,
     )
 

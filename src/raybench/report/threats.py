@@ -5,7 +5,6 @@ from statistics import median
 from raybench.analysis.dataset import RunData
 from raybench.analysis.results import Findings
 from raybench.model import units
-from raybench.model.plan import STEAL_SHARE
 
 HEADINGS = ("Internal", "Construct", "Statistical", "External", "Extrapolation")
 
@@ -19,7 +18,7 @@ def threats(run: RunData, findings: Findings) -> tuple[tuple[str, str], ...]:
     hosts = {node for m in run.measurements for node in m.nodes_seen}
     most_cores = max((row.cell.cpus for row in findings.rows if row.n), default=0)
     disturbed = sum(1 for m in run.measurements if m.status == "disturbed")
-    steal = _allowed_steal(run)
+    steal = _steal(run)
     begun = len({m.block for m in run.measurements})
     unchecked = "" if plan.controls else " This study has no controls, so none of this was checked."
     lines = (
@@ -36,18 +35,12 @@ def threats(run: RunData, findings: Findings) -> tuple[tuple[str, str], ...]:
     return tuple(zip(HEADINGS, lines, strict=True))
 
 
-def _allowed_steal(run: RunData) -> str:
-    """Say how much steal was tolerated where the study allowed more than the rule does; '' elsewhere."""
-    allowed = max((job.limits.steal_share for job in run.plan.jobs), default=STEAL_SHARE)
-    seen = sorted(m.disturbance.steal or 0.0 for m in run.measurements if m.status == "ok")
-    if allowed <= STEAL_SHARE or not seen:
+def _steal(run: RunData) -> str:
+    """Say how much of the CPU time the hypervisor kept back; '' where it does not tell."""
+    seen = [m.disturbance.steal for m in run.measurements if m.disturbance.steal is not None]
+    if not seen:
         return ""
-    over = sum(share > STEAL_SHARE for share in seen)
-    return (
-        f" CPU steal of up to {_percent(allowed)} was tolerated (default limit {_percent(STEAL_SHARE)}): {over} of "
-        f"{len(seen)} measurements had more than the default; median {_percent(median(seen))}, largest "
-        f"{_percent(seen[-1])}."
-    )
+    return f" CPU steal: median {_percent(median(seen))}, at most {_percent(max(seen))}; nothing is left out for it."
 
 
 def _percent(share: float) -> str:

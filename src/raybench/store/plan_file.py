@@ -9,7 +9,7 @@ from raybench.model.errors import BadStore
 from raybench.model.plan import SCHEMA, Cell, Cluster, Job, Limits, Plan, Skip
 from raybench.model.serialize import digest, from_json, to_json
 from raybench.store import json_file
-from raybench.store.schema_1 import SCHEMA_1, modernise_cell
+from raybench.store.schema_1 import SCHEMA_1, modernise_cell, modernise_limits
 
 PLAN = "plan.json"
 JOB_FIELDS = tuple(f.name for f in dataclasses.fields(Job))
@@ -53,7 +53,7 @@ def read_plan(folder: Path) -> Plan:
 def _plan(document: dict[str, Any]) -> Plan:
     old = document["schema"] == SCHEMA_1
     cells = {key: _cell(key, value, old=old) for key, value in document.pop("cells").items()}
-    limits = [from_json(Limits, value) for value in document.pop("limits")]
+    limits = [from_json(Limits, modernise_limits(value) if old else value) for value in document.pop("limits")]
     clusters = [from_json(Cluster, value) for value in document.pop("clusters")]
     names = document.pop("job_fields")
     jobs = []

@@ -10,15 +10,15 @@ from typing import Any
 import msgspec
 
 from raybench.model.errors import BadStore
-from raybench.model.measurement import Measurement, Quality
+from raybench.model.measurement import Measurement, Quality, Sample
 from raybench.model.plan import SCHEMA
 from raybench.model.serialize import encode as encode_json
 from raybench.model.serialize import from_json
 from raybench.store.schema_1 import SCHEMA_1, modernise_line
 
-Line = Measurement | Quality
-Key = tuple[str, int, int, int] | tuple[str, str, int]
-KINDS: dict[str, type[Line]] = {"measurement": Measurement, "quality": Quality}
+Line = Measurement | Sample | Quality
+Key = tuple[str, int, int, int] | tuple[str, int, int, int, int] | tuple[str, str, int]
+KINDS: dict[str, type[Line]] = {"measurement": Measurement, "sample": Sample, "quality": Quality}
 HEADS = {kind: f'{{"kind":"{name}","schema":{SCHEMA},'.encode() for name, kind in KINDS.items()}
 DECODERS = {HEADS[kind]: msgspec.json.Decoder(kind) for kind in KINDS.values()}
 
@@ -48,8 +48,8 @@ def _decode_with_care(text: bytes, where: str) -> Line:
         raise BadStore(f"{where}: nested too deeply for a raw line; restore the file from version control") from error
     except Damaged as error:
         raise BadStore(f"{where}: {error}; restore the file from version control") from error
-    if not isinstance(record, dict) or record.get("kind") not in ("measurement", "quality"):
-        raise BadStore(f"{where}: no line of raybench; expected an object with kind measurement or quality")
+    if not isinstance(record, dict) or not isinstance(record.get("kind"), str) or record["kind"] not in KINDS:
+        raise BadStore(f"{where}: no line of raybench; expected an object with kind measurement, sample or quality")
     name, schema = record.pop("kind"), record.pop("schema", None)
     if schema not in (SCHEMA_1, SCHEMA) or isinstance(schema, bool):
         raise BadStore(
@@ -81,6 +81,8 @@ def _refuse_constant(name: str) -> Any:
 
 def describe(key: Key) -> str:
     """Name a line by its key, for messages."""
+    if len(key) == 5:
+        return "sample (cell {}, block {}, replica {}, attempt {}, round {})".format(*key)
     if len(key) == 4:
         return "measurement (cell {}, block {}, replica {}, attempt {})".format(*key)
     return "quality (workload {}, variant {}, pair {})".format(*key)

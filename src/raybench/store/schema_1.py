@@ -73,6 +73,11 @@ def modernise_cell(key: str, document: dict[str, Any]) -> Cell:
     return cell
 
 
+def modernise_limits(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return limits without the share of steal, which disturbed a measurement then and is a covariate today."""
+    return {name: value for name, value in document.items() if name != "steal_share"}
+
+
 def _modernise_tags(spec: Mapping[str, Any]) -> dict[str, Any]:
     return {**spec, "tags": [TAGS.get(tag, tag) for tag in spec["tags"] if tag not in GONE]}
 

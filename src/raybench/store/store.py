@@ -13,7 +13,7 @@ from pathlib import Path
 from msgspec import structs
 
 from raybench.model.errors import BadStore, StoreInUse
-from raybench.model.measurement import Environment, Measurement, Quality
+from raybench.model.measurement import Environment, Measurement, Quality, Sample
 from raybench.model.paths import mask_places
 from raybench.model.plan import SCHEMA, Plan
 from raybench.model.serialize import from_json, to_json
@@ -21,7 +21,7 @@ from raybench.store import json_file
 from raybench.store.plan_file import PLAN as PLAN
 from raybench.store.plan_file import read_plan as read_plan
 from raybench.store.plan_file import write_plan as write_plan
-from raybench.store.raw_line import Key, decode, describe, encode
+from raybench.store.raw_line import Key, Line, decode, describe, encode
 
 MEASUREMENTS, ENVIRONMENT, CURRENT = "measurements.jsonl", "environment.json", "current"
 
@@ -32,6 +32,7 @@ class Loaded:
 
     measurements: tuple[Measurement, ...]
     qualities: tuple[Quality, ...]
+    samples: tuple[Sample, ...] = ()
     torn: bool = False
 
 
@@ -45,7 +46,7 @@ class Store:
         self._end = 0  # bytes of whole lines
         self._newline_missing = False
 
-    def append(self, line: Measurement | Quality) -> None:
+    def append(self, line: Line) -> None:
         """Write one line with one system call, so that a killed writer leaves at most one torn line."""
         if self._keys is None:
             self.load()
@@ -61,7 +62,7 @@ class Store:
         self._newline_missing = False
         self._keys.add(line.key)
 
-    def _bytes(self, line: Measurement | Quality) -> bytes:
+    def _bytes(self, line: Line) -> bytes:
         """Encode a line that can be read back: a number that is not finite would come back as null, or not at all."""
         text = encode(_public(line))
         try:
@@ -95,7 +96,7 @@ class Store:
         lines = data.split(b"\n")
         whole = len(lines) if lines[-1] else len(lines) - 1  # a file that ends well ends with an empty piece
         seen: dict[Key, int] = {}
-        found: list[Measurement | Quality] = []
+        found: list[Line] = []
         torn = False
         end = 0
         for number, text in enumerate(lines[:whole], start=1):
@@ -119,6 +120,7 @@ class Store:
         return Loaded(
             measurements=tuple(line for line in found if isinstance(line, Measurement)),
             qualities=tuple(line for line in found if isinstance(line, Quality)),
+            samples=tuple(line for line in found if isinstance(line, Sample)),
             torn=torn,
         )
 
@@ -133,23 +135,21 @@ class Store:
             raise BadStore(f"{self.path}: cannot be read ({error.strerror}); mend its permissions") from error
 
 
-def _public(line: Measurement | Quality) -> Measurement | Quality:
+def _public(line: Line) -> Line:
     """Return a line whose messages name no path, host or address of this machine: raw data are public."""
-    if isinstance(line, Quality):
+    if not isinstance(line, Measurement):
         return line
     tasks = tuple(structs.replace(t, error=mask_places(t.error)) if t.error else t for t in line.tasks)
     return replace(line, reason=mask_places(line.reason), tasks=tasks)
 
 
-def _refuse_foreign(
-    line: Measurement | Quality, where: str, seen: Mapping[Key, int], cells: Collection[str] | None
-) -> None:
+def _refuse_foreign(line: Line, where: str, seen: Mapping[Key, int], cells: Collection[str] | None) -> None:
     if line.key in seen:
         raise BadStore(
             f"{where}: {describe(line.key)} is already in line {seen[line.key]}; "
             "two runs were mixed, restore the file from version control"
         )
-    if cells is not None and isinstance(line, Measurement) and line.cell not in cells:
+    if cells is not None and not isinstance(line, Quality) and line.cell not in cells:
         raise BadStore(f"{where}: {describe(line.key)} is of no cell of {PLAN}; restore both from version control")
 
 

@@ -8,17 +8,14 @@ import resource
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from raybench.model.clock import now, pause
+from raybench.model.clock import now
 from raybench.model.measurement import Disturbance
-from raybench.model.plan import BACKGROUND_SHARE, STEAL_SHARE
+from raybench.model.plan import BACKGROUND_SHARE
 from raybench.system.kernel import THIS, Host, own_group, parse_keyed
 
-WINDOW_S = 0.2  # before a measurement; long enough for 20 ticks of /proc/stat on each CPU
 # Machine and tree are read a moment apart, and /proc/stat counts ticks of 10 ms, cut off at both ends of the window.
 # A share alone would let one tick disturb a short window: so many seconds must be passed as well.
-WINDOW_ALLOWANCE_S = 0.02  # two ticks; what 5 % of 0.2 s is on two CPUs
-DURING_ALLOWANCE_S = 0.05  # ticks are samples: 0.5 s on two CPUs, half busy, are uncertain by 0.02 s (one sd)
-STEAL_ALLOWANCE_S = 0.02
+ALLOWANCE_S = 0.05  # ticks are samples: 0.5 s on two CPUs, half busy, are uncertain by 0.02 s (one sd)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,41 +75,25 @@ def read(own_cpu_s: Callable[[], float], host: Host = THIS) -> Reading:
     )
 
 
-def judge(
-    before: Span | None,
-    during: Span,
-    *,
-    steal_share: float = STEAL_SHARE,
-    background_share: float = BACKGROUND_SHARE,
-) -> Disturbance:
-    """Say how quiet it was and, by the rules above, whether the measurement is disturbed.
+def judge(span: Span, *, background_share: float = BACKGROUND_SHARE) -> Disturbance:
+    """Say how quiet it was and, by the rules above, whether the sample is disturbed.
 
-    before : an idle window just before; None where there was none. Steal, throttling, swap and heat are taken from
-    its start to the end of the measurement.
-    steal_share, background_share : time that the hypervisor may keep back, and that others may use, of the machine's
-    CPU time, 0 to 1.
+    background_share : time that others may use, of the machine's CPU time, 0 to 1. Steal is recorded and never a
+    reason: it marks a busy host, and leaving out what it touched would cut off one tail.
     """
-    whole = Span(first=before.first if before else during.first, last=during.last)
-    steal_s = _growth(whole.first.steal_s, whole.last.steal_s)
-    throttled = _count(whole.first.throttled, whole.last.throttled)
-    swapped = _count(whole.first.swapped_in, whole.last.swapped_in)
-    heat = _count(whole.first.overheated, whole.last.overheated)
-    stolen = None if steal_s is None else round(_share(steal_s, whole), 4)  # judged as it is stored
+    steal_s = _growth(span.first.steal_s, span.last.steal_s)
+    throttled = _count(span.first.throttled, span.last.throttled)
+    swapped = _count(span.first.swapped_in, span.last.swapped_in)
+    heat = _count(span.first.overheated, span.last.overheated)
     reasons = [
-        before is not None and _background(before, background_share, WINDOW_ALLOWANCE_S, "before the start"),
-        _background(during, background_share, DURING_ALLOWANCE_S, "during the measurement"),
-        (stolen or 0.0) > steal_share
-        and (steal_s or 0.0) > STEAL_ALLOWANCE_S
-        and f"the hypervisor kept back {stolen:.1%} of the CPU time, "
-        f"allowed are {steal_share:.1%} (limits.steal_share)",
+        _background(span, background_share),
         throttled and f"the CPU quota stopped the study in {throttled} periods",
         swapped and f"{swapped} pages were swapped in",
         heat and f"{heat} thermal throttle events",
     ]
     return Disturbance(
-        background_before=None if before is None else _background_share(before),
-        background_during=_background_share(during),
-        steal=stolen,
+        background_during=_background_share(span),
+        steal=None if steal_s is None else round(_share(steal_s, span), 4),
         throttled=throttled,
         swapped_in=swapped,
         reason="; ".join(reason for reason in reasons if reason),
@@ -120,47 +101,30 @@ def judge(
 
 
 class Watch:
-    """Watch the machine over one measurement: `before` just before it starts, `after` when it has ended.
+    """Watch the machine over one sample, from its making to `after`.
 
-    own_cpu_s : CPU seconds so far of the measurement's tree and of shared heads; must not fall in between.
+    own_cpu_s : CPU seconds so far of the study's processes; must not fall in between.
     """
 
     def __init__(self, own_cpu_s: Callable[[], float], host: Host = THIS) -> None:
         self._own_cpu_s = own_cpu_s
         self._host = host
-        self._before: Span | None = None
         self._start = self.reading()
 
     def reading(self) -> Reading:
         """Read all counters now."""
         return read(self._own_cpu_s, self._host)
 
-    def window(self, seconds: float = WINDOW_S) -> Span:
-        """Watch for so long while the study does nothing."""
-        first = self.reading()
-        pause(seconds)
-        return Span(first=first, last=self.reading())
-
-    def before(self) -> Span:
-        """Watch the idle window; the measurement counts from its end."""
-        self._before = self.window()
-        self._start = self._before.last
-        return self._before
-
-    def after(self, *, steal_share: float = STEAL_SHARE, background_share: float = BACKGROUND_SHARE) -> Disturbance:
-        """Judge the time since `before`, or since this watch began."""
-        during = Span(first=self._start, last=self.reading())
-        return judge(self._before, during, steal_share=steal_share, background_share=background_share)
+    def after(self, *, background_share: float = BACKGROUND_SHARE) -> Disturbance:
+        """Judge the time since this watch began."""
+        return judge(Span(first=self._start, last=self.reading()), background_share=background_share)
 
 
-def _background(span: Span, allowed: float, allowance_s: float, when: str) -> str:
+def _background(span: Span, allowed: float) -> str:
     used, share = span.background_s, _background_share(span)
-    if used is None or share is None or share <= allowed or used <= allowance_s + 1e-9:
+    if used is None or share is None or share <= allowed or used <= ALLOWANCE_S + 1e-9:
         return ""
-    return (
-        f"background load took {share:.1%} of the CPU time {when}, allowed are {allowed:.0%} "
-        "(limits.background_share, and `raybench doctor` names the programs)"
-    )
+    return f"background load took {share:.1%} of the CPU time, allowed are {allowed:.0%} (limits.background_share)"
 
 
 def _background_share(span: Span) -> float | None:

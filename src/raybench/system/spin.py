@@ -6,16 +6,18 @@ by one line of chunk durations in seconds.
 
 import os
 import sys
+from collections.abc import Sequence
 
 from raybench.model.clock import now
 
 CHUNK = 60_000  # steps of the loop: about 3 ms on a core of 2020
+SHORT = 40_000  # about 2 ms
 
 
-def chunk() -> float:
+def chunk(steps: int = CHUNK) -> float:
     """Do the fixed work once; return its seconds."""
     began, total = now(), 0
-    for step in range(CHUNK):
+    for step in range(steps):
         total += step & 7
     return now() - began
 
@@ -26,6 +28,19 @@ def spin(seconds: float) -> list[float]:
     while now() < until:
         found.append(chunk())
     return found
+
+
+def on_cores(cores: Sequence[int], times: int) -> float:
+    """Do a small piece of the fixed work on each of these cores, one after the other; return its mean seconds."""
+    before = os.sched_getaffinity(0)
+    found = []
+    try:
+        for core in cores:
+            os.sched_setaffinity(0, {core})
+            found += [chunk(SHORT) for _ in range(times)]
+    finally:
+        os.sched_setaffinity(0, before)
+    return sum(found) / len(found)
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""A local Ray head in a process of its own: `python -m raybench.backends.ray_head`.
+"""A local Ray head in a process of its own: `python tests/backends/shared_head.py`.
 
 One JSON line on standard input says what it has: {"num_cpus", "num_gpus", "object_store_memory", "temp_dir"}.
 One JSON line on the pipe RAYBENCH_RESULT_FD says where it is: {"address", "start_s", "parts"}.

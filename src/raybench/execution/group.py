@@ -1,0 +1,140 @@
+"""One group of a block: the processes of one workload, alive together, sampled in alternating rounds.
+
+A round is framed by the baseline: B c1 c2 .. cm B, with B shared by neighbouring rounds, so that each sample has a
+baseline within seconds on either side. Slow changes of the machine's speed then cancel in the ratio.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from raybench.execution.member import Ended, Member
+from raybench.execution.sandbox import Home
+from raybench.execution.series import Order
+from raybench.model.clock import now
+from raybench.model.measurement import Sample
+from raybench.model.plan import Job
+from raybench.planning.groups import is_baseline, runs_once
+from raybench.system import interference, spin
+
+LOOKED_AT = 20  # of the last samples; where half of them were disturbed, repeating helps nobody
+REPEAT_SHARE = 0.25  # of the budget, for rounds that repeat a disturbed one
+SPINS = 2  # repetitions of fixed work on each granted core before a sample
+
+
+@dataclass
+class Repeats:
+    """Whether a disturbed round may still be repeated; shared by all groups of a run.
+
+    budget_s : of the run. spent_s : seconds of repeated rounds so far.
+    """
+
+    budget_s: float
+    spent_s: float = 0.0
+    recent: deque[bool] = field(default_factory=lambda: deque(maxlen=LOOKED_AT))
+
+    def allowed(self) -> bool:
+        """Return whether less than half of the last samples were disturbed and a quarter of the budget is left."""
+        return 2 * sum(self.recent) < LOOKED_AT and self.spent_s < REPEAT_SHARE * self.budget_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rounds:
+    """How many rounds a group is meant to have, and why."""
+
+    count: int
+    reason: str
+
+
+class Group:
+    """The processes of a group, from their start to their end.
+
+    jobs : of the group, in the order in which they start. keep : stores a sample at once. origin : when the run began.
+    """
+
+    def __init__(
+        self, jobs: Sequence[Job], home: Home, *, token: str, keep: Callable[[Sample], None], origin: float
+    ) -> None:
+        self.jobs = jobs
+        self._home, self._token, self._keep, self._origin = home, token, keep, origin
+        self._place = 0
+        self._once = any(runs_once(job.cell) for job in jobs)
+        first = jobs[0]
+        self._rng = np.random.default_rng(np.random.SeedSequence([first.seed, first.block, first.group]))
+
+    def run(self, rounds: Rounds, repeats: Repeats, *, started: Callable[[Job], None]) -> Iterator[tuple[Job, Ended]]:
+        """Start every process, run the rounds, end every process; yield what became of each.
+
+        started : is told of each process before it starts.
+        """
+        with ExitStack() as stack:
+            members: list[Member] = []
+            for place, job in enumerate(self.jobs):
+                started(job)
+                name = f"{job.group}.{place}"
+                members.append(stack.enter_context(Member(job, self._home, name=name, token=self._token)))
+            if self._once:
+                rounds = Rounds(count=1, reason="its work cannot be repeated in one process")
+                self._round(members, 0)
+            else:
+                self._rounds(members, rounds, repeats)
+            for member in members:
+                ended = member.end()
+                line = replace(ended.measurement, rounds=rounds.count, rounds_reason=rounds.reason)
+                yield member.job, replace(ended, measurement=line)
+
+    def _rounds(self, members: Sequence[Member], rounds: Rounds, repeats: Repeats) -> None:
+        baselines = [m for m in members if is_baseline(m.job.cell) and m.job.replica % 2]
+        others = [m for m in members if m not in baselines]
+        before = [self._sample(baseline, members, 0) for baseline in baselines]
+        quiet = number = 0
+        while quiet < rounds.count and any(member.alive for member in members):
+            began = now()
+            taken = [*before, *self._round(others, number, members)]
+            before = [self._sample(baseline, members, number + 1) for baseline in baselines]
+            reasons = [sample.disturbance.reason for sample in [*taken, *before] if sample]
+            repeats.recent.extend(bool(reason) for reason in reasons[len(baselines) :])
+            if number >= rounds.count:
+                repeats.spent_s += now() - began
+            number += 1
+            quiet += not any(reasons) or not repeats.allowed()
+
+    def _round(self, members: Sequence[Member], number: int, everyone: Sequence[Member] = ()) -> list[Sample | None]:
+        order = self._rng.permutation(len(members))
+        return [self._sample(members[int(i)], everyone or members, number) for i in order]
+
+    def _sample(self, member: Member, everyone: Sequence[Member], number: int) -> Sample | None:
+        """Take a sample with its covariates, and store it."""
+        if not member.alive:
+            return None
+        order = Order(round=number, place=self._place, cores=self._core(member, number), once=self._once)
+        self._place += 1
+        spun = _spin(order.cores or member.job.affinity)
+        watch = interference.Watch(lambda: sum(one.cpu_s() for one in everyone))
+        began = now()
+        sample = member.sample(order)
+        if sample is None:
+            return None
+        sample = replace(
+            sample,
+            spin_s=spun,
+            began=round(began - self._origin, 3),
+            disturbance=watch.after(background_share=member.job.limits.background_share),
+        )
+        self._keep(sample)
+        return sample
+
+    def _core(self, member: Member, number: int) -> tuple[int, ...]:
+        """Return the core of the baseline's next sample: each granted core of the group in turn."""
+        if not is_baseline(member.job.cell) or self._once:
+            return ()
+        cores = sorted({cpu for job in self.jobs for cpu in job.affinity})
+        return (cores[(number + member.job.block) % len(cores)],) if cores else ()
+
+
+def _spin(cores: Sequence[int]) -> float | None:
+    """Return the mean seconds of fixed work on these cores, done by this process; None where they are not known."""
+    return spin.on_cores(cores, SPINS) if cores else None

@@ -1,0 +1,220 @@
+"""The samples of one warm process: run its task set at each order, time it, check its answers."""
+
+import math
+import os
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import zip_longest
+from typing import Any
+
+import numpy as np
+
+from raybench.backends.base import Backend
+from raybench.backends.worker_session import as_loss
+from raybench.execution.draft import Draft
+from raybench.execution.plausibility import check_stamps
+from raybench.execution.task_set import ask, facts, hash_answers, scores
+from raybench.model.clock import now
+from raybench.model.errors import BackendFailed
+from raybench.model.measurement import Sample, SweepTiming, Task, TaskResult, TaskStamp
+from raybench.model.plan import Job
+from raybench.system.meter import counted_cpu_s
+from raybench.workloads.base import Workload
+
+SHORT_S = 0.3  # shorter task sets are repeated within a sample until they take so long (pyperf's loops)
+MOST_LOOPS = 1_000
+QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the tasks' own seconds, stored with each sample
+MICROSECOND = 6  # decimals kept of stored stamps: the worker's clock is no finer than that
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """Take one sample. cores : CPU numbers to run on; () leaves them. once : do not repeat a short task set."""
+
+    round: int
+    place: int
+    cores: tuple[int, ...] = ()
+    once: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """The process has warmed up and waits for orders."""
+
+    ready: bool = True
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a process runs: its workload with the tasks of the study's seed, and the data for the workers."""
+
+    workload: Workload
+    tasks: list[Task]
+    warm_up: list[Task]
+    sweep: list[tuple[int, list[Task]]]
+    data: Any
+
+
+class Series:
+    """The samples of one process.
+
+    worked : results of all samples without their answers; met : those of the warm-up too. They tell who worked here.
+    """
+
+    def __init__(self, job: Job, draft: Draft, backend: Backend, work: Work) -> None:
+        self._job, self._draft, self._backend, self._work = job, draft, backend, work
+        self._loops = 0
+        self._taken = 0
+        self.met: list[TaskResult] = []
+        self.worked: list[TaskResult] = []
+
+    def meet(self, results: Sequence[TaskResult]) -> None:
+        """Take note of workers that have answered in the warm-up."""
+        self.met += [replace(result, answer=None, points=()) for result in results]
+
+    def take(self, order: Order) -> Sample:
+        """Take one sample: run the task set, as often as its length asks for, and check its answers."""
+        if order.cores:
+            os.sched_setaffinity(0, order.cores)
+        if self._work.sweep:
+            return self._sweep(order)
+        if not self._loops:
+            self._loops = 1 if order.once else self._count_loops()
+        results, took, cpu_s = self._time(self._loops)
+        self._taken += 1
+        with self._draft.phase("check"):
+            _judge(self._job, self._draft, self._work, results, first=self._taken == 1)
+        return self._sample(order, took, cpu_s, [r.ended - r.started for r in results])
+
+    def _count_loops(self) -> int:
+        """Return how many repetitions of the task set last 0.3 s; one where a single run is as long."""
+        _, took, _ = self._time(1)
+        return min(MOST_LOOPS, math.ceil(SHORT_S / took)) if took < SHORT_S else 1
+
+    def _time(self, loops: int) -> tuple[list[TaskResult], float, float | None]:
+        """Run the task set so often; return the last results, and seconds and CPU seconds of one run of it."""
+        work = self._work
+        cpu_before = counted_cpu_s(os.environ)
+        first = began = now()
+        try:
+            for _ in range(loops):
+                began = now()  # origin of the stamps too: between two readings the process may lose its core
+                results = self._backend.run(work.workload, work.tasks, work.data)
+        finally:
+            ended = now()
+            if not self._taken:  # the line of the process tells of its first sample; a failure keeps how long it took
+                self._draft.seconds["makespan"] = ended - began
+        cpu_after = counted_cpu_s(os.environ)
+        self._keep_workers(results)
+        if not self._taken:
+            self._draft.facts["tasks"] = tuple(_stamp(result, began) for result in results)
+        if same_clock(self._job):
+            check_stamps(results, began=began, ended=ended)
+        cpu_s = None if cpu_before is None or cpu_after is None else (cpu_after - cpu_before) / loops
+        if not self._taken and cpu_s is not None:
+            self._draft.facts["cpu_makespan_s"] = cpu_s
+        return results, (ended - first) / loops, cpu_s
+
+    def _sweep(self, order: Order) -> Sample:
+        """Run the whole granularity sweep as one sample."""
+        points, results = _sweep(self._job, self._draft, self._backend, self._work)
+        self._draft.facts["sweep"] = points
+        self._keep_workers(results)
+        took = sum(point.wall_s for point in points)
+        self._draft.seconds["makespan"] = took
+        self._taken += 1
+        return self._sample(order, took, None, [r.ended - r.started for r in results])
+
+    def _keep_workers(self, results: Sequence[TaskResult]) -> None:
+        known = {result.pid for result in self.worked}
+        fresh = [replace(r, answer=None, points=()) for r in results if r.seen is not None or r.pid not in known]
+        self.worked += fresh
+        self.met += fresh
+
+    def _sample(self, order: Order, took: float, cpu_s: float | None, tasks: Sequence[float]) -> Sample:
+        job = self._job
+        return Sample(
+            cell=job.cell.key,
+            block=job.block,
+            replica=job.replica,
+            attempt=job.attempt,
+            round=order.round,
+            place=order.place,
+            seconds=round(took, 9),
+            loops=max(1, self._loops),
+            cpu_s=cpu_s if cpu_s is None else round(cpu_s, 9),
+            cores=order.cores,
+            task_s=tuple(round(float(q), MICROSECOND) for q in np.quantile(tasks, QUANTILES)) if tasks else (),
+        )
+
+
+def _judge(job: Job, draft: Draft, work: Work, results: Sequence[TaskResult], *, first: bool) -> None:
+    """Check every answer; score the first sample and note what the workload has to say of it."""
+    workload, tasks = work.workload, work.tasks
+    check_order(tasks, results)
+    ask(workload, "check", tasks, results, job.seed)
+    if not first:
+        return
+    draft.facts["steps_asked"] = sum(t.steps or 0 for t in tasks)
+    draft.facts["steps_done"] = sum(r.steps for r in results)
+    draft.facts["answers_hash"] = hash_answers((r.index, r.answer) for r in results)
+    draft.facts["scores"] = scores(workload, ask(workload, "score", tasks, results, job.seed))
+    draft.details |= ask(workload, "details", tasks, results)
+    draft.facts["facts"] = facts(workload, ask(workload, "facts", tasks, results))
+
+
+def _sweep(job: Job, draft: Draft, backend: Backend, work: Work) -> tuple[tuple[SweepTiming, ...], list[TaskResult]]:
+    """Run every step of the granularity sweep in this warm process, in an order drawn from (seed, block)."""
+    order = list(range(len(work.sweep)))
+    random.Random(f"{job.seed} {job.block}").shuffle(order)
+    points: dict[int, SweepTiming] = {}
+    every: list[TaskResult] = []
+    for place in order:
+        units, tasks = work.sweep[place]
+        began = now()
+        results = backend.run(work.workload, tasks, work.data)
+        ended = now()
+        if same_clock(job):
+            check_stamps(results, began=began, ended=ended)
+        check_order(tasks, results)
+        ask(work.workload, "check", tasks, results, job.seed)
+        points[place] = SweepTiming(
+            work=units,
+            tasks=len(tasks),
+            wall_s=round(ended - began, MICROSECOND),
+            busy_s=round(sum(r.ended - r.started for r in results), MICROSECOND),
+            workers=len({r.pid for r in results}),
+        )
+        every += results
+    return tuple(points[place] for place in sorted(points)), every
+
+
+def check_order(tasks: Sequence[Task], results: Sequence[TaskResult]) -> None:
+    """Raise BackendFailed unless there is one result per task, in their order."""
+    given, asked = [r.index for r in results], [t.index for t in tasks]
+    if given != asked:
+        wrong = next((a for g, a in zip_longest(given, asked) if g != a), None)
+        raise BackendFailed(
+            f"results are not one per task in order: {len(given)} for {len(asked)} tasks, "
+            + ("so too many" if wrong is None else f"the first out of place is that of task {wrong}")
+        )
+
+
+def same_clock(job: Job) -> bool:
+    """Return whether the workers' stamps and ours are of one machine: of another's clock nothing can be demanded."""
+    return not job.cluster.address or job.cluster.name == "local"
+
+
+def _stamp(result: TaskResult, origin: float) -> TaskStamp:
+    return TaskStamp(
+        index=int(result.index),
+        started=round(float(result.started) - origin, MICROSECOND),
+        ended=round(float(result.ended) - origin, MICROSECOND),
+        worker=int(result.pid),
+        steps=int(result.steps),
+        loss=as_loss(result.loss, result.index),
+        points=tuple((p.steps, p.loss, round(p.at - origin, MICROSECOND)) for p in result.points),
+        error=result.error,
+        tries=result.tries,
+    )
