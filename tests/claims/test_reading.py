@@ -130,7 +130,7 @@ def test_a_claim_about_a_known_quantity_needs_its_yaml_alone(tmp_path):
 
     found = judge(STUDY, analyse(STUDY), [tmp_path])[-1]
     assert (found.id, found.verdict, found.value.point, found.band) == (
-        "MINE1", VerdictKind.SUPPORTED, 1.6, "speedup: at least 1x",
+        "MINE1", VerdictKind.SUPPORTED, 1.6, "speedup over the sequential baseline: at least 1x",
     )  # fmt: skip
     assert np.isfinite(found.value.low)
 

@@ -10,7 +10,7 @@ from raybench.analysis.results import ClaimLine
 from raybench.analysis.tuning import deltas
 from raybench.model.estimate import Estimate, VerdictKind
 from raybench.model.measurement import Quality
-from raybench.report import build, texts
+from raybench.report import build, evidence, texts
 from raybench.report.answers import answers, main_lines, side
 from raybench.report.decision import Advice
 from report import made_run
@@ -137,3 +137,19 @@ def test_tuning_says_no_more_than_its_interval(low, high, word):
 def test_an_empty_run_gives_no_answer(tmp_path):
     folder = made_run.write(tmp_path / "reports", keep=slice(0, 0))
     assert answers(analyse(build.read(folder, tmp_path / "reports"))) == ()
+
+
+def test_a_source_names_its_claims_as_ranges():
+    told = texts.source("S3", "a guide", ["C13", "C14", "C15", "C34", "MINE1"])
+    assert told == "S3: a guide. Its sentences: C13 to C15, C34 and MINE1, each with its test in conf/claim."
+    assert texts.source("S4", "a project", []) == "S4: a project."
+
+
+def test_the_host_s_state_stands_in_the_status_where_it_was_probed(tmp_path, findings):
+    reports = tmp_path / "reports"
+    run = build.read(made_run.write(reports), reports)
+    words = "contended host: speed varies by 4.2 % within seconds"
+    facts = {**run.environment.facts, "host_state": {"spread": 0.042, "contended": True, "words": words}}
+    probed = replace(run, environment=replace(run.environment, facts=facts))
+    assert f", {words}, measured " in evidence.status(probed, findings)
+    assert "host" not in evidence.status(run, findings)

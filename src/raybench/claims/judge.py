@@ -18,6 +18,7 @@ from raybench.claims import reading
 from raybench.claims.claim import Claim, Part
 from raybench.claims.quantities import QUANTITIES, Material, samples
 from raybench.claims.selection import Sample, most_cpus
+from raybench.claims.words import describe
 from raybench.model import units
 from raybench.model.estimate import VerdictKind
 from raybench.model.stats import band_verdict, holm, outside_p
@@ -157,18 +158,7 @@ def join_verdicts(claim: Claim, judged: Sequence[Judged]) -> VerdictKind:
 
 def _test(part: Part) -> str:
     """Write what is demanded of which quantity."""
-    given = ", ".join(
-        f"{name} {value}"
-        for name, value in part.given.items()
-        if isinstance(value, str | float | int) and not isinstance(value, bool) and "{" not in str(value)
-    )
-    words = part.say or _words(part.quantity) + (f" ({given})" if given else "") + (", cold" if part.cold else "")
-    return f"{words}: {part.band(QUANTITIES[part.quantity].unit)}"
-
-
-def _words(quantity: str) -> str:
-    """Write a quantity's name as words; its unit stands behind the number."""
-    return quantity.removesuffix("_s").replace("_", " ")
+    return f"{describe(part)}: {part.band(QUANTITIES[part.quantity].unit)}"
 
 
 def _about(judged: Sequence[Judged], shown: Judged | None) -> Iterator[str]:
@@ -204,7 +194,7 @@ def _base(sample: Sample) -> str:
 
 
 def _name(one: Judged) -> str:
-    return f"{one.part.say or _words(one.part.quantity)}: {one.words()} {one.kind}"
+    return f"{describe(one.part)}: {one.words()} {one.kind}"
 
 
 def _further(judged: Sequence[Judged], shown: Judged | None) -> Iterator[str]:
@@ -250,7 +240,7 @@ def _explain_absence(material: Material, part: Part, chosen: Sequence[CellData])
         return f"no cell selected by: {part.select.words()}; the largest P measured here is {most_cpus(material)}"
     reasons = list(dict.fromkeys(filter(None, (material.rows[of.key].reason for of in chosen))))
     why = f": {reasons[0]}" if reasons else ": the run holds no data for it"
-    return f"{len(chosen)} cells selected by {part.select.words()} give no {_words(part.quantity)}{why}"
+    return f"{len(chosen)} cells selected by {part.select.words()} give no {describe(part)}{why}"
 
 
 def _has_only_aside(aside: Sequence[Sample]) -> str:

@@ -49,11 +49,7 @@ def document(run: RunData, findings: Findings, figures: Mapping[str, Sequence[Fi
             title="Threats to validity",
             bullets=tuple((word(f"{heading}: {text}"),) for heading, text in threats(run, findings)),
         ),
-        Section(
-            id="sources",
-            title="Sources",
-            bullets=tuple((word(f"{name}: {about}."),) for name, about in texts.SOURCES.items()),
-        ),
+        _sources(findings),
         _reproduce(run),
     )
     return Document(
@@ -195,6 +191,15 @@ def _cells(run: RunData, findings: Findings) -> Section:
         cells.resources(rows),
     )
     return Section(id="cells", title="Every cell", tables=tuple(table for table in parts if table.rows), brief=False)
+
+
+def _sources(findings: Findings) -> Section:
+    """Say of each source what it is, and which claims restate its sentences."""
+    bullets = []
+    for name, about in texts.SOURCES.items():
+        ids = [line.id for line in findings.claims if line.source == name]
+        bullets.append((word(texts.source(name, about, ids)),))
+    return Section(id="sources", title="Sources", bullets=tuple(bullets))
 
 
 def _reproduce(run: RunData) -> Section:

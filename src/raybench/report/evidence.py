@@ -36,9 +36,10 @@ RULE_TITLE = "Does the 0.7 to 0.8 rule hold, and how long must a task be?"
 
 
 def status(run: RunData, findings: Findings) -> str:
-    """Write machine, date, n and controls in one line."""
+    """Write machine, host state where it was probed, date, n and controls in one line."""
     facts = run.environment.facts
     parts = [fact(facts, "cpu", "model"), f"{run.plan.usable_cpus} cores", fact(facts, "memory", "total_bytes")]
+    parts.append(fact(facts, "host_state", "words"))
     parts.append(f"measured {run.environment.began[:4]}-{run.environment.began[4:6]}-{run.environment.began[6:8]}")
     if counted := [row.n for row in findings.rows if row.n]:
         parts.append(texts.blocks(min(counted), max(counted)))

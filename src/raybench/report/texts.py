@@ -147,12 +147,18 @@ TUNING = (
     "split and search seed; + is better. Documented: what the source published."
 )
 SOURCES = {
-    "S0": "XGBoost tuning with Ray Tune and ASHA on medical insurance costs; speed and error before and after",
-    "S1": "train, tune, register and serve a random forest on the diabetes data with Ray Tune and MLflow",
-    "S2": "a Ray lab: squares, an array of a million numbers, GPU tasks, cross-validation on iris",
-    "S3": "a Ray cluster of 9 nodes and 25 CPUs, and its rules of thumb: when to use Ray, what speedup to expect",
-    "S4": "credit-risk models on the German credit data, trained in parallel",
+    "S0": "a project that tunes XGBoost with Ray Tune and ASHA on medical insurance costs, and compares it with a loop",
+    "S1": "a project that tunes, registers and serves a random forest on the diabetes data with Ray Tune and MLflow",
+    "S2": "a Ray lab: squares, a million numbers, GPU tasks, cross-validation on iris",
+    "S3": "the guide to a Ray cluster of 9 nodes and 25 CPUs: when to use Ray, and which speedup to expect",
+    "S4": "a project that trains credit-risk models in parallel on the German credit data",
 }
+
+
+def source(name: str, about: str, ids: Sequence[str]) -> str:
+    """Say what a source is and where its sentences stand."""
+    where = f" Its sentences: {_join(_ranges(ids))}, each with its test in conf/claim." if ids else ""
+    return f"{name}: {about}.{where}"
 
 
 def untested(needs: Sequence[tuple[str, Sequence[str]]]) -> str:
@@ -164,3 +170,15 @@ def untested(needs: Sequence[tuple[str, Sequence[str]]]) -> str:
 
 def _join(parts: Sequence[str]) -> str:
     return ", ".join(parts[:-1]) + (" and " if len(parts) > 1 else "") + parts[-1] if parts else ""
+
+
+def _ranges(ids: Sequence[str]) -> list[str]:
+    """Write ids that follow each other (C13, C14, C15) as one range."""
+    runs: list[list[str]] = []
+    for one in ids:
+        digits = runs[-1][-1].lstrip("C") if runs else ""
+        if digits.isdigit() and one == f"C{int(digits) + 1:02}":
+            runs[-1].append(one)
+        else:
+            runs.append([one])
+    return [f"{run[0]} to {run[-1]}" if len(run) > 2 else _join(run) for run in runs]
