@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from peers import ablation
 from peers.ablation import Gain, Parts, Side
 from raybench.analysis.dataset import RunData
+from raybench.analysis.decision import KEPT
 from raybench.analysis.results import ClaimLine, Findings
 from raybench.analysis.speedup import FULL_WORK
 from raybench.model import units
 from raybench.model.estimate import Estimate
-from raybench.report.decision import KEPT
 from raybench.report.section import Section
 from raybench.report.tables import Entry, Table, code, number, word
 

@@ -142,3 +142,12 @@ def test_a_target_that_nobody_reaches_takes_for_ever() -> None:
         t for t in times_to_target(Dataset(planned([BASE, VARIANT], blocks=6), data), DRAWS) if t.cell == VARIANT
     )
     assert (found.successes, found.ert.point) == (0, math.inf)
+
+
+def test_regret_is_the_loss_above_the_best_of_all_curves() -> None:
+    """Losses 9, 8, 7, 6 against a best of 5 that another curve reached: 80, 60, 40 and 20 % above it."""
+    made = Dataset(planned([VARIANT], blocks=6), [variant(block) for block in range(6)])
+    (curve,) = [one for one in curves(made) if one.axis is Axis.WALL]
+    assert curve.best == 6.0
+    seen = [regret.point for _, regret in curve.regret(5.0)]
+    assert list(dict.fromkeys(np.round(seen, 9))) == [0.8, 0.6, 0.4, 0.2]

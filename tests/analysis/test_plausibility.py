@@ -8,12 +8,12 @@ import pytest
 from made_claims import run
 from made_study import POOL, cell, measured, planned, series, stamps
 from raybench.analysis.analyze import analyse
+from raybench.analysis.decision import Advice, decide
 from raybench.claims.claim import Claim, Part
 from raybench.claims.judge import verdicts
 from raybench.model.estimate import Row, VerdictKind
 from raybench.model.measurement import Measurement, SweepTiming
 from raybench.model.plan import Cell
-from raybench.report.decision import Advice, decide
 
 BASE, PAIR = cell(), cell(POOL, 2)
 LOOP = stamps([(1, 0.0, 4.0), (1, 4.0, 8.0)])

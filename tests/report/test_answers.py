@@ -6,13 +6,14 @@ from dataclasses import replace
 import pytest
 
 from raybench.analysis.analyze import analyse
+from raybench.analysis.decision import Advice
 from raybench.analysis.results import ClaimLine
+from raybench.analysis.rule import side
 from raybench.analysis.tuning import deltas
 from raybench.model.estimate import Estimate, VerdictKind
 from raybench.model.measurement import Quality
 from raybench.report import build, evidence, texts
-from raybench.report.answers import answers, main_lines, side
-from raybench.report.decision import Advice
+from raybench.report.answers import answers, main_lines
 from report import made_run
 
 NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?")

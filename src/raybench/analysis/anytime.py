@@ -1,7 +1,8 @@
 """Error over time of a search: best loss so far, and the time until a target was reached."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -50,6 +51,19 @@ class Anytime:
     spent: tuple[float, ...]
     loss: tuple[Estimate, ...]
     test: Mapping[str, Estimate]
+
+    @property
+    def best(self) -> float:
+        """Return the lowest median loss."""
+        return min((e.point for e in self.loss), default=math.inf)
+
+    def regret(self, best: float) -> list[tuple[float, Estimate]]:
+        """Return (spent, loss above the best as a fraction) from the first finite loss on; interval ends may be inf."""
+        return [
+            (x, replace(e, point=e.point / best - 1, low=e.low / best - 1, high=e.high / best - 1))
+            for x, e in zip(self.spent, self.loss, strict=True)
+            if math.isfinite(e.point)
+        ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

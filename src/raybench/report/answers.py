@@ -3,14 +3,15 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from raybench.analysis.decision import KEPT, Advice, Decision, decisions
+from raybench.analysis.kinds import Kind
 from raybench.analysis.metg import WRONG
 from raybench.analysis.results import ClaimLine, Findings
+from raybench.analysis.rule import sides
 from raybench.analysis.speedup import BAND
 from raybench.analysis.tuning import Delta
-from raybench.model.estimate import Estimate, Row, VerdictKind
+from raybench.model.estimate import Row, VerdictKind
 from raybench.report import texts
-from raybench.report.decision import KEPT, Advice, Decision, decisions
-from raybench.report.kinds import Kind
 from raybench.report.starts import starts
 
 BREAK_EVEN, RULE = "C17", "C13"  # claims that hold the numbers of a sentence
@@ -100,20 +101,8 @@ def tuned(deltas: Sequence[Delta]) -> list[Delta]:
 def _rule(findings: Findings, claim: ClaimLine | None) -> Iterator[str]:
     if claim is None:
         return
-    rows = {row.cell.key: row for row in findings.rows}
-    found = [rows[key].efficiency for key in claim.cells if key in rows and rows[key].cell.cpus > 1]
-    sides = Counter(side(estimate) for estimate in found if estimate is not None)
-    if sides:
-        yield texts.rule(*BAND, (sides["below"], sides["inside"], sides["above"], sides["undecided"]))
-
-
-def side(estimate: Estimate) -> str:
-    """Say on which side of the documented band a whole interval lies."""
-    if estimate.high < BAND[0]:
-        return "below"
-    if estimate.low > BAND[1]:
-        return "above"
-    return "inside" if estimate.low >= BAND[0] and estimate.high <= BAND[1] else "undecided"
+    if (found := sides(findings.rows, claim.cells)).total:
+        yield texts.rule(*BAND, found)
 
 
 def _claims(lines: Sequence[ClaimLine]) -> Iterator[str]:

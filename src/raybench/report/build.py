@@ -7,11 +7,11 @@ from typing import Any
 
 from raybench.analysis.analyze import analyse
 from raybench.analysis.dataset import RunData
+from raybench.analysis.decision import decisions
 from raybench.analysis.results import Findings
 from raybench.claims.judge import judge
 from raybench.report import documented
 from raybench.report.charts import charts
-from raybench.report.decision import decisions
 from raybench.report.document import Document, document, kind_table
 from raybench.report.html_report import page
 from raybench.report.plots import PLOTS

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from raybench.analysis.speedup import BAND
 from raybench.model import units
 from raybench.model.estimate import Estimate, Row, VerdictKind
-from raybench.model.plan import Cell, Role, Status, Tag
+from raybench.model.plan import Cell, Role, Status
 from raybench.report.tables import Entry, Table, number, one_line, word
 
 REASON_CHARS = 160  # of a reason in RESULTS.md; the HTML page has all of it
@@ -100,11 +100,6 @@ def judge_efficiency(row: Row) -> str:
         return units.ABSENT
     side = ", above" if row.efficiency.low > BAND[1] else ", below"
     return f"{row.band}{side if row.band is VerdictKind.REFUTED else ''}"
-
-
-def is_loop(row: Row) -> bool:
-    """Return whether a row is a plain loop: one that tasks are not distributed from."""
-    return Tag.SERIAL in row.cell.backend.tags or row.cell.backend.role is Role.THREADED_BASELINE
 
 
 def cold(rows: Sequence[Row]) -> Table:

@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from raybench.analysis.dataset import RunData
+from raybench.analysis.decision import Decision, by_kind, decisions
+from raybench.analysis.kinds import Kind
 from raybench.analysis.results import Findings
 from raybench.model import units
 from raybench.report import cells, evidence, search, texts
 from raybench.report.answers import answers
-from raybench.report.decision import Decision, by_kind, decisions
-from raybench.report.kinds import Kind
 from raybench.report.section import Figure, Section
 from raybench.report.tables import Entry, Table, code, number, word
 from raybench.report.threats import threats
@@ -175,7 +175,7 @@ def _decision(line: Decision) -> tuple[Entry, ...]:
         word(line.against or units.ABSENT),
         number(units.ratio(line.cold), line.cold.point if line.cold else None),
         number(f"{line.shortest_mark} {units.seconds(task)}".strip(), task.point if task else None),
-        word("; ".join(filter(None, [line.why, *sooner])) or units.ABSENT),
+        word("; ".join(filter(None, [cells.clip(line.why), *sooner])) or units.ABSENT),
     )
 
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from raybench.analysis.kinds import is_loop
 from raybench.model.estimate import Estimate, Row
-from raybench.report.cells import is_loop
 
 
 def starts(rows: Sequence[Row]) -> dict[tuple[str, int], Estimate]:
@@ -14,7 +14,7 @@ def starts(rows: Sequence[Row]) -> dict[tuple[str, int], Estimate]:
     found: dict[tuple[str, int], Estimate] = {}
     for row in rows:
         started = row.start_up
-        if row.cell.cpus == 1 or is_loop(row) or row.cell.backend.is_control:
+        if row.cell.cpus == 1 or is_loop(row.cell.backend) or row.cell.backend.is_control:
             continue
         if row.cold is None or started is None or started.point <= 0:
             continue

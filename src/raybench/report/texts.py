@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from raybench.analysis.rule import Sides
 from raybench.model import units
 from raybench.model.estimate import Estimate
 
@@ -60,12 +61,12 @@ def tuning(workload: str, gain: Estimate, documented: float | None) -> str:
     return f"Tuning does not measurably change the test error of {workload} ({told}{beside})."
 
 
-def rule(low: float, high: float, sides: tuple[int, int, int, int]) -> str:
-    """Say whether the efficiency rule holds. sides : cells below, inside, above, undecided."""
-    below, inside, above, undecided = sides
+def rule(low: float, high: float, found: Sides) -> str:
+    """Say whether the efficiency rule holds."""
     return (
-        f"The rule of {low} to {high} parallel efficiency: of {sum(sides)} compute-bound Ray cells, {inside} lie "
-        f"inside, {below} below, {above} above, and {undecided} have intervals that cross an edge."
+        f"The rule of {low} to {high} parallel efficiency: of {found.total} compute-bound Ray cells, {found.inside} "
+        f"lie inside, {found.below} below, {found.above} above, and {found.undecided} have intervals that cross an "
+        "edge."
     )
 
 

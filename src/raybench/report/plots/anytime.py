@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,7 +44,7 @@ def series(findings: Findings) -> Series | None:
     for name, curves in found.items():
         most = max(curve.cell.cpus for curve in curves)
         shown = [c for c in curves if c.cell.cpus == most or c.cell.backend.role is Role.BASELINE][:MOST_LINES]
-        best = min(e.point for curve in shown for e in curve.loss)
+        best = min(curve.best for curve in shown)
         if shown and best > 0:
             made.append((name, best, tuple(shown)))
     return Series(workloads=len(made), panels=tuple(made[:MOST_PANELS])) if made else None
@@ -56,14 +57,14 @@ def draw(data: Series, figure: Figure) -> None:
     for place, (_, best, curves) in zip(axes, data.panels, strict=True):
         for curve in curves:
             style = look(data.backends.index(curve.cell.backend.name))
-            shown = _changes(curve)
+            shown = _changes(curve.regret(best))
             x = [x for x, _ in shown]
             handles[plain_text(curve.cell.backend.name)] = place.plot(
-                x, [_regret(e.point, best) for _, e in shown], drawstyle="steps-post", linewidth=1.3,
+                x, [_drawn(e.point) for _, e in shown], drawstyle="steps-post", linewidth=1.3,
                 color=style["color"], dashes=style["dashes"], marker=style["marker"], markersize=5, markevery=[-1],
             )[0]  # fmt: skip
             place.fill_between(
-                x, [_regret(e.low, best) for _, e in shown], [_regret(e.high, best) for _, e in shown],
+                x, [_drawn(e.low) for _, e in shown], [_drawn(e.high) for _, e in shown],
                 step="post", color=style["color"], alpha=0.12, linewidth=0,
             )  # fmt: skip
         place.set_yscale("log")
@@ -81,14 +82,13 @@ def _is_aside(curve: Anytime) -> bool:
     return curve.cell.backend.is_control or curve.cell.backend.role in (Role.COLD_START, Role.DOCUMENTED)
 
 
-def _regret(loss: float, best: float) -> float:
-    """Return the loss above the best one as a fraction; NaN where it is not finite."""
-    return max(loss / best - 1, FLOOR) if math.isfinite(loss) else math.nan
+def _drawn(regret: float) -> float:
+    """Return where a regret is drawn; NaN where it is not finite."""
+    return max(regret, FLOOR) if math.isfinite(regret) else math.nan
 
 
-def _changes(curve: Anytime) -> list[tuple[float, Estimate]]:
+def _changes(points: Sequence[tuple[float, Estimate]]) -> list[tuple[float, Estimate]]:
     """Keep the points at which something changes, and the last: a step holds in between."""
-    points = [(x, e) for x, e in zip(curve.spent, curve.loss, strict=True) if math.isfinite(e.point)]
     kept = [points[0]] + [now for before, now in itertools.pairwise(points) if now[1] != before[1]]
     return kept if kept[-1] == points[-1] else [*kept, points[-1]]
 

@@ -7,12 +7,11 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from raybench.analysis.kinds import Kind, is_loop, kind_of
 from raybench.analysis.results import Findings
 from raybench.analysis.speedup import BAND
 from raybench.model.estimate import Estimate, Row
 from raybench.model.plan import Role
-from raybench.report.cells import is_loop
-from raybench.report.kinds import Kind, kind_of
 from raybench.report.plots.canvas import Plot, errors, legend, look, panels, plain_text, sample_sizes
 
 MOST_PANELS = 6  # in the order of how many workloads each backend has
@@ -39,7 +38,7 @@ def series(findings: Findings) -> Series | None:
     found: dict[str, dict[str, tuple[Kind, list[Row]]]] = {}
     for row in findings.rows:
         kind, backend = kind_of(row.cell.workload), row.cell.backend
-        if row.efficiency is None or kind is None or is_loop(row) or row.cell.oversubscribed:
+        if row.efficiency is None or kind is None or is_loop(backend) or row.cell.oversubscribed:
             continue
         if backend.is_control or backend.role is Role.COLD_START:
             continue

@@ -7,11 +7,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from raybench.analysis.decision import Decision, by_kind, decisions
 from raybench.analysis.results import Findings
 from raybench.analysis.speedup import BAND
 from raybench.model import units
 from raybench.model.estimate import Estimate
-from raybench.report.decision import Decision, by_kind, decisions
 from raybench.report.plots.canvas import COLOURS, Plot, errors, legend, panels, plain_text, sample_sizes
 
 TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 4, 8, 16, 32, 64, 128)

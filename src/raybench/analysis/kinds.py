@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from raybench.model.plan import Spec, Tag
+from raybench.model.plan import Role, Spec, Tag
 
 
 class Kind(StrEnum):
@@ -39,3 +39,8 @@ def kind_of(workload: Spec) -> Kind | None:
         return None
     by_tag = next((kind for tag, kind in BY_TAG.items() if tag in workload.tags), Kind.OTHER)
     return BY_SOURCE.get(workload.source, by_tag)
+
+
+def is_loop(backend: Spec) -> bool:
+    """Return whether a backend is a plain loop: one that distributes no tasks."""
+    return Tag.SERIAL in backend.tags or backend.role is Role.THREADED_BASELINE

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from raybench.analysis.decision import Advice, decide
 from raybench.model.estimate import Estimate, Row
 from raybench.model.plan import Cell, Role, Spec, Tag
-from raybench.report.decision import Advice, decide
 
 COLD_START = {"role": Role.COLD_START, "variant_of": "ray_tasks"}
 
@@ -106,7 +106,7 @@ def test_less_work_is_told_beside_and_is_never_the_gain():
 
 
 def test_what_failed_says_why():
-    assert only(row("joblib", reason="6 x out\nof memory")).why == "6 x out of memory"
+    assert only(row("joblib", reason="6 x out\nof memory")).why == "6 x out\nof memory"
 
 
 def test_the_shortest_task_is_that_of_the_chosen_backend_and_cores():

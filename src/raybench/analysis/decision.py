@@ -4,13 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from raybench.analysis.kinds import Kind, is_loop, kind_of
 from raybench.analysis.metg import WRONG
 from raybench.analysis.results import Findings
 from raybench.analysis.speedup import BAND
 from raybench.model.estimate import Estimate, Row
 from raybench.model.plan import Role, Spec, Tag
-from raybench.report.cells import clip, is_loop
-from raybench.report.kinds import Kind, kind_of
 
 KEPT = BAND[0]  # the efficiency down to which a shortest task is given
 
@@ -98,7 +97,7 @@ def _decide_one(
     rows: Sequence[Row], workload: str, floor: float, shortest: Mapping[tuple[str, int], tuple[Estimate, str]]
 ) -> Decision:
     kind = kind_of(rows[0].cell.workload)
-    parallel = [row for row in rows if not is_loop(row) and not _is_no_choice(row.cell.backend)]
+    parallel = [row for row in rows if not is_loop(row.cell.backend) and not _is_no_choice(row.cell.backend)]
     doubted = "; ".join(
         f"{row.cell.backend.name} not believed: {', '.join(row.doubts)}" for row in parallel if row.doubts
     )
@@ -112,8 +111,8 @@ def _decide_one(
     if not found:
         reasons = dict.fromkeys(row.reason for row in parallel if row.reason)
         missing = "no parallel cell with the same work as the sequential baseline"
-        missing = missing if any(is_loop(row) for row in rows) else "no sequential baseline was planned"
-        why = next((clip(reason) for reason in reasons), missing)
+        missing = missing if any(is_loop(row.cell.backend) for row in rows) else "no sequential baseline was planned"
+        why = next(iter(reasons), missing)
         return Decision(workload=workload, advice=Advice.NO_DATA, kind=kind, sooner=sooner, why=why)
     ranks = list(Advice)
     best = min(
