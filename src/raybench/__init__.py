@@ -10,10 +10,22 @@ if TYPE_CHECKING:
     from raybench.backends.base import Backend, Resources
     from raybench.model.errors import BackendFailed, WrongAnswer
     from raybench.model.measurement import Progress, Task, TaskResult
+    from raybench.trial.trial import Trial, try_
     from raybench.workloads.base import Workload
 
 __version__ = "0.1.0"
-__all__ = ["Backend", "BackendFailed", "Progress", "Resources", "Task", "TaskResult", "Workload", "WrongAnswer"]
+__all__ = [
+    "Backend",
+    "BackendFailed",
+    "Progress",
+    "Resources",
+    "Task",
+    "TaskResult",
+    "Trial",
+    "Workload",
+    "WrongAnswer",
+    "try_",
+]
 
 _HOMES = {
     "Backend": "backends.base",
@@ -22,8 +34,10 @@ _HOMES = {
     "Resources": "backends.base",
     "Task": "model.measurement",
     "TaskResult": "model.measurement",
+    "Trial": "trial.trial",
     "Workload": "workloads.base",
     "WrongAnswer": "model.errors",
+    "try_": "trial.trial",
 }
 
 

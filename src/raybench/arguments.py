@@ -63,7 +63,46 @@ def _doctor(parser: Parser) -> None:
     parser.add_argument("--clean", action="store_true", help="remove generated files and leftovers")
 
 
+def _try(parser: Parser) -> None:
+    parser.add_argument(
+        "--inputs",
+        metavar="SPEC",
+        default="",
+        help="Python expression, file (json, jsonl, csv, parquet, npy: an item per row) or module:callable",
+    )
+    parser.add_argument("--setup", default="", help="function called once per worker; its result is the first argument")
+    parser.add_argument("--star", action="store_true", help="an item is a tuple of arguments")
+    parser.add_argument("--cpus", default="", help="numbers of cores to try, as 1,2,4; default: all usable ones")
+    parser.add_argument("--on", default="", help="numbers of cores of other machines, as 25: predicted only")
+    parser.add_argument(
+        "--backends", default="", help="threads, joblib, ray, ray_batched, library_threads; default: all"
+    )
+    parser.add_argument("--budget", default="60s", help="time for it, as 60s or 2m; a first calibration comes on top")
+    parser.add_argument("--json", action="store_true", help="print everything as JSON")
+    parser.add_argument("--save", type=Path, metavar="DIR", help="write the workload class and YAML for a study there")
+
+
+def _calibrate(parser: Parser) -> None:
+    parser.add_argument("--json", action="store_true", help="print the costs as JSON")
+
+
 VERBS = {
+    "try": Verb(
+        about="tell in a minute whether a function of yours should be distributed, and with what",
+        words="MODULE:FUNCTION or FILE.py:FUNCTION",
+        options=(_try,),
+        needs_linux=True,
+        examples=(
+            'try work.py:simulate --inputs "range(200)"',
+            "try package.module:score --inputs rows.csv --on 25 --save mine",
+        ),
+    ),
+    "calibrate": Verb(
+        about="measure what each backend costs on this machine, for the predictions of `try`; half a minute",
+        options=(_calibrate,),
+        needs_linux=True,
+        examples=("calibrate", "calibrate --json"),
+    ),
     "plan": Verb(
         about="print every cell, why a cell will be skipped, and the estimated time; run nothing",
         words=OVERRIDES,

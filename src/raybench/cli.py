@@ -241,6 +241,38 @@ def _prepare_this_process(job: Any) -> None:
     os.sched_setaffinity(0, job.affinity)
 
 
+def _try(arguments: argparse.Namespace) -> int:
+    from raybench import console
+    from raybench.model.serialize import encode
+    from raybench.trial.command import Asked, try_function
+
+    given = {name: getattr(arguments, name) for name in ("inputs", "setup", "star", "cpus", "on", "backends", "budget")}
+    with console.steps(tables=not arguments.json) as observe:
+        found, saved = try_function(Asked(words=arguments.overrides, **given), observe, folder=arguments.save)
+    if arguments.json:
+        print(encode(found).decode())
+    else:
+        console.console().print(found)
+    for sentence in saved:
+        console.say(sentence)
+    return 0 if found.verdict.use else 1
+
+
+def _calibrate(arguments: argparse.Namespace) -> int:
+    from raybench import console
+    from raybench.execution.sandbox import Home
+    from raybench.model.serialize import encode
+    from raybench.trial.calibrate import calibration
+
+    with Home() as home, console.steps() as observe:
+        found = calibration(home, observe, fresh=True)
+    if arguments.json:
+        print(encode(found).decode())
+    else:
+        console.show_costs(found)
+    return 1 if found.failed else 0
+
+
 _DO: dict[str, Callable[[argparse.Namespace], int]] = {
     "plan": _plan,
     "run": _run,
@@ -251,6 +283,8 @@ _DO: dict[str, Callable[[argparse.Namespace], int]] = {
     "trace": _trace,
     "doctor": _doctor,
     "cell": _cell,
+    "try": _try,
+    "calibrate": _calibrate,
 }
 
 

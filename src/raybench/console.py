@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from rich import markup
@@ -13,7 +13,7 @@ from rich.table import Table
 from raybench.execution.run_folder import Run
 from raybench.execution.runner import Event, EventKind, Observer, Pass
 from raybench.model.plan import Job, Plan, Status
-from raybench.model.units import by_unit
+from raybench.model.units import amount, by_unit, duration
 from raybench.model.visible import visible
 from raybench.planning.planner import limit_note
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from raybench.doctor.finding import Finding
     from raybench.execution.verify import Summary
     from raybench.execution.verify_backend import Verified
+    from raybench.trial.calibrate import Calibration
+    from raybench.trial.work import Observer as StepObserver
+    from raybench.trial.work import Step
 
 PLAIN_WIDTH = 160  # where the output is no terminal, rich would cut lines at 80
 
@@ -110,6 +113,40 @@ def progress() -> Iterator[Observer]:
                 bar.console.print(escape(_sentence(event)))
 
         yield observe
+
+
+@contextmanager
+def steps(*, tables: bool = True) -> Iterator["StepObserver"]:
+    """Return an observer of a trial: its step and the time left on a line of its own, on standard error.
+
+    tables : show the predicted table as soon as it is there.
+    """
+    plain = not sys.stderr.isatty()
+    out = _Console(stderr=True, width=PLAIN_WIDTH if plain else None, highlight=False, soft_wrap=plain)
+    with out.status("starting") if out.is_terminal else nullcontext() as status:
+
+        def observe(step: "Step") -> None:
+            text = escape(step.text)
+            if step.shown is not None and tables:
+                out.print(step.shown)
+            elif step.lasting:
+                out.print(text)
+            elif status is not None:
+                status.update(f"{text} ({step.left_s:.0f} s left)")
+
+        yield observe
+
+
+def show_costs(found: "Calibration") -> None:
+    """Print what each backend costs, and why one could not be measured."""
+    for cost in found.costs:
+        per_second = f"{amount(1 / cost.byte_s)}/s" if cost.byte_s else "no cost per byte seen"
+        say(
+            f"{cost.backend:15} start {duration(cost.start_s)}, empty task {duration(cost.task_s)} "
+            f"on {cost.workers} workers, {per_second}"
+        )
+    for name, reason in found.failed.items():
+        say(f"{name:15} could not be measured: {reason}")
 
 
 def show_verified(one: "Verified") -> "Verified":

@@ -65,10 +65,17 @@ class Group:
         first = jobs[0]
         self._rng = np.random.default_rng(np.random.SeedSequence([first.seed, first.block, first.group]))
 
-    def run(self, rounds: Rounds, repeats: Repeats, *, started: Callable[[Job], None]) -> Iterator[tuple[Job, Ended]]:
+    def run(
+        self,
+        rounds: Rounds,
+        repeats: Repeats,
+        *,
+        started: Callable[[Job], None],
+        enough: Callable[[], bool] = lambda: False,
+    ) -> Iterator[tuple[Job, Ended]]:
         """Start every process, run the rounds, end every process; yield what became of each.
 
-        started : is told of each process before it starts.
+        started : is told of each process before it starts. enough : asked before each round; true ends the rounds.
         """
         with ExitStack() as stack:
             members: list[Member] = []
@@ -80,18 +87,18 @@ class Group:
                 rounds = Rounds(count=1, reason="its work cannot be repeated in one process")
                 self._round(members, 0)
             else:
-                self._rounds(members, rounds, repeats)
+                self._rounds(members, rounds, repeats, enough)
             for member in members:
                 ended = member.end()
                 line = replace(ended.measurement, rounds=rounds.count, rounds_reason=rounds.reason)
                 yield member.job, replace(ended, measurement=line)
 
-    def _rounds(self, members: Sequence[Member], rounds: Rounds, repeats: Repeats) -> None:
+    def _rounds(self, members: Sequence[Member], rounds: Rounds, repeats: Repeats, enough: Callable[[], bool]) -> None:
         baselines = [m for m in members if is_baseline(m.job.cell) and m.job.replica % 2]
         others = [m for m in members if m not in baselines]
         before = [self._sample(baseline, members, 0) for baseline in baselines]
         quiet = number = 0
-        while quiet < rounds.count and any(member.alive for member in members):
+        while quiet < rounds.count and any(member.alive for member in members) and not enough():
             began = now()
             taken = [*before, *self._round(others, number, members)]
             before = [self._sample(baseline, members, number + 1) for baseline in baselines]

@@ -54,6 +54,11 @@ def serve(answers: Callable[[Mapping[str, Any], float], Iterator[Any]]) -> int:
     return 0
 
 
+def orders() -> Iterator[Any]:
+    """Yield the runner's orders as they come, up to `null`, its last."""
+    return iter(_ORDERS.get, None)
+
+
 @contextlib.contextmanager
 def prints_to_stderr() -> Iterator[None]:
     """Send whatever is printed in the block, by Python, by a library or by a child process, to standard error."""
@@ -71,8 +76,8 @@ def prints_to_stderr() -> Iterator[None]:
 
 def _answers(request: Mapping[str, Any], began: float) -> Iterator[Ready | Sample | Measurement | Verified]:
     if "job" in request:
-        orders = (from_json(Order, order) for order in iter(_ORDERS.get, None))
-        yield from serve_samples(from_json(Job, request["job"]), orders, interpreter_s=began - request["spawned"])
+        given = (from_json(Order, order) for order in orders())
+        yield from serve_samples(from_json(Job, request["job"]), given, interpreter_s=began - request["spawned"])
     else:
         yield from _verify(request)
 

@@ -1,0 +1,169 @@
+"""The verdict in words: which backend to use, from how many tasks on it pays, or why not to distribute."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from raybench.model.units import amount, duration, plain
+from raybench.trial.backends import COSTED, LIBRARY, THREADS, shown
+from raybench.trial.calibrate import Calibration
+from raybench.trial.look import Look
+from raybench.trial.predict import Prediction, least_task_s
+
+TIED = 1.03  # of two so near each other the one that starts sooner is chosen
+WORTH = 1.05  # a speedup below it is not worth a word
+RANK = (LIBRARY, *COSTED)
+ENOUGH = 1e6  # tasks: whoever has fewer does not care about more
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """One way to run all items. seconds : warm, of all; start_s : more where its workers are not up yet.
+
+    low, high : interval of the warm speedup. told : it was measured, not only predicted.
+    """
+
+    backend: str
+    cpus: int
+    seconds: float
+    base_s: float
+    low: float
+    high: float
+    start_s: float
+    told: bool
+
+    @property
+    def speedup(self) -> float:
+        """Return the warm speedup over the loop."""
+        return self.base_s / self.seconds
+
+    @property
+    def cold_speedup(self) -> float:
+        """Return the speedup over the loop of somebody who starts from nothing."""
+        return self.base_s / (self.seconds + self.start_s)
+
+    def pays_from(self, count: int) -> float:
+        """Return the number of such tasks from which on it is faster than the loop, its start included."""
+        saved_s = (self.base_s - self.seconds) / count
+        return math.ceil(self.start_s / saved_s) if saved_s > 0 else math.inf
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The sentences, the first one the verdict. use : the backend; 'sequential' where nothing is to be distributed."""
+
+    use: str
+    cpus: int
+    sentences: tuple[str, ...]
+
+
+def conclude(look: Look, options: Sequence[Option], known: Calibration, *, elsewhere: Sequence[Prediction]) -> Verdict:
+    """Choose, and say why. options : measured, where nothing was measured predicted ones."""
+    if look.failure:
+        return Verdict(use="", cpus=1, sentences=(f"Cannot tell: {look.failure}.",))
+    if look.count == 1:
+        return Verdict(use="sequential", cpus=1, sentences=("Do not distribute: there is one item, so one task.",))
+    best = choose(options)
+    if best is None or best.low <= 1 or best.speedup < WORTH:
+        first = f"Do not distribute: {reason(look, options, known)}."
+        chosen, cpus = "sequential", 1
+    elif best.pays_from(look.count) > look.count:
+        first = (
+            f"Do not distribute these {look.count} tasks alone: {shown(best.backend)} starts in "
+            f"{duration(best.start_s)} and saves {duration(best.base_s - best.seconds)}; it {_pays(best, look)}."
+        )
+        chosen, cpus = "sequential", 1
+    else:
+        first, chosen, cpus = _use(best, look), best.backend, best.cpus
+    others = [
+        f"{_name(one).capitalize()} {_pays(one, look)}."
+        for one in _families(options)
+        if one is not best and one.low > 1
+    ]
+    return Verdict(use=chosen, cpus=cpus, sentences=(first, *others, *_elsewhere(look, known, elsewhere)))
+
+
+def choose(options: Iterable[Option]) -> Option | None:
+    """Return the fastest way once its workers are up; among equals the one that starts sooner."""
+    ranked = sorted(options, key=lambda one: one.seconds)
+    near = [one for one in ranked if one.seconds <= TIED * ranked[0].seconds]
+    return min(near, key=lambda one: (RANK.index(one.backend), one.cpus)) if near else None
+
+
+def reason(look: Look, options: Sequence[Option], known: Calibration) -> str:
+    """Say what decides against distributing."""
+    if not look.processes:
+        return "its results cannot leave their process, and threads do not run it faster"
+    cheapest = min(
+        (cost for cost in known.costs if cost.backend != THREADS), key=lambda cost: cost.task_s, default=None
+    )
+    gain = look.facts.threads_gain if look.facts else None
+    moved = look.bytes_in + look.bytes_out
+    if gain is not None and gain > 1.3:
+        return (
+            f"library threads already use the cores: the plain loop with {look.cpus} library threads is "
+            f"{plain(gain)} times as fast as with one"
+        )
+    if cheapest is not None and cheapest.byte_s * moved > max(cheapest.task_s, 0.2 * look.mean_s):
+        which = "results" if look.bytes_out > look.bytes_in else "items"
+        return (
+            f"the {which} are too large: moving {amount(round(moved))} takes about "
+            f"{duration(cheapest.byte_s * moved)}, the task itself {duration(look.mean_s)}"
+        )
+    if cheapest is not None and cheapest.task_s * cheapest.workers > 0.3 * look.mean_s:
+        return (
+            f"tasks of {duration(look.mean_s)} are too short: {shown(cheapest.backend)}, the cheapest, needs "
+            f"{duration(cheapest.task_s)} for an empty one; put several items into one task"
+        )
+    if look.slowdown > 1.4:
+        return f"two calls at once take {plain(look.slowdown)} times as long each: the cores share what limits them"
+    if options and all(one.backend == THREADS for one in options):
+        return "threads, all that was tried, are not faster than the loop"
+    best = max((one.speedup for one in options), default=1.0)
+    return f"nothing was found to be faster than the loop (the best: {plain(best)}x)"
+
+
+def _use(best: Option, look: Look) -> str:
+    kind = "" if best.told else " (predicted, not measured)"
+    if best.backend == LIBRARY:
+        return (
+            f"Use the plain loop with {best.cpus} library threads: {plain(best.speedup)}x faster than with one{kind}."
+        )
+    waits = f"; its tasks wait {100 * look.waiting:.0f} % of their time" if look.waiting > 0.5 else ""
+    faster = f"{plain(best.speedup)}x faster once its workers are up{kind}{waits}"
+    return f"Use {_name(best)}: {faster}; it {_pays(best, look)} (start {duration(best.start_s)})."
+
+
+def _pays(option: Option, look: Look) -> str:
+    count = option.pays_from(look.count)
+    return f"pays from {int(count)} tasks of this size on" if count < ENOUGH else "never pays"
+
+
+def _name(option: Option) -> str:
+    return f"{shown(option.backend)} on {option.cpus} core{'s' if option.cpus > 1 else ''}"
+
+
+def _families(options: Sequence[Option]) -> list[Option]:
+    """Return the best option of each backend."""
+    found: dict[str, Option] = {}
+    for one in sorted(options, key=lambda one: one.seconds):
+        found.setdefault(one.backend, one)
+    return [one for one in found.values() if one.backend != LIBRARY]
+
+
+def _elsewhere(look: Look, known: Calibration, predictions: Sequence[Prediction]) -> list[str]:
+    """Say what is predicted for machines with more cores than this one."""
+    said = []
+    for cpus in sorted({one.cpus for one in predictions}):
+        rows = [one for one in predictions if one.cpus == cpus]
+        shown_rows = ", ".join(
+            f"{shown(one.backend)} {plain(one.speedup)}x [{plain(one.speedup_interval[0])}, "
+            f"{plain(one.speedup_interval[1])}]"
+            for one in rows
+        )
+        costs = [cost for one in rows if one.backend != THREADS and (cost := known.of(one.backend)) is not None]
+        moved = look.bytes_in + look.bytes_out
+        least = min((least_task_s(cost, cpus, moved_bytes=moved) for cost in costs), default=None)
+        kept = f"; efficiency 0.75 is kept down to tasks of {duration(least)}" if least is not None else ""
+        said.append(f"On {cpus} CPUs (PREDICTED, one machine): {shown_rows}{kept}.")
+    return said
