@@ -86,6 +86,24 @@ def _calibrate(parser: Parser) -> None:
     parser.add_argument("--json", action="store_true", help="print the costs as JSON")
 
 
+def _compare(parser: Parser) -> None:
+    parser.add_argument("--same", type=_share, default=0.05, metavar="5%", help="smaller changes are no change")
+    parser.add_argument("--only-changed", action="store_true", help="show only what is better or worse")
+    parser.add_argument("--format", choices=("text", "md", "json"), default="text")
+    parser.add_argument("--strict", action="store_true", help="exit 1 where anything is undecided, too")
+
+
+def _share(text: str) -> float:
+    """Read `5%` or `0.05`."""
+    try:
+        value = float(text.removesuffix("%").strip()) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no share; expected a number above 0 % and below 100 %, e.g. 5%")
+    return value
+
+
 VERBS = {
     "try": Verb(
         about="tell in a minute whether a function of yours should be distributed, and with what",
@@ -133,6 +151,12 @@ VERBS = {
         about="print the verdict of every claim; exit 1 where a document and the data disagree",
         options=(_conf, _run, _root),
         examples=("check", "check --conf mine/conf --root results"),
+    ),
+    "compare": Verb(
+        about="compare two runs: what became better or worse; exit 1 where anything is worse",
+        words="two runs: their folders, or folders of reports whose current runs are meant",
+        options=(_conf, _compare),
+        examples=("compare reports/raw/MACHINE/quick/RUN reports", "compare A B --same 10% --only-changed --format md"),
     ),
     "doctor": Verb(
         about="look at this machine: cores, load, memory, GPUs, data, steadiness; start, check and stop a Ray cluster",

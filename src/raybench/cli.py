@@ -146,6 +146,28 @@ def _check(arguments: argparse.Namespace) -> int:
     return 1 if checked.faults else 0
 
 
+def _compare(arguments: argparse.Namespace) -> int:
+    from raybench import console
+    from raybench.analysis.compare import Outcome, compare
+    from raybench.model.errors import BadSettings
+    from raybench.report import comparison, texts
+    from raybench.report.read_run import read_both
+
+    if len(arguments.overrides) != 2:
+        raise BadSettings(f"{len(arguments.overrides)} runs given; expected two: raybench compare A B")
+    a, b = read_both(*map(Path, arguments.overrides), conf=arguments.conf)
+    found = compare(a.readings, b.readings, same=arguments.same, claims=(a.claims, b.claims))
+    if arguments.format == "json":
+        print(comparison.as_json(found))
+    else:
+        shown = comparison.page(found, only_changed=arguments.only_changed)
+        console.show_comparison(shown) if arguments.format == "text" else print(comparison.as_markdown(shown))
+    if not found.comparable:
+        raise BadSettings(texts.NOT_COMPARABLE)
+    bad = (Outcome.WORSE, Outcome.UNDECIDED) if arguments.strict else (Outcome.WORSE,)
+    return int(found.outcome in bad)
+
+
 def _export(arguments: argparse.Namespace) -> int:
     from raybench.store import export, store
 
@@ -279,6 +301,7 @@ _DO: dict[str, Callable[[argparse.Namespace], int]] = {
     "verify": _verify,
     "report": _report,
     "check": _check,
+    "compare": _compare,
     "export": _export,
     "trace": _trace,
     "doctor": _doctor,

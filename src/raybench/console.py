@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from raybench.trial.calibrate import Calibration
     from raybench.trial.work import Observer as StepObserver
     from raybench.trial.work import Step
+    from raybench.report.comparison import Page
 
 PLAIN_WIDTH = 160  # where the output is no terminal, rich would cut lines at 80
 
@@ -180,6 +181,24 @@ def show_findings(findings: Sequence["Finding"]) -> int:
         table.add_row(escape(finding.name), escape(finding.value), finding.verdict, escape(finding.advice))
     out.print(table)
     return int(any(finding.verdict == "bad" for finding in findings))
+
+
+def show_comparison(page: "Page") -> None:
+    """Print a comparison of two runs: sentences wrapped, tables without frames."""
+    out = console()
+    for line in page.above:
+        out.print(escape(line))
+    for table in page.tables:
+        out.print(f"\n[bold]{escape(table.name)}[/bold]  {escape(table.caption)}")
+        shown = Table(box=None, pad_edge=False, header_style="dim")
+        for column in table.columns:
+            shown.add_column(column, justify="right" if column in table.numeric else "left", overflow="fold")
+        for row in table.rows:
+            shown.add_row(*(escape(entry.text) for entry in row))
+        out.print(shown)
+    out.print()
+    for line in page.below:
+        out.print(escape(line))
 
 
 def _plain(event: Event) -> None:

@@ -68,31 +68,44 @@ def curves(data: Dataset, resampler: Resampler | None = None, *, levels: Sequenc
 
 
 def _curve(of: CellData, resampler: Resampler, levels: Sequence[float]) -> Curve:
-    cell, base = of.cell, of.baseline
-    mine = {b: m.sweep for b, m in of.good.items() if m.sweep}
-    theirs = {b: m.sweep for b, m in base.good.items() if m.sweep} if base else {}
-    blocks = sorted(mine.keys() & theirs.keys())
-    works = _common_works([mine[b] for b in blocks])
-    if not works:
+    sweep = common_sweep(of)
+    if sweep is None:
+        mine = any(m.sweep for m in of.good.values())
         reason = of.reason() or ("the sequential baseline has no sweep in the same block" if mine else "no sweep")
-        return Curve(cell=cell, n=0, tasks=0, reason=reason)
-    points = [{p.work: p for p in mine[b]} for b in blocks]
-    walls = np.array([[found[w].wall_s for found in points] for w in works])
-    tasks = {found[w].tasks for found in points for w in works}
-    unit = np.array([_unit(theirs[b]) for b in blocks])
-    sweep = Sweep(works=np.array(works, float), tasks=max(tasks), cpus=cell.cpus, walls=walls, unit=unit)
+        return Curve(cell=of.cell, n=0, tasks=0, reason=reason)
     steps = sweep.steps(resampler)
     peak = max(step.efficiency.point for step in steps)
-    flags = [("unequal numbers of tasks", len(tasks) > 1), (WRONG, peak >= MOST_EFFICIENCY)]
+    flags = [("unequal numbers of tasks", sweep.unequal), (WRONG, peak >= MOST_EFFICIENCY)]
     return Curve(
-        cell=cell,
-        n=len(blocks),
+        cell=of.cell,
+        n=len(sweep.unit),
         tasks=sweep.tasks,
         steps=steps,
         metg=tuple(sweep.metg(level, resampler) for level in levels),
         peak=peak,
         reason=of.reason(),
         flags=tuple(flag for flag, true in flags if true),
+    )
+
+
+def common_sweep(of: CellData) -> "Sweep | None":
+    """Return a backend's sweep over the blocks that its baseline shares, at the task lengths that all of them have."""
+    base = of.baseline
+    mine = {b: m.sweep for b, m in of.good.items() if m.sweep}
+    theirs = {b: m.sweep for b, m in base.good.items() if m.sweep} if base else {}
+    blocks = sorted(mine.keys() & theirs.keys())
+    works = _common_works([mine[b] for b in blocks])
+    if not works:
+        return None
+    points = [{p.work: p for p in mine[b]} for b in blocks]
+    tasks = {found[w].tasks for found in points for w in works}
+    return Sweep(
+        works=np.array(works, float),
+        tasks=max(tasks),
+        unequal=len(tasks) > 1,
+        cpus=of.cell.cpus,
+        walls=np.array([[found[w].wall_s for found in points] for w in works]),
+        unit=np.array([_unit(theirs[b]) for b in blocks]),
     )
 
 
@@ -117,6 +130,7 @@ class Sweep:
     cpus: int
     walls: Floats
     unit: Floats
+    unequal: bool = False  # numbers of tasks
 
     def steps(self, resampler: Resampler) -> tuple[SweepStep, ...]:
         """Estimate granularity and efficiency of each task length."""
@@ -148,6 +162,15 @@ class Sweep:
             high=level * granularity.high,
         )
         return Metg(level=level, mark=mark, granularity=granularity, work=work)
+
+    def metg_by_block(self, level: float) -> Floats:
+        """Return METG as granularity in seconds, (blocks,); inf where the level is never reached, 0 where always."""
+        gran = self.walls.T * self.cpus / self.tasks
+        return find_crossing(self.works, gran, self.works * self.unit[:, None] / gran, self.unit, level)
+
+    def overhead_by_block(self) -> Floats:
+        """Return the core-seconds that a task costs beyond its work, at the shortest task length, (blocks,)."""
+        return np.asarray(self.walls[-1] * self.cpus / self.tasks - self.works[-1] * self.unit)
 
     def _medians(self) -> tuple[Floats, Floats, Floats]:
         return self._curves(np.asarray(np.median(self.walls, axis=1))[None, :], np.array([np.median(self.unit)]))

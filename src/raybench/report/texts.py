@@ -183,3 +183,42 @@ def _ranges(ids: Sequence[str]) -> list[str]:
         else:
             runs.append([one])
     return [f"{run[0]} to {run[-1]}" if len(run) > 2 else _join(run) for run in runs]
+
+
+# --- compare --------------------------------------------------------------------------------------
+
+
+def differs(name: str, a: str, b: str) -> str:
+    """Say how a fact differs between two runs."""
+    return f"{name} {a} -> {b}"
+
+
+def comparable(ratios_only: str) -> str:
+    """Say whether seconds are judged."""
+    if ratios_only:
+        return f"Comparable in ratios only; seconds are shown and not judged ({ratios_only})."
+    return "Comparable in seconds and in ratios: the same machine."
+
+
+def compared(counts: Sequence[tuple[str, int]], same: float) -> str:
+    """Close a comparison. counts : outcomes of all that was judged."""
+    total = sum(count for _, count in counts)
+    listed = _join([f"{count} {word.lower()}" for word, count in counts if count])
+    return f"{total} comparisons, same means within +-{units.plain(100 * same)} %: {listed}."
+
+
+def undecided(middle: float) -> str:
+    """Say what the undecided comparisons could have found."""
+    return (
+        f"Undecided: half of these comparisons find changes only from {100 * middle:.0f} % on (power 0.8). "
+        "More blocks narrow them."
+    )
+
+
+def tested_once(claims: int) -> str:
+    """Count the claims that only one of the runs can test."""
+    return f"{claims} claim{'s are' if claims > 1 else ' is'} tested by one of the two runs only."
+
+
+NOT_COMPARABLE = "no cell was measured in both runs (the same workload, sizes, backend and cores)"
+ONLY_FEW = "A comparison needs 3 blocks in both runs."
