@@ -45,6 +45,7 @@ def _root(parser: Parser) -> None:
 
 def _no_report(parser: Parser) -> None:
     parser.add_argument("--no-report", action="store_true", help="measure only")
+    parser.add_argument("--json", action="store_true", help="print the table at the end as JSON, all else to stderr")
 
 
 def _export(parser: Parser) -> None:

@@ -1,6 +1,7 @@
 """The verbs of the command line. Each imports what it needs when it runs, so that --help stays fast."""
 
 import argparse
+import contextlib
 import json
 import os
 import sys
@@ -43,8 +44,14 @@ def _plan(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    if not arguments.json:
+        return _measure(arguments)
+    with contextlib.redirect_stdout(sys.stderr):  # a script reads JSON, and nothing else
+        return _measure(arguments)
+
+
+def _measure(arguments: argparse.Namespace) -> int:
     from raybench.execution import adaptive, run_folder
-    from raybench.store import store
 
     asked = _settings(arguments)
     _fetch(run_folder.missing_data(asked))
@@ -55,11 +62,32 @@ def _run(arguments: argparse.Namespace) -> int:
     if why and not asked.study.retry_failed and not adaptive.is_open(opened):
         say(f"nothing left to measure: {why}")
     else:
-        _pursue(opened, asked)
+        try:
+            _pursue(opened, asked)
+        except KeyboardInterrupt:  # what is measured is shown and reported all the same
+            _conclude(opened, asked, arguments)
+            raise
+    _conclude(opened, asked, arguments)
+    return _judge_failures(opened, asked)
+
+
+def _conclude(opened: "Run", asked: "Settings", arguments: argparse.Namespace) -> None:
+    """Show the table of a run and write its report; of a run without a measurement there is neither."""
+    from raybench import console
+    from raybench.report import run_table, shown_run
+    from raybench.store import store
+
+    table = shown_run.read(opened.folder, opened.plan)
+    if table is None:
+        return
+    console.show_lines(run_table.as_lines(table, width=console.width()))
+    if arguments.json:
+        print(run_table.as_json(table), file=sys.__stdout__)
+    if fault := shown_run.append_summary(table, os.environ.get("GITHUB_STEP_SUMMARY", "")):
+        say(fault, sys.stderr)
     if not arguments.no_report and opened.plan.verdicts:
         store.set_current(asked.reports, opened.folder)
         _rebuild(asked.reports, opened.folder, arguments, always=False)
-    return _judge_failures(opened, asked)
 
 
 def _judge_failures(opened: "Run", asked: "Settings") -> int:
@@ -79,9 +107,11 @@ def _judge_failures(opened: "Run", asked: "Settings") -> int:
 def _pursue(opened: "Run", asked: "Settings") -> None:
     from raybench import console
     from raybench.execution import adaptive, run_folder
+    from raybench.report import shown_run
     from raybench.store import store
 
-    with store.lock(opened.folder), console.progress() as observe:
+    first = shown_run.FirstLines(opened.folder, opened.plan, width=console.width())
+    with store.lock(opened.folder), console.progress(first.of) as observe:
         done = adaptive.pursue(opened, asked, observe)
         run_folder.note_stop(opened, done.stopped, budget_min=asked.study.budget_min)
     console.show_pass(done, opened)

@@ -3,6 +3,9 @@
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rich import markup
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from raybench.trial.work import Step
     from raybench.report.comparison import Page
 
+FirstLines = Callable[[Job], Sequence[str]]
 PLAIN_WIDTH = 160  # where the output is no terminal, rich would cut lines at 80
 
 
@@ -93,11 +97,25 @@ def show_pass(done: Pass, run: Run) -> None:
     )
 
 
+def show_lines(lines: Sequence[str]) -> None:
+    """Print lines that are laid out already."""
+    for line in lines:
+        say(line)
+
+
+def width() -> int:
+    """Return the columns of the terminal, or those that a file is given."""
+    return console().width
+
+
 @contextmanager
-def progress() -> Iterator[Observer]:
-    """Return an observer that shows progress with the time left: a bar on a terminal, else one line per measurement."""
+def progress(first_lines: FirstLines) -> Iterator[Observer]:
+    """Return an observer that shows progress with the time left: a bar on a terminal, else one line per measurement.
+
+    first_lines : called when a group of a workload has ended, returns what to show of it.
+    """
     if not sys.stdout.isatty():
-        yield _plain
+        yield partial(_plain, first_lines)
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, TextColumn("{task.fields[left]}"), console=console()) as bar:
@@ -108,6 +126,9 @@ def progress() -> Iterator[Observer]:
                 bar.update(task, completed=event.done, total=event.total, left=f"{event.left_s / 60:.1f} min left")
                 if event.measurement is not None and event.measurement.status is not Status.OK:
                     bar.console.print(escape(_line(event)))
+            elif event.kind is EventKind.GROUP and event.job is not None:
+                for line in first_lines(event.job):
+                    bar.console.print(escape(line))
             elif event.job is not None:
                 bar.update(task, description=escape(_name(event.job)))
             elif event.text:
@@ -201,8 +222,10 @@ def show_comparison(page: "Page") -> None:
         out.print(escape(line))
 
 
-def _plain(event: Event) -> None:
-    if event.kind is EventKind.MEASURED:
+def _plain(first_lines: FirstLines, event: Event) -> None:
+    if event.kind is EventKind.GROUP and event.job is not None:
+        show_lines(first_lines(event.job))
+    elif event.kind is EventKind.MEASURED:
         say(_line(event))
     elif event.text:
         say(_sentence(event))

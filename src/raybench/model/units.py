@@ -60,6 +60,13 @@ def by_unit(estimate: Estimate | None, unit: str, *, with_n: bool = True) -> str
     return _text(estimate, 1.0, f" {unit}", with_n=with_n)
 
 
+def within(half: float) -> str:
+    """Write the half-width of an interval in percent, rounded up: `+-1.6 %`; '' where there is no interval."""
+    if not math.isfinite(half):
+        return ""
+    return f"+-{_round(100 * half, 1 if half < 0.1 else 0, ROUND_CEILING)} %"
+
+
 def duration(value: float) -> str:
     """Write one exact or single time."""
     scale, unit = _unit(value, SECONDS)
