@@ -155,7 +155,7 @@ def test_where_the_system_is_not_linux_measuring_is_refused(
     monkeypatch.delattr(os, "sched_getaffinity")
     line = refusal(capsys, verb)
     assert "needs Linux" in line
-    assert "report, check, export" in line
+    assert "report, check, compare, export" in line
 
 
 def test_recorded_runs_are_read_on_any_system(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def test_every_number_is_that_of_the_rows() -> None:
     }
     checked = 0
     for one in table().workloads:
-        for line in one.lines:
+        for line in (line for line in one.lines if line.time is not None):
             row = rows[one.workload, line.backend, line.cpus]
             assert (line.time, line.speedup, line.speedup_cold) == (row.makespan, row.speedup, row.speedup_cold)
             checked += line.speedup is not None
