@@ -1,10 +1,8 @@
 """What the verbs show on a terminal: tables and a progress bar with rich; plain lines where there is no terminal."""
 
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -25,10 +23,10 @@ if TYPE_CHECKING:
     from raybench.doctor.finding import Finding
     from raybench.execution.verify import Summary
     from raybench.execution.verify_backend import Verified
+    from raybench.report.comparison import Page
     from raybench.trial.calibrate import Calibration
     from raybench.trial.work import Observer as StepObserver
     from raybench.trial.work import Step
-    from raybench.report.comparison import Page
 
 FirstLines = Callable[[Job], Sequence[str]]
 PLAIN_WIDTH = 160  # where the output is no terminal, rich would cut lines at 80

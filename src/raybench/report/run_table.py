@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from raybench.analysis import controls, speedup
 from raybench.analysis.controls import ControlReport
 from raybench.analysis.dataset import Dataset, is_baseline
+from raybench.analysis.decision import Advice, Decision, decide
 from raybench.model import stats, units
 from raybench.model.estimate import Estimate, Row
 from raybench.model.measurement import Measurement, Sample
 from raybench.model.plan import Plan, Role, Status
 from raybench.model.serialize import encode
 from raybench.report import cells, texts
-from raybench.report.decision import Advice, Decision, decide
 
 CHARS = 60  # of a reason
 WIDTH = 80
