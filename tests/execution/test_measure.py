@@ -42,7 +42,7 @@ def test_makespan_and_stamps_begin_with_the_same_reading_of_the_clock(monkeypatc
     ticks = itertools.count()
     for module in ("raybench.execution.series", "raybench.backends.worker_session"):
         monkeypatch.setattr(f"{module}.now", lambda: float(next(ticks)))
-    *_, found = serve(job(), iter([Order(round=0, place=0, once=True)]))
+    *_, found = serve(job(), iter([Order(round=0, place=0)]))
     assert isinstance(found, Measurement)
     assert found.status is Status.OK, found.reason
     last = max(stamp.ended for stamp in found.tasks)

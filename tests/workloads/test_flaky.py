@@ -92,7 +92,7 @@ def test_a_failure_that_nobody_planted_is_a_wrong_answer() -> None:
 
 
 def test_tries_cannot_be_counted_without_their_folder() -> None:
-    with pytest.raises(BackendFailed, match=r"call data\(\) within beside"):
+    with pytest.raises(BackendFailed, match=r"call data\(\) within services"):
         Flaky(count=1, work=1).data(1)
 
 

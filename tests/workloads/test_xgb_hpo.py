@@ -237,7 +237,7 @@ def test_the_published_insurance_table_has_1338_rows() -> None:
 
 
 def test_an_unknown_source_names_the_known_ones() -> None:
-    with pytest.raises(BadSettings, match="choose insurance or friedman"):
+    with pytest.raises(BadSettings, match="choose insurance, made or friedman"):
         replace(WORKLOAD, source="diabetes")
 
 

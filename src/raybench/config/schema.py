@@ -46,6 +46,7 @@ class RequiresFile(Strict, frozen=True, kw_only=True):
     """`requires` of a workload or a backend."""
 
     packages: tuple[Name, ...] = ()
+    absent: tuple[Name, ...] = ()
     data: tuple[Name, ...] = ()
     gpus: Natural = 0
     tags: tuple[Tag, ...] = ()
@@ -98,6 +99,7 @@ class GridRowFile(Strict, frozen=True, kw_only=True):
     cpus_per_task: Annotated[tuple[Count, ...], Meta(min_length=1)] = (1,)
     workers: tuple[Count, ...] = ()
     task_timeout_s: Above0 | None = None
+    core: bool = False
 
 
 class StudyFile(Strict, frozen=True, kw_only=True):

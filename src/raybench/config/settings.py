@@ -201,6 +201,7 @@ def _grid_row(composed: Composed, config: Configuration, row: GridRowFile, place
         cpus_per_task=row.cpus_per_task,
         workers=row.workers,
         task_timeout_s=row.task_timeout_s,
+        core=row.core,
     )
 
 

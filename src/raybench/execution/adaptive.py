@@ -12,13 +12,15 @@ from raybench.analysis import speedup
 from raybench.analysis.dataset import Dataset
 from raybench.config.settings import Settings
 from raybench.execution.quality_processes import complete
-from raybench.execution.run_folder import Run
+from raybench.execution.rounds import FIRST
+from raybench.execution.run_folder import Run, look_at_host
 from raybench.execution.runner import BAD, Event, EventKind, Observer, Pass, Runner, jobs_in_order
 from raybench.model import stats
 from raybench.model.clock import now
 from raybench.model.plan import Limits, Plan, Status, Stop, Tag
 from raybench.planning.planner import top_up_block
 from raybench.store import store
+from raybench.system.host_state import HostState
 
 PAIR_CELLS = 3  # a pair of the quality pass runs the tasks, the baseline and further models, one by one
 MOST_BLOCKS = 30  # method: stop at 30 blocks however wide the interval
@@ -34,6 +36,8 @@ def pursue(run: Run, settings: Settings, observe: Observer) -> Pass:
             observe(Event(kind=EventKind.TOLD, text=f"removed what runners that were killed had left behind: {stale}"))
         budget_s = settings.study.budget_min * 60
         began = now()
+        if state := look_at_host(run):
+            observe(Event(kind=EventKind.TOLD, text=_expectation(state, run.plan)))
         done = runner.run(jobs_in_order(run.plan), budget_s=budget_s, core=run.plan.core)
         if run.plan.quality_pairs:
             _quality(run, runner)
@@ -41,6 +45,12 @@ def pursue(run: Run, settings: Settings, observe: Observer) -> Pass:
             done = _narrow(run, runner, done, left_s=lambda: budget_s - (now() - began))
     observe(Event(kind=EventKind.TOLD, text=f"stopped: {done.stopped}"))
     return done
+
+
+def _expectation(state: HostState, plan: Plan) -> str:
+    """Say what the host's state lets one expect of this study."""
+    width = state.half_width(groups=plan.blocks, rounds=FIRST.count)
+    return f"{state.words()}; expect intervals of +-{100 * width:.1f} % after {plan.blocks} blocks"
 
 
 def _quality(run: Run, runner: Runner) -> None:

@@ -117,7 +117,7 @@ class Group:
         """Take a sample with its covariates, and store it."""
         if not member.alive:
             return None
-        order = Order(round=number, place=self._place, cores=self._core(member, number), once=self._once)
+        order = Order(round=number, place=self._place, cores=self._core(member, number))
         self._place += 1
         spun = _spin(order.cores or member.job.affinity)
         watch = interference.Watch(lambda: sum(one.cpu_s() for one in everyone))

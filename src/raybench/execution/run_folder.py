@@ -4,20 +4,25 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import psutil
+
 from raybench.config.settings import Settings
 from raybench.execution.environment import environment
 from raybench.model.errors import BadStore
 from raybench.model.measurement import Environment, Measurement
 from raybench.model.plan import Plan, Spec, Stop
-from raybench.model.serialize import decode, digest, encode
+from raybench.model.serialize import decode, digest, encode, from_json, to_json
 from raybench.planning.planner import Machine, plan
 from raybench.store import json_file, store
-from raybench.system import fingerprint, machine
+from raybench.system import fingerprint, host_state, machine
+from raybench.system.host_state import HostState
 from raybench.system.identity import changes
 from raybench.system.identity import identity as parts_of_identity
+from raybench.system.kernel import memory_allowed
 from raybench.workloads import files
 
 STOPPED = "stopped.json"
+HOST_STATE = "host_state"  # among the facts of environment.json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +51,24 @@ def read_machine() -> Machine:
         cpus_for=machine.cpus_for,
         gpus=len(machine.gpus()),
         missing_data=files.unavailable,
+        memory_bytes=memory_allowed() or psutil.virtual_memory().total,
     )
+
+
+def look_at_host(run: Run) -> HostState | None:
+    """Measure the state of this host for a new run with verdicts and keep it in environment.json; takes 10 s, once.
+
+    Returns the state that the run has; None for a study without verdicts.
+    """
+    if not run.plan.verdicts:
+        return None
+    recorded = store.read_environment(run.folder)
+    if known := recorded.facts.get(HOST_STATE):
+        return from_json(HostState, known)
+    state = host_state.probe()
+    facts = {**recorded.facts, HOST_STATE: to_json(state)}
+    store.write_environment(run.folder, replace(recorded, facts=facts))
+    return state
 
 
 def note_stop(run: Run, reason: str, *, budget_min: float) -> None:

@@ -19,10 +19,12 @@ from raybench.model.clock import now
 from raybench.model.errors import BackendFailed
 from raybench.model.measurement import Sample, SweepTiming, Task, TaskResult, TaskStamp
 from raybench.model.plan import Job
+from raybench.planning.groups import runs_once
 from raybench.system.meter import counted_cpu_s
 from raybench.workloads.base import Workload
 
 SHORT_S = 0.3  # shorter task sets are repeated within a sample until they take so long (pyperf's loops)
+STEP_S = 0.1  # the same for a step of the granularity sweep
 MOST_LOOPS = 1_000
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the tasks' own seconds, stored with each sample
 MICROSECOND = 6  # decimals kept of stored stamps: the worker's clock is no finer than that
@@ -30,12 +32,11 @@ MICROSECOND = 6  # decimals kept of stored stamps: the worker's clock is no fine
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """Take one sample. cores : CPU numbers to run on; () leaves them. once : do not repeat a short task set."""
+    """Take one sample. cores : CPU numbers to run on; () leaves them."""
 
     round: int
     place: int
     cores: tuple[int, ...] = ()
-    once: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +81,7 @@ class Series:
         if self._work.sweep:
             return self._sweep(order)
         if not self._loops:
-            self._loops = 1 if order.once else self._count_loops()
+            self._loops = 1 if runs_once(self._job.cell) else self._count_loops()
         results, took, cpu_s = self._time(self._loops)
         self._taken += 1
         with self._draft.phase("check"):
@@ -172,9 +173,14 @@ def _sweep(job: Job, draft: Draft, backend: Backend, work: Work) -> tuple[tuple[
     every: list[TaskResult] = []
     for place in order:
         units, tasks = work.sweep[place]
-        began = now()
-        results = backend.run(work.workload, tasks, work.data)
-        ended = now()
+        began, results, ended = _run_step(backend, work, tasks)
+        wall_s = ended - began
+        if wall_s < STEP_S:
+            loops = min(MOST_LOOPS, math.ceil(STEP_S / wall_s))
+            first = now()
+            for _ in range(loops):
+                began, results, ended = _run_step(backend, work, tasks)
+            wall_s = (ended - first) / loops
         if same_clock(job):
             check_stamps(results, began=began, ended=ended)
         check_order(tasks, results)
@@ -182,12 +188,19 @@ def _sweep(job: Job, draft: Draft, backend: Backend, work: Work) -> tuple[tuple[
         points[place] = SweepTiming(
             work=units,
             tasks=len(tasks),
-            wall_s=round(ended - began, MICROSECOND),
+            wall_s=round(wall_s, 9),
             busy_s=round(sum(r.ended - r.started for r in results), MICROSECOND),
             workers=len({r.pid for r in results}),
         )
         every += results
     return tuple(points[place] for place in sorted(points)), every
+
+
+def _run_step(backend: Backend, work: Work, tasks: Sequence[Task]) -> tuple[float, list[TaskResult], float]:
+    """Run the tasks of one step; return when they began, their results and when they ended."""
+    began = now()
+    results = backend.run(work.workload, tasks, work.data)
+    return began, results, now()
 
 
 def check_order(tasks: Sequence[Task], results: Sequence[TaskResult]) -> None:

@@ -79,6 +79,7 @@ class Requires:
 
     packages: tuple[str, ...] = ()  # import names
     data: tuple[str, ...] = ()  # file names known to `workloads.files`
+    absent: tuple[str, ...] = ()  # data files; the workload stands in for one that needs them
     gpus: int = 0
     tags: tuple[Tag, ...] = ()  # backend only: tags that the workload must carry, all of them
 

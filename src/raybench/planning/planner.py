@@ -174,6 +174,8 @@ def cpu_counts(asked: Sequence[int | str], usable: int) -> list[int]:
 def _sort_out(cells: Sequence[Cell], study: Study, machine: Machine) -> tuple[list[Cell], list[Skip]]:
     run, skips = [], []
     for cell in cells:
+        if any(not machine.missing_data(name) for name in cell.workload.requires.absent):
+            continue  # it stands in for a workload whose data are at hand
         if cell.cpus > machine.usable_cpus and study.oversubscribe:
             cell = replace(cell, oversubscribed=True)
         reason = unsuitable(cell.workload, cell.backend) or _unavailable(cell, study, machine)

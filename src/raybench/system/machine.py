@@ -106,15 +106,34 @@ def memory_gib(host: Host = THIS) -> int:
 
 
 def machine_key(host: Host = THIS) -> str:
-    """Name the machine by stable facts, e.g. `epyc-2c-24g-1a2b3c`: never by clock speed or host name."""
+    """Name the machine by stable facts, e.g. `epyc-2c-24g-1a2b3c`: never by its host name.
+
+    Two hosts of a cloud may have one CPU name and different speeds: nominal clock and kernel build tell them apart.
+    """
     model, physical, logical = cpu_counts(host)
     model = model.partition("@")[0].strip()  # Intel puts a clock speed behind the @
     memory = memory_gib(host)
     facts = {"cpu": model, "physical": physical, "logical": logical, "gib": memory, "arch": platform.machine()}
+    facts |= {"mhz": nominal_mhz(host), "kernel": host.text("/proc/version") or ""}
     noise = r"\((r|tm)\)|\b(amd|intel|cpu|processor|gen|\d+(st|nd|rd|th)|\d+-core)\b"
     words = re.findall(r"[a-z0-9]+", re.sub(noise, " ", model.lower()))
     slug = "-".join(words[:3]) or platform.machine().replace("_", "-")
     return f"{slug}-{physical}c-{memory}g-{digest(facts)[:6]}"
+
+
+def nominal_mhz(host: Host = THIS) -> int:
+    """Read the clock that the cores are sold with, in MHz to the nearest hundred; 0 where it is not told.
+
+    The highest frequency of the governor's table, or what a hypervisor shows, which never changes; a bare machine's
+    present frequency would.
+    """
+    highest = host.text("/sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq")
+    if highest and highest.strip().isdigit():
+        return round(int(highest) / 100_000) * 100
+    text = host.text("/proc/cpuinfo") or ""
+    found = re.search(r"^cpu MHz\s*:\s*([\d.]+)", text, flags=re.MULTILINE)
+    virtual = re.search(r"^flags\s*:.*\bhypervisor\b", text, flags=re.MULTILINE)
+    return round(float(found.group(1)) / 100) * 100 if found and virtual else 0
 
 
 def gpus() -> tuple[str, ...]:
