@@ -88,6 +88,7 @@ def check_filter(seen):
     assert seen["cleared"] == [len(seen["before"]), False]
     assert seen["again"][:4] == ["joblib friedman", "2", True, seen["title"]]
     assert seen["again"][4] == seen["shown"]
+    assert seen["inside"] == 0, "words match at their start"
     assert seen["none"] == [0, 0]
 
 

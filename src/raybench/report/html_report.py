@@ -56,6 +56,7 @@ def page(
         **details(run, findings),
         "charts": charts,
         "tables": {table.name: table_data(table) for table in tables},
+        "claims": _claimed(findings),
         "verdicts": [str(kind) for kind in VerdictKind],
     }
     return environment.get_template("page.html.j2").render(
@@ -70,6 +71,15 @@ def page(
         facts=facts,
         data=Markup(embed_json(data)),
     )
+
+
+def _claimed(findings: Findings) -> dict[str, str]:
+    """Return by claim the names of the workloads and backends behind its verdict: a filter by name finds it too."""
+    names = {row.cell.key: (row.cell.workload.name, row.cell.backend.name) for row in findings.rows}
+    return {
+        line.id: " ".join(dict.fromkeys(name for key in line.cells for name in names.get(key, ())))
+        for line in findings.claims
+    }
 
 
 def table_data(table: Table) -> dict[str, Any]:
@@ -99,7 +109,8 @@ def _part(section: Section) -> Part:
         return Part(section=section, shown=tuple(split[:1]), folded=(*split[1:], *section.details))
     if section.brief:
         return Part(section=section, shown=tables, folded=section.details)
-    return Part(section=section, shown=tables[:1], folded=(*tables[1:], *section.details))
+    at_once = 0 if section.figures else 1  # a chart shows what its table holds
+    return Part(section=section, shown=tables[:at_once], folded=(*tables[at_once:], *section.details))
 
 
 def _by_verdict(table: Table) -> tuple[Table, Table]:

@@ -4,7 +4,7 @@ const NARROW = 640;
 const put = (svg, name, attributes, ...children) => { const node = make(name, attributes, ...children); svg.append(node); return node; };
 const canvas = (width, height, label) => make("svg", {class: "plot", width, height, viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": label});
 const nameOf = (row) => `${row.workload} on ${row.backend}, P = ${row.cores}`;
-const wanted = (row, more = "") => matches(`${row.workload} ${row.backend} ${more}`.toLowerCase(), row.cpus);
+const wanted = (row, more = "") => matches(searchable(`${row.workload} ${row.backend} ${more}`), row.cpus);
 
 // A mark that opens its cell, by pointer or keyboard.
 const link = (row, words, ...children) => {

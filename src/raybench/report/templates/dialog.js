@@ -1,12 +1,13 @@
 // --- one cell
 const list = (pairs) => make("dl", {}, ...pairs.flatMap(([name, text]) => [make("dt", {}, name), make("dd", {}, text)]));
 const round = (x) => (x === null || x === undefined ? "–" : typeof x === "number" ? String(Number(x.toPrecision(5))) : String(x));
-const tick = (span) => {
-  const rough = span / 6, power = 10 ** Math.floor(Math.log10(rough));
+const room = () => Math.min(900, Math.max(300, document.getElementById("detail-body").clientWidth));  // of a chart
+const tick = (span, most) => {
+  const rough = span / most, power = 10 ** Math.floor(Math.log10(rough));
   return [1, 2, 5, 10].map((k) => k * power).find((step) => step >= rough);
 };
 const axis = (svg, from, to, x, top, bottom) => {
-  const step = tick(to - from);
+  const step = tick(to - from, Math.max(2, Math.min(6, Math.floor((x(to) - x(from)) / 80))));
   for (let k = Math.ceil(from / step - 1e-9); k * step <= to + 1e-9; k += 1) {
     const at = Number((k * step).toPrecision(6));
     svg.append(make("line", {x1: x(at), x2: x(at), y1: top, y2: bottom, stroke: "#e2e2e2"}),
@@ -17,7 +18,7 @@ const axis = (svg, from, to, x, top, bottom) => {
 const STYLES = {"done": ["#0072B2", null], "fewer steps": ["#56B4E9", "stopped"], "failed": ["#D55E00", "failed"],
   "unknown": ["#7F7F7F", null]};
 const gantt = (chart) => {
-  const lane = Math.max(10, Math.min(26, 420 / chart.lanes)), left = 64, right = 20, top = 26, width = 900;
+  const lane = Math.max(10, Math.min(26, 420 / chart.lanes)), left = 64, right = 20, top = 26, width = room();
   const bottom = top + lane * chart.lanes + 4;
   const from = -chart.before, to = chart.makespan || 1e-6;
   const x = (t) => left + ((t - from) / (to - from)) * (width - left - right);
@@ -54,7 +55,7 @@ const strip = (samples, fields) => {
   const good = samples.filter((s) => s[at("makespan")] > 0);
   if (!good.length) return null;
   const blocks = [...new Set(good.map((s) => s[at("block")]))].sort((a, b) => a - b);
-  const row = 16, left = 64, right = 20, top = 12, width = 900, bottom = top + row * blocks.length;
+  const row = 16, left = 64, right = 20, top = 12, width = room(), bottom = top + row * blocks.length;
   const times = good.map((s) => s[at("makespan")]);
   const low = Math.min(...times), high = Math.max(...times), pad = (high - low) * 0.08 || low * 0.05;
   const x = (t) => left + ((t - low + pad) / (high - low + 2 * pad)) * (width - left - right);
@@ -74,7 +75,7 @@ const strip = (samples, fields) => {
 const distribution = (key, workload) => {
   const lines = DATA.durations[workload] || [];
   if (!lines.some(([cell]) => cell === key)) return null;
-  const width = 900, height = 240, left = 64, right = 20, top = 10, bottom = height - 30;
+  const width = room(), height = 240, left = 64, right = 20, top = 10, bottom = height - 30;
   const times = lines.flatMap(([, , steps]) => steps.map(([, seconds]) => seconds)).filter((t) => t > 0);
   const low = Math.min(...times) * 0.95, high = Math.max(...times) * 1.05;
   const x = (t) => left + (Math.log(Math.max(t, low) / low) / Math.log(high / low)) * (width - left - right);
@@ -83,9 +84,10 @@ const distribution = (key, workload) => {
   for (const share of [0, 0.5, 1]) {
     svg.append(make("line", {x1: left, x2: width - right, y1: y(share), y2: y(share), stroke: "#e2e2e2"}), make("text", {x: left - 8, y: y(share) + 4, "text-anchor": "end"}, `${100 * share} %`));
   }
-  for (let i = 0; i <= 4; i += 1) {
-    const t = low * (high / low) ** (i / 4);
-    svg.append(make("text", {x: x(t), y: bottom + 18, "text-anchor": i === 0 ? "start" : i === 4 ? "end" : "middle"}, `${Number(t.toPrecision(3))} s`));
+  const most = width < 600 ? 2 : 4;
+  for (let i = 0; i <= most; i += 1) {
+    const t = low * (high / low) ** (i / most);
+    svg.append(make("text", {x: x(t), y: bottom + 18, "text-anchor": i === 0 ? "start" : i === most ? "end" : "middle"}, `${Number(t.toPrecision(3))} s`));
   }
   const rank = ([cell, , , base]) => (cell === key ? 2 : base ? 1 : 0);
   for (const line of [...lines].sort((a, b) => rank(a) - rank(b))) {
@@ -111,6 +113,7 @@ const show = (key) => {
   document.getElementById("detail-title").textContent = cell.title;
   const body = document.getElementById("detail-body");
   body.replaceChildren();
+  if (!dialog.open) dialog.showModal();  // first: charts take its width
   for (const about of cell.about) body.append(make("p", {}, about));
   body.append(list([["status", cell.status], ...cell.numbers]));
   body.append(make("h3", {}, "Repeat it"), make("pre", {}, make("code", {}, cell.command)));
@@ -135,7 +138,6 @@ const show = (key) => {
   body.append(make("h3", {}, "What it is"), list([["workload", cell.target[0]], ["backend", cell.target[1]], ["version", cell.version || "–"],
     ["parameters", JSON.stringify(cell.parameters)], ["key", key]]));
   body.append(make("p", {}, "Machine and versions: ", make("a", {href: "#facts"}, "everything that was recorded"), "."));
-  if (!dialog.open) dialog.showModal();
   dialog.scrollTop = 0;
 };
 

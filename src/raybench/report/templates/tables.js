@@ -13,8 +13,10 @@ const make = (name, attributes = {}, ...children) => {
   return node;
 };
 
+// Words match at the start of a word: `rf` finds rf_hpo, not pyperf.
+const searchable = (text) => " " + text.toLowerCase().replace(/[^\p{L}\p{N}.]+/gu, " ").trim();
 const matches = (text, cores) =>
-  (!state.cores || cores === null || String(cores) === state.cores) && state.words.every((word) => text.includes(word));
+  (!state.cores || cores === null || String(cores) === state.cores) && state.words.every((word) => text.includes(searchable(word)));
 
 // --- tables: an entry is its text, or [text, sort value (null: absent), target]
 const textOf = (entry) => (Array.isArray(entry) ? entry[0] : entry);
@@ -49,10 +51,11 @@ const buildTable = (box) => {
   if (built.has(name)) return;
   const at = table.columns.indexOf("P");
   const body = make("tbody"), heads = make("tr");
+  const about = (data) => (table.columns.includes("claim") ? DATA.claims[textOf(data[0]).split(":")[0]] || "" : "");
   const rows = table.rows.map((data) => ({
     data,
     node: make("tr", {}, ...data.map((entry, column) => showEntry(entry, column, table))),
-    text: data.map(textOf).join(" ").toLowerCase(),
+    text: searchable([...data.map(textOf), about(data)].join(" ")),
     cores: at < 0 ? null : parseInt(textOf(data[at]), 10),
   }));
   table.columns.forEach((title, column) => {
