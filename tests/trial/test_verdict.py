@@ -24,7 +24,7 @@ def option(backend: str, speedup: float, *, start_s: float = 1.0, base_s: float 
 
 
 def test_of_two_that_are_equally_fast_the_one_that_starts_sooner_is_used() -> None:
-    found = choose([option("ray_tasks", 1.95, start_s=6.0), option("joblib", 1.94)])
+    found = choose([option("ray_tasks", 1.95, start_s=6.0), option("joblib", 1.94)], 200)
 
     assert found is not None
     assert found.backend == "joblib"
@@ -38,7 +38,22 @@ def test_the_first_sentence_says_what_to_use_and_from_when_on_it_pays() -> None:
     assert found.sentences[0] == (
         "Use joblib on 2 cores: 2x faster once its workers are up; it pays from 50 tasks of this size on (start 1 s)."
     )
-    assert found.sentences[1] == "Ray on 2 cores pays from 317 tasks of this size on."
+    assert found.sentences[1] == "Ray would pay from 317 tasks of this size on (start 6 s)."
+
+
+def test_where_one_pays_it_is_used_even_if_another_would_be_faster_with_more_tasks() -> None:
+    options = [option("joblib", 2.4, start_s=7.0), option("joblib_threads", 1.9, start_s=0.1)]
+
+    few, many = conclude(made(seconds=0.04), options, COSTS, elsewhere=()), choose(_more(options), 20_000)
+
+    assert few.use == "joblib_threads"
+    assert "Joblib would pay from 300 tasks" in few.sentences[1]
+    assert many is not None
+    assert many.backend == "joblib"
+
+
+def _more(options: list[Option]) -> list[Option]:
+    return [replace(one, seconds=100 * one.seconds, base_s=100 * one.base_s) for one in options]
 
 
 def test_a_start_longer_than_what_is_saved_is_no_reason_to_distribute() -> None:

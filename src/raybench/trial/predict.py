@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from raybench.model.schedule import list_schedule_s
+from raybench.model.schedule import list_schedule_s, makespan_s
 from raybench.trial.backends import LIBRARY, THREADS
 from raybench.trial.calibrate import Calibration, Cost
 from raybench.trial.look import Look
@@ -67,9 +67,9 @@ def seconds(look: Look, cost: Cost, tasks: Sequence[float], cpus: int) -> float:
     """Return the warm makespan of tasks (seconds each) on P cores, without the backend's start."""
     moved = cost.task_s + cost.byte_s * (look.bytes_in + look.bytes_out)
     slow = 1 + (look.slowdown - 1) * (min(cpus, look.cpus) - 1)
-    busy = list_schedule_s([slow * one for one in tasks], cpus, per_task_s=cost.workers * moved)
-    held = _lock(look) * sum(tasks) if cost.backend == THREADS else 0.0
-    return max(busy, len(tasks) * moved, held)
+    alone = _lock(look) / slow if cost.backend == THREADS else 0.0
+    slowed = [slow * one for one in tasks]
+    return makespan_s(slowed, cpus, worker_s=cost.workers * moved, driver_s=moved, alone=alone)
 
 
 def least_task_s(cost: Cost, cpus: int, *, moved_bytes: float = 0.0) -> float:

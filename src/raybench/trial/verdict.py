@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from raybench.model.units import amount, duration, plain
-from raybench.trial.backends import COSTED, LIBRARY, THREADS, shown
+from raybench.trial.backends import COSTED, LIBRARY, SEQUENTIAL, THREADS, shown
 from raybench.trial.calibrate import Calibration
 from raybench.trial.look import Look
 from raybench.trial.predict import Prediction, least_task_s
@@ -13,7 +13,7 @@ from raybench.trial.predict import Prediction, least_task_s
 TIED = 1.03  # of two so near each other the one that starts sooner is chosen
 WORTH = 1.05  # a speedup below it is not worth a word
 RANK = (LIBRARY, *COSTED)
-ENOUGH = 1e6  # tasks: whoever has fewer does not care about more
+ENOUGH = 1e9  # tasks: nobody has more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ class Option:
     def pays_from(self, count: int) -> float:
         """Return the number of such tasks from which on it is faster than the loop, its start included."""
         saved_s = (self.base_s - self.seconds) / count
-        return math.ceil(self.start_s / saved_s) if saved_s > 0 else math.inf
+        return math.ceil(self.start_s / saved_s * (1 - 1e-12)) if saved_s > 0 else math.inf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,32 +62,39 @@ def conclude(look: Look, options: Sequence[Option], known: Calibration, *, elsew
     if look.failure:
         return Verdict(use="", cpus=1, sentences=(f"Cannot tell: {look.failure}.",))
     if look.count == 1:
-        return Verdict(use="sequential", cpus=1, sentences=("Do not distribute: there is one item, so one task.",))
-    best = choose(options)
-    if best is None or best.low <= 1 or best.speedup < WORTH:
+        return Verdict(use=SEQUENTIAL, cpus=1, sentences=("Do not distribute: there is one item, so one task.",))
+    best = choose(options, look.count)
+    if best is None:
         first = f"Do not distribute: {reason(look, options, known)}."
-        chosen, cpus = "sequential", 1
+        chosen, cpus = SEQUENTIAL, 1
     elif best.pays_from(look.count) > look.count:
         first = (
             f"Do not distribute these {look.count} tasks alone: {shown(best.backend)} starts in "
             f"{duration(best.start_s)} and saves {duration(best.base_s - best.seconds)}; it {_pays(best, look)}."
         )
-        chosen, cpus = "sequential", 1
+        chosen, cpus = SEQUENTIAL, 1
     else:
         first, chosen, cpus = _use(best, look), best.backend, best.cpus
-    others = [
-        f"{_name(one).capitalize()} {_pays(one, look)}."
-        for one in _families(options)
-        if one is not best and one.low > 1
-    ]
+    others = [_other(one, look) for one in _families(options) if best and one.backend != best.backend and _is_good(one)]
     return Verdict(use=chosen, cpus=cpus, sentences=(first, *others, *_elsewhere(look, known, elsewhere)))
 
 
-def choose(options: Iterable[Option]) -> Option | None:
-    """Return the fastest way once its workers are up; among equals the one that starts sooner."""
-    ranked = sorted(options, key=lambda one: one.seconds)
+def choose(options: Iterable[Option], count: int) -> Option | None:
+    """Return the way that takes least time for so many tasks, its start included; None where none beats the loop.
+
+    Where no start pays for so few tasks: the fastest way once its workers are up, among equals the first to start.
+    """
+    good = [one for one in options if _is_good(one)]
+    paying = [one for one in good if one.pays_from(count) <= count]
+    if paying:
+        return min(paying, key=lambda one: (one.seconds + one.start_s, RANK.index(one.backend), one.cpus))
+    ranked = sorted(good, key=lambda one: one.seconds)
     near = [one for one in ranked if one.seconds <= TIED * ranked[0].seconds]
     return min(near, key=lambda one: (RANK.index(one.backend), one.cpus)) if near else None
+
+
+def _is_good(one: Option) -> bool:
+    return one.low > 1 and one.speedup >= WORTH
 
 
 def reason(look: Look, options: Sequence[Option], known: Calibration) -> str:
@@ -137,6 +144,14 @@ def _use(best: Option, look: Look) -> str:
 def _pays(option: Option, look: Look) -> str:
     count = option.pays_from(look.count)
     return f"pays from {int(count)} tasks of this size on" if count < ENOUGH else "never pays"
+
+
+def _other(option: Option, look: Look) -> str:
+    """Say from when on another backend would pay."""
+    name = shown(option.backend)
+    count = option.pays_from(look.count)
+    start = duration(option.start_s)
+    return f"{name[:1].upper()}{name[1:]} would pay from {int(count)} tasks of this size on (start {start})."
 
 
 def _name(option: Option) -> str:
