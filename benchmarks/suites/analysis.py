@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from raybench.analysis import speedup
+from raybench.analysis import compare, speedup
 from raybench.analysis.dataset import Dataset
-from raybench.report import build
+from raybench.report import build, read_run
 from raybench.store import store
 from suites import made_run
 
@@ -41,6 +41,11 @@ class Analysis:
     def time_report(self, reports: str) -> None:
         """Time the whole report. What is aimed at are 20 s; the history shows how far it is."""
         build.rebuild(Path(reports), self.folder, Path(reports).parent)
+
+    def time_compare(self, reports: str) -> None:
+        """Time `raybench compare` of the run with itself. What is aimed at are 3 s for two full studies."""
+        a, b = read_run.read_both(self.folder, self.folder)
+        compare.compare(a.readings, b.readings, same=0.05, claims=(a.claims, b.claims))
 
     def peakmem_rows(self, reports: str) -> None:
         speedup.rows(Dataset(self.plan, self.lines))

@@ -203,17 +203,22 @@ def show_findings(findings: Sequence["Finding"]) -> int:
 
 
 def show_comparison(page: "Page") -> None:
-    """Print a comparison of two runs: sentences wrapped, tables without frames."""
+    """Print a comparison of two runs: sentences, and tables without frames that fit into 80 columns."""
     out = console()
     for line in page.above:
         out.print(escape(line))
     for table in page.tables:
         out.print(f"\n[bold]{escape(table.name)}[/bold]  {escape(table.caption)}")
-        shown = Table(box=None, pad_edge=False, header_style="dim")
-        for column in table.columns:
+        shown = Table(box=None, padding=(0, 1, 0, 0), header_style="dim")
+        _, _, _, *columns = table.columns
+        for column in ("", *columns):
             shown.add_column(column, justify="right" if column in table.numeric else "left", overflow="fold")
-        for row in table.rows:
-            shown.add_row(*(escape(entry.text) for entry in row))
+        before = ""
+        for workload, backend, cpus, *entries in table.rows:
+            if workload.text != before:
+                shown.add_row(escape(workload.text))
+            before = workload.text
+            shown.add_row(escape(f"  {backend.text} P={cpus.text}"), *(escape(entry.text) for entry in entries))
         out.print(shown)
     out.print()
     for line in page.below:
