@@ -12,8 +12,10 @@ from raybench.analysis.rule import side
 from raybench.analysis.tuning import deltas
 from raybench.model.estimate import Estimate, VerdictKind
 from raybench.model.measurement import Quality
+from raybench.model.serialize import to_json
 from raybench.report import build, evidence, texts
 from raybench.report.answers import answers, main_lines
+from raybench.system.host_state import HostState
 from report import made_run
 
 NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?")
@@ -147,10 +149,13 @@ def test_a_source_names_its_claims_as_ranges():
 
 
 def test_the_host_s_state_stands_in_the_status_where_it_was_probed(tmp_path, findings):
+    """As `execution.run_folder` records it: the fields of a `HostState`."""
     reports = tmp_path / "reports"
     run = build.read(made_run.write(reports), reports)
-    words = "contended host: speed varies by 4.2 % within seconds"
-    facts = {**run.environment.facts, "host_state": {"spread": 0.042, "contended": True, "words": words}}
+    state = HostState(
+        speed=900.0, spread=0.042, step=0.03, correlation=None, asymmetry=0.01, slowdown=0.0, cores=(0, 1)
+    )
+    facts = {**run.environment.facts, "host_state": to_json(state)}
     probed = replace(run, environment=replace(run.environment, facts=facts))
-    assert f", {words}, measured " in evidence.status(probed, findings)
-    assert "host" not in evidence.status(run, findings)
+    assert ", core speed varied by 4.2 % within seconds, measured " in evidence.status(probed, findings)
+    assert "core speed" not in evidence.status(run, findings)

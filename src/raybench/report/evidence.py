@@ -39,13 +39,21 @@ def status(run: RunData, findings: Findings) -> str:
     """Write machine, host state where it was probed, date, n and controls in one line."""
     facts = run.environment.facts
     parts = [fact(facts, "cpu", "model"), f"{run.plan.usable_cpus} cores", fact(facts, "memory", "total_bytes")]
-    parts.append(fact(facts, "host_state", "words"))
+    spread = _host_spread(facts)
+    parts.append(texts.host_state(spread) if spread is not None else "")
     parts.append(f"measured {run.environment.began[:4]}-{run.environment.began[4:6]}-{run.environment.began[6:8]}")
     if counted := [row.n for row in findings.rows if row.n]:
         parts.append(texts.blocks(min(counted), max(counted)))
     if rows := findings.controls.rows:
         parts.append(f"{sum(row.verdict in PASSED for row in rows)} of {len(rows)} controls passed")
     return ", ".join(filter(None, parts)) + "."
+
+
+def _host_spread(facts: Mapping[str, Any]) -> float | None:
+    """Return how much the cores' speed varied before the run, as a fraction; None where it was not probed."""
+    state = facts.get("host_state")
+    spread = state.get("spread") if isinstance(state, Mapping) else None
+    return float(spread) if isinstance(spread, int | float) else None
 
 
 def claims(findings: Findings) -> Section:

@@ -84,6 +84,11 @@ def blocks(fewest: int, most: int) -> str:
     return f"n = {fewest} blocks" if fewest == most else f"n = {fewest} to {most} blocks"
 
 
+def host_state(spread: float) -> str:
+    """Say how steady the cores were before the run. spread : sd of 1-s means of log speed."""
+    return f"core speed varied by {units.plain(100 * spread)} % within seconds"
+
+
 def controls(passed: int, total: int, floor: float, drift: Estimate) -> str:
     """Say in one sentence whether the harness found the known answers."""
     grown = f" Drift over the run: {units.percent(drift)}." if drift.n else ""
