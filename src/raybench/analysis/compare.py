@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-import scipy.stats
+import scipy.special
 
 from raybench.analysis.quantities import MACHINE, SETTINGS, CellName, Quantity, Readings
 from raybench.analysis.results import ClaimLine
@@ -202,8 +202,12 @@ def detectable(worse: LogRatio, edge: float, family: int) -> float:
     if not math.isfinite(worse.error):
         return math.inf
     level = 1 - ALPHA / (2 * family)
-    law = scipy.stats.norm if math.isinf(worse.degrees) else scipy.stats.t(worse.degrees)
-    return math.expm1(edge + float(law.ppf(level) + law.ppf(POWER)) * worse.error)
+    reach = sum(_quantile(p, worse.degrees) for p in (level, POWER))
+    return math.expm1(edge + reach * worse.error)
+
+
+def _quantile(p: float, degrees: float) -> float:
+    return float(scipy.special.ndtri(p) if math.isinf(degrees) else scipy.special.stdtrit(degrees, p))
 
 
 def as_estimate(log: LogRatio) -> Estimate:
