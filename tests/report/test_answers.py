@@ -13,7 +13,7 @@ from raybench.analysis.tuning import deltas
 from raybench.model.estimate import Estimate, VerdictKind
 from raybench.model.measurement import Quality
 from raybench.model.serialize import to_json
-from raybench.report import build, evidence, texts
+from raybench.report import build, recorded, texts
 from raybench.report.answers import answers, main_lines
 from raybench.system.host_state import HostState
 from report import made_run
@@ -157,5 +157,5 @@ def test_the_host_s_state_stands_in_the_status_where_it_was_probed(tmp_path, fin
     )
     facts = {**run.environment.facts, "host_state": to_json(state)}
     probed = replace(run, environment=replace(run.environment, facts=facts))
-    assert ", core speed varied by 4.2 % within seconds, measured " in evidence.status(probed, findings)
-    assert "core speed" not in evidence.status(run, findings)
+    assert ", core speed varied by 4.2 % within seconds, measured " in recorded.status(probed, findings)
+    assert "core speed" not in recorded.status(run, findings)

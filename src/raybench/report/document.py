@@ -9,7 +9,7 @@ from raybench.analysis.decision import Decision, by_kind, decisions
 from raybench.analysis.kinds import Kind
 from raybench.analysis.results import Findings
 from raybench.model import units
-from raybench.report import cells, evidence, search, texts
+from raybench.report import cells, evidence, recorded, search, texts
 from raybench.report.answers import answers
 from raybench.report.section import Figure, Section
 from raybench.report.tables import Entry, Table, code, number, word
@@ -43,7 +43,7 @@ def document(run: RunData, findings: Findings, figures: Mapping[str, Sequence[Fi
         evidence.controls(run, findings),
         _cells(run, findings),
         evidence.losses(findings),
-        evidence.machine(run),
+        recorded.machine(run),
         Section(
             id="threats",
             title="Threats to validity",
@@ -55,7 +55,7 @@ def document(run: RunData, findings: Findings, figures: Mapping[str, Sequence[Fi
     return Document(
         banner=banner(run, findings),
         trusted=findings.controls.trusted,
-        status=evidence.status(run, findings),
+        status=recorded.status(run, findings),
         facts=provenance(run),
         sections=tuple(replace(s, figures=tuple(figures.get(s.id, ()))) for s in sections),
     )
@@ -90,7 +90,7 @@ def provenance(run: RunData) -> dict[str, str]:
         "run": run.folder,
         "machine": run.environment.machine,
         "began": run.environment.began,
-        "commit": evidence.commit(run.environment),
+        "commit": recorded.commit(run.environment),
         "data": run.data[:12],
     }
 
@@ -210,7 +210,7 @@ def _reproduce(run: RunData) -> Section:
         paragraphs=(
             (
                 word("Check out commit "),
-                code(evidence.commit(run.environment)),
+                code(recorded.commit(run.environment)),
                 word(", install the lock file (hash "),
                 code(str(identity.get("lock", "unavailable"))[:12]),
                 word("), then run the command below. "),

@@ -19,7 +19,8 @@ from raybench.model.estimate import VerdictKind
 from raybench.model.visible import visible
 from raybench.report.details import details, embed_json
 from raybench.report.document import Document
-from raybench.report.evidence import DECIDED, flat
+from raybench.report.evidence import DECIDED
+from raybench.report.recorded import flat
 from raybench.report.section import Section
 from raybench.report.tables import Entry, Table, word
 
