@@ -282,7 +282,7 @@ def trusted(host: str, blocks: str, floor: float | None) -> str:
     return f"TRUSTED ({', '.join(filter(None, [host, blocks, _floor(floor)]))})."
 
 
-QUIET, BUSY = "quiet host", "busy host"
+QUIET, BUSY = "quiet rounds", "busy machine"  # what others took during the samples; the host itself: `host_state`
 
 
 def _floor(floor: float | None) -> str:
