@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from raybench.analysis.dataset import CellData, Dataset, copy_s, is_ceiling, joined_shared_head, makespan, pair
+from raybench.analysis.dataset import CellData, Dataset, copy_s, is_ceiling, joined_shared_head, makespan
+from raybench.analysis.pairs import compare, pair_cells
 from raybench.analysis.tuning import busy_seconds
 from raybench.model.estimate import Estimate
 from raybench.model.measurement import FitStages, HeadUse, Measurement, Phases
@@ -108,11 +109,11 @@ def gains(data: Dataset, resampler: Resampler | None = None) -> list[Gain]:
     found = []
     for of in data.cells:
         for other, setting in _variants_of(of):
-            top, bottom = pair(other.good, of.good, makespan)
-            if len(top):
-                compared = ratio(top, bottom, draws).estimate()
-                base = median_rank_ci(bottom)
-                found.append(Gain(cell=of.cell, other=other.cell, setting=setting, base=base, ratio=compared))
+            if compared := compare(other, of, makespan, draws):
+                base = median_rank_ci(pair_cells(other, of, makespan)[1])
+                found.append(
+                    Gain(cell=of.cell, other=other.cell, setting=setting, base=base, ratio=compared.estimate())
+                )
     return found
 
 

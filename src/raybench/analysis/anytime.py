@@ -13,7 +13,7 @@ from raybench.analysis.dataset import CellData, Dataset
 from raybench.model.estimate import Estimate
 from raybench.model.measurement import Measurement, TaskStamp
 from raybench.model.plan import Cell, Tag
-from raybench.model.stats import MIN_BLOCKS, Resampler, insufficient, interval, median_rank_ci
+from raybench.model.stats import MIN_BLOCKS, Resampler, from_draws, insufficient, median_rank_ci
 
 Floats = npt.NDArray[np.float64]
 GRID_POINTS = 200  # of a drawn curve
@@ -182,8 +182,7 @@ def sooner(
     chosen = resampler.indices(len(blocks))
     with np.errstate(invalid="ignore"):  # inf / inf: a draw in which neither got there tells nothing
         drawn = _expected_time(theirs[0][chosen], theirs[1][chosen]) / _expected_time(mine[0][chosen], mine[1][chosen])
-    low, high = interval(np.nan_to_num(drawn, nan=1.0, posinf=np.inf))
-    return Estimate(point=point, low=low, high=high, n=len(blocks))
+    return from_draws(point, np.nan_to_num(drawn, nan=1.0, posinf=np.inf), len(blocks))
 
 
 def _hits(
@@ -238,5 +237,4 @@ def _expected_running_time(took: Floats, success: npt.NDArray[np.bool_], resampl
     if n < MIN_BLOCKS:
         return insufficient(point, n)
     chosen = resampler.indices(n)
-    low, high = interval(_expected_time(took[chosen], success[chosen]))
-    return Estimate(point=point, low=low, high=high, n=n)
+    return from_draws(point, _expected_time(took[chosen], success[chosen]), n)

@@ -11,9 +11,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from raybench.model.log_ratio import Prior, fit_prior
 from raybench.model.measurement import Environment, HeadUse, Measurement, Quality, Sample
-from raybench.model.pairing import round_differences, samples_of
+from raybench.model.pairing import samples_of
 from raybench.model.plan import Cell, Plan, Role, Status, Tag, reading_order
 from raybench.model.serialize import digest
 
@@ -82,6 +81,7 @@ class CellData:
     pending : planned measurements without a line, of the blocks that have begun; those that have not are a fact of
         the run.
     siblings : all cells with the same workload, sizes included, itself among them, in reading order.
+    study : all cells of the run.
     """
 
     cell: Cell
@@ -92,6 +92,7 @@ class CellData:
     skip: str
     pending: int
     siblings: Sequence["CellData"]
+    study: "Dataset"
 
     @property
     def key(self) -> str:
@@ -189,28 +190,18 @@ class Dataset:
             mine, family = lines.get(cell.key, []), siblings.setdefault(digest(cell.workload), [])
             data = CellData(
                 cell=cell,
-                good=processes.of(_last_good(mine, replica=1)),
-                second=processes.of(_last_good(mine, replica=2)),
+                good=processes.of(_last_good(mine, second=False)),
+                second=processes.of(_last_good(mine, second=True)),
                 busy=cell.key in processes.busy,
                 lines=tuple(mine),
                 skip=skips.get(cell.key, ""),
                 pending=pending[cell.key],
                 siblings=family,
+                study=self,
             )
             family.append(data)
             found.append(data)
         self.cells: tuple[CellData, ...] = tuple(found)
-
-    @cached_property
-    def prior(self) -> Prior | None:
-        """Return how the variances of this run's log ratios to the baseline are distributed; None for few ratios."""
-        differences, seconds = [], []
-        for of in self.cells:
-            if of.baseline is not None and not of.is_baseline and not of.is_sweep:
-                top, bottom = pair(of.baseline.good, of.good, makespan)
-                differences.append(np.log(top / bottom))
-                seconds.append(float(np.exp(np.log(bottom).mean())) if len(bottom) else 0.0)
-        return fit_prior(differences, seconds)
 
 
 QUIET_GROUPS = 3  # with quiet rounds in so many groups, the others are left out
@@ -253,50 +244,6 @@ class _Processes:
         return self._beside.get((m.block, m.group, m.attempt), [])
 
 
-def pair(top: Blocks, bottom: Blocks, metric: Metric) -> tuple[Floats, Floats]:
-    """Return a metric of two cells over the blocks in which both have it, in the order of blocks.
-
-    Makespans of processes that were alive together are geometric means over the rounds that both have; those of the
-    baseline are the means of the samples before and after each round of the other.
-    """
-    found = [
-        _pair_rounds(top[b], bottom[b]) or (metric(top[b]), metric(bottom[b]))
-        if metric is makespan
-        else (metric(top[b]), metric(bottom[b]))
-        for b in sorted(top.keys() & bottom.keys())
-    ]
-    both = np.array([(a, b) for a, b in found if a is not None and b is not None], dtype=np.float64).reshape(-1, 2)
-    return both[:, 0], both[:, 1]
-
-
-def _pair_rounds(top: Measurement, bottom: Measurement) -> tuple[float, float] | None:
-    """Return two makespans whose ratio is that of their common rounds; None where they share no group."""
-    if not (isinstance(top, Process) and isinstance(bottom, Process)):
-        return None
-    if bottom.beside and top.cell == bottom.beside[0].cell:
-        return _over_baseline(bottom)
-    if top.beside and bottom.cell == top.beside[0].cell:
-        found = _over_baseline(top)
-        return found and (found[1], found[0])
-    if (top.block, top.group, top.attempt) != (bottom.block, bottom.group, bottom.attempt):
-        return None
-    mine, theirs = ({s.round: np.log(s.seconds) for s in one.samples} for one in (top, bottom))
-    rounds = sorted(mine.keys() & theirs.keys())
-    if not rounds:
-        return None
-    means = [float(np.exp(np.mean([logs[r] for r in rounds]))) for logs in (mine, theirs)]
-    return means[0], means[1]
-
-
-def _over_baseline(process: Process) -> tuple[float, float] | None:
-    """Return the makespan of the baseline beside a process, and the process's own."""
-    differences = round_differences(process.beside, process.samples)
-    if not differences:
-        return None
-    own = process.seconds
-    return own * float(np.exp(np.mean(differences))), own
-
-
 def is_same_backend(one: Cell, other: Cell) -> bool:
     """Return whether two cells have the same backend on the same workers and cores, whatever their workloads."""
     return one.backend == other.backend and (one.workers, one.cpus) == (other.workers, other.cpus)
@@ -322,9 +269,14 @@ def _cells(plan: Plan) -> Iterable[Cell]:
     yield from (job.cell for job in plan.jobs)
 
 
-def _last_good(lines: Iterable[Measurement], *, replica: int) -> dict[int, Measurement]:
-    """Return the last OK measurement of each block; lines in the order of attempts."""
-    return {m.block: m for m in lines if m.status is Status.OK and m.replica == replica}
+def _last_good(lines: Iterable[Measurement], *, second: bool) -> dict[int, Measurement]:
+    """Return the last OK measurement of each block; lines in the order of replicas and attempts.
+
+    second : of the even replicas (A/A). A baseline has a pair of replicas in each group of its workload.
+    """
+    good = [m for m in lines if m.status is Status.OK and (m.replica % 2 == 0) is second]
+    first = {m.block: m.replica for m in reversed(good)}
+    return {m.block: m for m in good if m.replica == first[m.block]}
 
 
 def _count_pending(plan: Plan, measurements: Sequence[Measurement]) -> Counter[str]:

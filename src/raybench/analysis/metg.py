@@ -15,7 +15,7 @@ from raybench.analysis.speedup import BAND
 from raybench.model.estimate import Estimate
 from raybench.model.measurement import SweepTiming
 from raybench.model.plan import Cell
-from raybench.model.stats import INSUFFICIENT, MIN_BLOCKS, Resampler, interval
+from raybench.model.stats import INSUFFICIENT, MIN_BLOCKS, Resampler, from_draws
 
 Floats = npt.NDArray[np.float64]
 LEVELS = (0.5, *BAND)  # 0.5 compares with Task Bench
@@ -191,8 +191,7 @@ class Sweep:
         n = len(self.unit)
         if draws is None:
             return Estimate(point=float(point), low=0.0, high=np.inf, n=n, flag=INSUFFICIENT)
-        low, high = interval(draws)
-        return Estimate(point=float(point), low=low, high=high, n=n)
+        return from_draws(float(point), draws, n)
 
 
 def find_crossing(works: Floats, gran: Floats, eff: Floats, unit: Floats, level: float) -> Floats:

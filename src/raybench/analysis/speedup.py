@@ -13,14 +13,14 @@ from raybench.analysis.dataset import (
     Blocks,
     CellData,
     Dataset,
-    Metric,
     cold,
     copy_s,
     is_ceiling,
     makespan,
-    pair,
 )
+from raybench.analysis.pairs import compare, pair, pair_cells
 from raybench.model.estimate import Estimate, Row, VerdictKind
+from raybench.model.evidence import Change
 from raybench.model.measurement import Measurement
 from raybench.model.plan import Cell, Status
 from raybench.model.stats import (
@@ -29,7 +29,6 @@ from raybench.model.stats import (
     Resampler,
     band_verdict,
     median_rank_ci,
-    noise_floor,
     ratio,
     tukey_outliers,
     unstable,
@@ -38,22 +37,17 @@ from raybench.model.stats import (
 BAND = (0.7, 0.8)  # the documented "rule" of parallel efficiency
 FULL_WORK = 0.999  # less than that of the steps asked for is other work: no speedup, a time to score
 SAME_SCORE = 1e-9
+SAME_TIME = 0.05  # a smaller gain is not worth distributing for: the region of equivalence about 1x
 LABELS = {"chosen"}  # an index among the scores: compared between backends, but no quantity
 
 
 def rows(data: Dataset, resampler: Resampler | None = None) -> list[Row]:
     """Return one row per planned cell, in reading order; failed and skipped cells keep theirs."""
     draws = resampler or Resampler()
-    floors = {of.key: _floor(of, draws) for of in data.cells if of.second}
-    return [_row(of, floors.get(of.baseline.key, 0.0) if of.baseline else 0.0, draws) for of in data.cells]
+    return [_row(of, draws) for of in data.cells]
 
 
-def compare_replicas(of: CellData, resampler: Resampler) -> Estimate | None:
-    """Return the A/A ratio (first replica / second) of a cell measured twice a block; None of any other."""
-    return ratio(*pair(of.good, of.second, makespan), resampler).estimate() if of.second else None
-
-
-def _row(of: CellData, floor: float, resampler: Resampler) -> Row:
+def _row(of: CellData, resampler: Resampler) -> Row:
     tasks = max((len(m.tasks) for m in of.good.values()), default=0)
     asked = of.values(lambda m: float(m.steps_asked))
     done = of.values(lambda m: float(m.steps_done))
@@ -78,21 +72,16 @@ def _row(of: CellData, floor: float, resampler: Resampler) -> Row:
     )
     if of.good and not of.is_sweep:  # of a sweep, METG is the result
         row = _add_ratios(of, row, resampler)
-    return replace(row, flags=_flags(of, row, floor))
+    return replace(row, flags=_flags(of, row))
 
 
-def _floor(of: CellData, resampler: Resampler) -> float:
-    """Return the noise floor of a cell's A/A pair; 0 where it has no interval."""
-    same = compare_replicas(of, resampler)
-    return noise_floor(same) if same and math.isfinite(same.high) else 0.0
-
-
-def karp_flatt(speedup: npt.NDArray[np.float64], cpus: float) -> npt.NDArray[np.float64]:
+def karp_flatt(cpus: float) -> Change:
     """Return the serial fraction that a speedup on P > 1 cores implies; below 0 it is superlinear.
 
-    Source: Karp & Flatt 1990.
+    (1/S - 1/P) / (1 - 1/P). Source: Karp & Flatt 1990.
     """
-    return (1 / speedup - 1 / cpus) / (1 - 1 / cpus)
+    rest = 1 - 1 / cpus
+    return Change(scale=1 / rest, shift=-1 / cpus / rest, power=-1)
 
 
 def cap(cell: Cell, tasks: int) -> float | None:
@@ -109,20 +98,20 @@ def _add_ratios(of: CellData, row: Row, resampler: Resampler) -> Row:
     base = of.baseline
     if base is None or base is of or row.cell.backend.is_control:
         return row
-    warm = _against(base, of, makespan, resampler)
+    warm = compare(base, of, makespan, resampler)
     row = replace(
         row,
         base_kind=f"{base.cell.backend.name}, 1 thread",
-        base=_median(pair(base.good, of.good, makespan)[0]),
-        base_cold=_median(pair(base.good, of.good, cold)[0]),
+        base=_median(pair_cells(base, of, makespan)[0]),
+        base_cold=_median(pair_cells(base, of, cold)[0]),
     )
     if warm is None:
         return replace(row, reason="; ".join(filter(None, [row.reason, "no block shared with the base"])))
     row = replace(row, relative=_scale(of.one_core, of, resampler) if full and cpus > 1 else None)
     if not full:
         return replace(row, time_to_score=warm.estimate())
-    started = _against(base, of, cold, resampler)
-    efficiency = warm.estimate(lambda s: s / cpus, edges=BAND)
+    started = compare(base, of, cold, resampler)
+    efficiency = warm.estimate(Change(scale=1 / cpus))
     return replace(
         row,
         speedup=warm.estimate(),
@@ -140,17 +129,12 @@ def _band(cell: Cell, efficiency: Estimate) -> VerdictKind | None:
 
 
 def _serial_fraction(warm: Ratio, cpus: int) -> Estimate:
-    estimate = warm.estimate(lambda s: karp_flatt(s, cpus), edges=())
+    estimate = warm.estimate(karp_flatt(cpus))
     return replace(estimate, flag="superlinear" if estimate.high < 0 else estimate.flag)
 
 
-def _against(top: CellData, bottom: CellData, metric: Metric, resampler: Resampler) -> Ratio | None:
-    a, b = pair(top.good, bottom.good, metric)
-    return ratio(a, b, resampler) if len(a) else None
-
-
 def _scale(top: CellData | None, bottom: CellData, resampler: Resampler) -> Estimate | None:
-    found = _against(top, bottom, makespan, resampler) if top else None
+    found = compare(top, bottom, makespan, resampler) if top else None
     return found.estimate() if found else None
 
 
@@ -160,7 +144,7 @@ def _estimate_ceiling(of: CellData, resampler: Resampler) -> Estimate | None:
     if of.baseline is None or bare is None or cpus == 1:
         return None
     alone, together = pair(of.baseline.good, _as_copies(bare.good, cpus), makespan)
-    return ratio(alone, together, resampler).estimate(edges=()) if len(alone) else None
+    return ratio(alone, together, resampler).estimate() if len(alone) else None
 
 
 def _as_copies(bare: Blocks, cpus: int) -> dict[int, Measurement]:
@@ -183,7 +167,7 @@ def _utilisation(of: CellData, resampler: Resampler) -> Estimate | None:
     cpus = of.cell.cpus
     burnt = np.array([m.cpu_makespan_s for m in timed], dtype=np.float64)
     found = ratio(burnt, np.array([m.phases.makespan for m in timed]), resampler)
-    return found.estimate(lambda share: share / cpus, edges=())
+    return found.estimate(Change(scale=1 / cpus))
 
 
 def _median(values: npt.NDArray[np.float64]) -> Estimate | None:
@@ -200,14 +184,14 @@ def _scores(good: Blocks) -> dict[str, Estimate]:
     return found
 
 
-def _flags(of: CellData, row: Row, floor: float) -> tuple[str, ...]:
+def _flags(of: CellData, row: Row) -> tuple[str, ...]:
     """List, in words, what a reader must know beside the numbers."""
     told = [
         ("OVERSUBSCRIBED", row.cell.oversubscribed),
         ("LOGICAL GPU", any(_logical_gpu(m) for m in of.good.values())),
         (f"cap {row.cap or 0:.2f}", row.cap is not None and row.cap < 1 and row.efficiency is not None),
-        ("superlinear", row.efficiency is not None and row.efficiency.low > 1 + floor),
-        ("above the ceiling", _above(row.efficiency, row.ceiling, floor)),
+        ("superlinear", row.efficiency is not None and row.efficiency.low > 1 + SAME_TIME),
+        ("above the ceiling", _above(row.efficiency, row.ceiling)),
         (f"disturbed {row.counts.get(Status.DISTURBED, 0)}", row.counts.get(Status.DISTURBED, 0) > 0),
         ("pyperf-unstable", unstable(of.values(makespan))),
         (f"outliers {row.outliers}", row.outliers > 0),
@@ -217,9 +201,9 @@ def _flags(of: CellData, row: Row, floor: float) -> tuple[str, ...]:
     return tuple(flag for flag, true in told if true)
 
 
-def _above(efficiency: Estimate | None, ceiling: Estimate | None, floor: float) -> bool:
-    """Return whether a cell beat the bare processes by more than noise: then one of the two was timed wrongly."""
-    return efficiency is not None and ceiling is not None and efficiency.low > ceiling.high * (1 + floor)
+def _above(efficiency: Estimate | None, ceiling: Estimate | None) -> bool:
+    """Return whether a cell beat the bare processes by more than 5 %: then one of the two was timed wrongly."""
+    return efficiency is not None and ceiling is not None and efficiency.low > ceiling.high * (1 + SAME_TIME)
 
 
 def _logical_gpu(m: Measurement) -> bool:

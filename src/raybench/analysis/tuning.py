@@ -12,11 +12,12 @@ import numpy as np
 import numpy.typing as npt
 import scipy.stats
 
-from raybench.analysis.dataset import CellData, Dataset, makespan, pair
+from raybench.analysis.dataset import CellData, Dataset, makespan
+from raybench.analysis.pairs import compare, pair_cells
 from raybench.model.estimate import Estimate
 from raybench.model.measurement import Measurement, Quality
 from raybench.model.plan import Cell
-from raybench.model.stats import MIN_BLOCKS, Resampler, insufficient, interval, ratio, ratio_of_medians, wilson_interval
+from raybench.model.stats import MIN_BLOCKS, Resampler, from_draws, insufficient, ratio, wilson_interval
 
 Floats = npt.NDArray[np.float64]
 PAIRS = 10  # fewer (split, search seed) pairs are flagged
@@ -107,8 +108,7 @@ def _mean(values: Floats, resampler: Resampler) -> Estimate:
     point = float(values.mean())
     if len(values) < MIN_BLOCKS:
         return insufficient(point, len(values))
-    low, high = interval(values[resampler.indices(len(values))].mean(axis=1))
-    return Estimate(point=point, low=low, high=high, n=len(values))
+    return from_draws(point, values[resampler.indices(len(values))].mean(axis=1), len(values))
 
 
 def _relative(base: Floats, tuned: Floats, drawn: tuple[Floats, Floats] | None, resampler: Resampler) -> Estimate:
@@ -118,12 +118,12 @@ def _relative(base: Floats, tuned: Floats, drawn: tuple[Floats, Floats] | None, 
         return insufficient(point, n)
     chosen = resampler.indices(n)
     if drawn is None:
-        low, high = interval(_gain(base[chosen], tuned[chosen]))
+        draws = _gain(base[chosen], tuned[chosen])
     else:
         rng = np.random.default_rng([resampler.seed, n, 2])
         places = np.stack([rng.permutation(resampler.resamples) for _ in range(n)], axis=1)  # rows anew per place
-        low, high = interval(_gain(drawn[0][chosen, places], drawn[1][chosen, places]))
-    return Estimate(point=point, low=low, high=high, n=n)
+        draws = _gain(drawn[0][chosen, places], drawn[1][chosen, places])
+    return from_draws(point, draws, n)
 
 
 def _conditional(base: Floats, tuned: Floats, drawn: tuple[Floats, Floats]) -> Estimate:
@@ -131,8 +131,7 @@ def _conditional(base: Floats, tuned: Floats, drawn: tuple[Floats, Floats]) -> E
     point = float(_gain(base, tuned))
     if not np.isfinite(point):
         return insufficient(point, len(base))
-    low, high = interval(_gain(drawn[0].T, drawn[1].T))
-    return Estimate(point=point, low=low, high=high, n=len(base))
+    return from_draws(point, _gain(drawn[0].T, drawn[1].T), len(base))
 
 
 class _RowDraws:
@@ -251,13 +250,14 @@ def _split(of: CellData, resampler: Resampler) -> EarlyStopping | None:
     base, threaded, cpus = of.baseline, of.threaded, of.cell.cpus
     if base is None:
         return None
-    whole, part = pair(base.good, of.good, makespan)
-    full, done = pair(base.good, of.good, busy_seconds)
+    whole, part = pair_cells(base, of, makespan)
+    full, done = pair_cells(base, of, busy_seconds)
     if not len(whole) or len(full) != len(whole):
         return None
     total, saving = ratio(whole, part, resampler), ratio(full, done, resampler)
     efficiency = ratio(done, cpus * part, resampler)
-    steps = pair(base.good, of.good, lambda m: float(m.steps_done))
+    steps = pair_cells(base, of, lambda m: float(m.steps_done))
+    same = compare(threaded, of, makespan, resampler) if threaded else None
     product_error = saving.point * cpus * efficiency.point / total.point - 1
     return EarlyStopping(
         cell=of.cell,
@@ -265,9 +265,9 @@ def _split(of: CellData, resampler: Resampler) -> EarlyStopping | None:
         total=total.estimate(),
         saving=saving.estimate(),
         cores=cpus,
-        efficiency=efficiency.estimate(edges=()),
-        saving_steps=ratio_of_medians(*steps, resampler),
-        same_resources=ratio_of_medians(*pair(threaded.good, of.good, makespan), resampler) if threaded else None,
+        efficiency=efficiency.estimate(),
+        saving_steps=ratio(*steps, resampler).estimate(),
+        same_resources=same.estimate() if same else None,
         product_error=product_error,
         flags=("product misses the total",) if abs(product_error) > PRODUCT_ERROR else (),
     )

@@ -10,7 +10,7 @@ from raybench.claims.selection import Sample, Selection, exactly
 from raybench.model import units
 from raybench.model.measurement import Measurement, TaskStamp
 from raybench.model.plan import Status
-from raybench.model.stats import Floats, median_rank_ci, ratio
+from raybench.model.stats import Floats, geometric_mean, median_rank_ci, ratio
 
 ENDED = (Status.OK, Status.FAILED, Status.TIMED_OUT)  # disturbed and skipped ones say nothing about an outcome
 GROWTH_FROM = 4  # tasks: the first few ends tell about single tasks, not about growth
@@ -30,7 +30,7 @@ def utilisation_ratio(selection: Selection) -> Iterator[Sample]:
         base = of.baseline
         found = selection.ratio(of, base, _busy_cores) if base is not of else None
         if found:
-            yield selection.sample(of, found.estimate(edges=selection.edges), other=base)
+            yield selection.sample(of, found.estimate(), other=base)
 
 
 def seconds_per_task(selection: Selection) -> Iterator[Sample]:
@@ -38,7 +38,7 @@ def seconds_per_task(selection: Selection) -> Iterator[Sample]:
     for of in selection.cells:
         found = [seconds / len(m.tasks) for m in of.in_order if m.tasks and (seconds := selection.seconds(m))]
         if found:
-            yield selection.sample(of, median_rank_ci(found))
+            yield selection.sample(of, geometric_mean(found, selection.material.draws))
 
 
 def tasks(selection: Selection) -> Iterator[Sample]:
@@ -56,7 +56,7 @@ def search_share(selection: Selection) -> Iterator[Sample]:
         if good:
             search = np.array([m.phases.makespan for m in good])
             whole = np.array([m.phases.cold + m.phases.data for m in good])
-            yield selection.sample(of, ratio(search, whole, selection.material.draws).estimate(edges=selection.edges))
+            yield selection.sample(of, ratio(search, whole, selection.material.draws).estimate())
 
 
 def gpu_share_at_once(selection: Selection) -> Iterator[Sample]:
@@ -101,7 +101,7 @@ def fit_ratio(selection: Selection, *, at_least: float) -> Iterator[Sample]:
         top, bottom = np.median(spans, axis=0)
         yield selection.sample(
             of,
-            ratio(spans[:, 0], spans[:, 1], selection.material.draws).estimate(edges=selection.edges),
+            ratio(spans[:, 0], spans[:, 1], selection.material.draws).estimate(),
             note=(
                 f"{longest.steps} steps in {units.duration(float(top))}, {shortest.steps} in "
                 f"{units.duration(float(bottom))}; {units.plain(100 * share)} % of all pairs of two fits differ by "

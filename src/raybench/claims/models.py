@@ -8,13 +8,15 @@ from functools import partial
 import numpy as np
 
 from raybench.analysis import predictor
-from raybench.analysis.dataset import CellData, cold, makespan, pair
+from raybench.analysis.dataset import CellData, cold, makespan
 from raybench.analysis.metg import Curve, Metg
+from raybench.analysis.pairs import pair
 from raybench.analysis.speedup import FULL_WORK
 from raybench.claims.selection import Sample, Selection, transform
 from raybench.model import units
+from raybench.model.evidence import Change
 from raybench.model.measurement import Measurement
-from raybench.model.stats import Floats, median_rank_ci, ratio
+from raybench.model.stats import Floats, geometric_mean, median_rank_ci, ratio
 
 AT_LEAST, AT_MOST = ">", "<"  # censoring marks of METG
 
@@ -77,7 +79,7 @@ def bytes_per_second(selection: Selection) -> Iterator[Sample]:
             if (used := m.details.bytes_used) and makespan(m)
         ]
         if rates:
-            yield selection.sample(of, median_rank_ci(rates))
+            yield selection.sample(of, geometric_mean(rates, selection.material.draws))
 
 
 def prediction_error(selection: Selection) -> Iterator[Sample]:
@@ -92,7 +94,7 @@ def prediction_error(selection: Selection) -> Iterator[Sample]:
         slowdown = 1 / row.ceiling.point if row.ceiling else 1.0
         told, took = predictor.predict_and_measure(selection.material.data, of, slowdown=slowdown)
         if told:
-            found = ratio(told, took, selection.material.draws).estimate(lambda r: r - 1, edges=selection.edges)
+            found = ratio(told, took, selection.material.draws).estimate(Change(shift=-1))
             yield selection.sample(of, found, other=of.baseline)
 
 

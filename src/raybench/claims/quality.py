@@ -7,7 +7,7 @@ import numpy as np
 from raybench.claims.selection import Sample, Selection
 from raybench.model import units
 from raybench.model.estimate import Estimate
-from raybench.model.stats import MIN_BLOCKS, insufficient, interval, median_rank_ci
+from raybench.model.stats import MIN_BLOCKS, from_draws, insufficient, median_rank_ci
 
 
 def rmse_delta(selection: Selection, *, variant: str) -> Iterator[Sample]:
@@ -57,5 +57,4 @@ def _ratio_of_means(selection: Selection, both: "np.ndarray[tuple[int, int], np.
     if n < MIN_BLOCKS or not bottom > 0:
         return insufficient(point, n)
     drawn = both[selection.material.draws.indices(n)].mean(axis=1)
-    low, high = interval(drawn[:, 0] / drawn[:, 1])
-    return Estimate(point=point, low=low, high=high, n=n)
+    return from_draws(point, drawn[:, 0] / drawn[:, 1], n)

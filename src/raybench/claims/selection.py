@@ -8,12 +8,13 @@ from fnmatch import fnmatchcase
 
 import numpy as np
 
-from raybench.analysis.dataset import CellData, Dataset, Metric, RunData, cold, makespan, pair
+from raybench.analysis.dataset import CellData, Dataset, Metric, RunData, cold, makespan
+from raybench.analysis.pairs import compare
 from raybench.analysis.results import Findings
 from raybench.claims.claim import Part, Select
 from raybench.model.estimate import Estimate, Row
 from raybench.model.plan import Cell
-from raybench.model.stats import Ratio, Resampler, ratio
+from raybench.model.stats import Ratio, Resampler
 
 CONDITION = re.compile(r"(?P<sign>>=|<=|>|<|)\s*(?P<number>\d+)")
 SIGNS: Mapping[str, Callable[[float, float], bool]] = {
@@ -66,12 +67,11 @@ class Material:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """The cells of a part, in reading order, with what a quantity may look at. edges : finite ends of the band."""
+    """The cells of a part, in reading order, with what a quantity may look at."""
 
     material: Material
     cells: tuple[CellData, ...]
     cold: bool = False
-    edges: tuple[float, ...] = ()
 
     @property
     def seconds(self) -> Metric:
@@ -96,8 +96,7 @@ class Selection:
         """Estimate a metric of one cell / of another, over the blocks in which both are good; None without any."""
         if top is None or bottom is None:
             return None
-        a, b = pair(top.good, bottom.good, metric or self.seconds)
-        return ratio(a, b, self.material.draws) if len(a) else None
+        return compare(top, bottom, metric or self.seconds, self.material.draws)
 
     def sample(
         self, of: CellData, estimate: Estimate, *, other: CellData | None = None, aside: str = "", note: str = ""
@@ -122,7 +121,7 @@ def name_cell(cell: Cell) -> str:
 def select_cells(material: Material, part: Part) -> Selection:
     """Select a part's cells, in reading order."""
     chosen = tuple(of for of in material.data.cells if is_selected(material, of, part.select))
-    return Selection(material=material, cells=chosen, cold=part.cold, edges=part.edges)
+    return Selection(material=material, cells=chosen, cold=part.cold)
 
 
 def is_selected(material: Material, of: CellData, select: Select) -> bool:

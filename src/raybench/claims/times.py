@@ -4,14 +4,12 @@ from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
 
-import numpy as np
-
-from raybench.analysis.dataset import CellData, Metric, is_same_backend, pair
+from raybench.analysis.dataset import CellData, Metric, is_same_backend
 from raybench.analysis.speedup import FULL_WORK, karp_flatt
 from raybench.claims.selection import Sample, Selection, transform
 from raybench.model import units
+from raybench.model.evidence import SAME, Change
 from raybench.model.measurement import Measurement
-from raybench.model.stats import Floats, ratio
 
 TASKS_PER_CORE = (
     20  # with fewer, whole rounds of tasks limit the efficiency by 5 % and more: the cap tells, not the backend
@@ -20,17 +18,17 @@ TASKS_PER_CORE = (
 
 def speedup(selection: Selection) -> Iterator[Sample]:
     """Return the sequential baseline / the cell, where both do the same work."""
-    yield from _same_work(selection, lambda of: (np.asarray, ""))
+    yield from _same_work(selection, lambda of: (SAME, ""))
 
 
 def efficiency(selection: Selection) -> Iterator[Sample]:
     """Return speedup / P; of too few tasks per core it is shown with its cap and not judged."""
 
-    def change(of: CellData) -> tuple[Callable[[Floats], Floats], str]:
+    def change(of: CellData) -> tuple[Change, str]:
         cell, row = of.cell, selection.row(of)
         few = row.tasks < TASKS_PER_CORE * cell.cpus
         why = f"{row.tasks} tasks on {cell.cpus} cores: too few, cap {units.plain(row.cap or 0)}" if few else ""
-        return (lambda s: s / cell.cpus), why
+        return Change(scale=1 / cell.cpus), why
 
     yield from _same_work(selection, change)
 
@@ -38,9 +36,9 @@ def efficiency(selection: Selection) -> Iterator[Sample]:
 def estimate_error(selection: Selection, *, assumed: float) -> Iterator[Sample]:
     """Return the relative error of the estimate T_seq / (P x assumed); above 0 it promises too long a time."""
 
-    def change(of: CellData) -> tuple[Callable[[Floats], Floats], str]:
+    def change(of: CellData) -> tuple[Change, str]:
         cpus = of.cell.cpus
-        return (lambda s: s / (cpus * assumed) - 1), ""
+        return Change(scale=1 / (cpus * assumed), shift=-1), ""
 
     yield from _same_work(selection, change)
 
@@ -48,9 +46,9 @@ def estimate_error(selection: Selection, *, assumed: float) -> Iterator[Sample]:
 def serial_fraction(selection: Selection) -> Iterator[Sample]:
     """Return the serial fraction of Karp and Flatt that the speedup implies; P > 1 only."""
 
-    def change(of: CellData) -> tuple[Callable[[Floats], Floats], str]:
+    def change(of: CellData) -> tuple[Change, str]:
         cpus = of.cell.cpus
-        return (lambda s: karp_flatt(s, cpus)), ""
+        return karp_flatt(cpus), ""
 
     yield from _same_work(selection, change, least_cpus=2)
 
@@ -61,7 +59,7 @@ def search_speedup(selection: Selection) -> Iterator[Sample]:
         base = of.baseline
         found = selection.ratio(base, of) if base is not of else None
         if found:
-            yield selection.sample(of, found.estimate(edges=selection.edges), other=base, note=_work(selection, of))
+            yield selection.sample(of, found.estimate(), other=base, note=_work(selection, of))
 
 
 def gain(selection: Selection) -> Iterator[Sample]:
@@ -70,7 +68,7 @@ def gain(selection: Selection) -> Iterator[Sample]:
         loop = of.threaded
         found = selection.ratio(loop, of)
         if found:
-            yield selection.sample(of, found.estimate(edges=selection.edges), other=loop, note=_work(selection, of))
+            yield selection.sample(of, found.estimate(), other=loop, note=_work(selection, of))
 
 
 def relative(selection: Selection) -> Iterator[Sample]:
@@ -79,7 +77,7 @@ def relative(selection: Selection) -> Iterator[Sample]:
         one = of.one_core
         found = selection.ratio(one, of) if of.cell.cpus > 1 else None
         if found:
-            yield selection.sample(of, found.estimate(edges=selection.edges), other=one)
+            yield selection.sample(of, found.estimate(), other=one)
 
 
 def alternative_ratio(selection: Selection, *, against: Sequence[str]) -> Iterator[Sample]:
@@ -104,7 +102,7 @@ def alternative_ratio(selection: Selection, *, against: Sequence[str]) -> Iterat
         found = selection.ratio(best, of)
         if found:
             name = best.cell.backend.name
-            yield selection.sample(of, found.estimate(edges=selection.edges), other=best, note=f"against {name}")
+            yield selection.sample(of, found.estimate(), other=best, note=f"against {name}")
 
 
 def workload_ratio(selection: Selection, *, against: str, with_data: bool) -> Iterator[Sample]:
@@ -120,14 +118,12 @@ def workload_ratio(selection: Selection, *, against: str, with_data: bool) -> It
             if other.cell.workload.name == wanted and is_same_backend(other.cell, cell) and other is not of:
                 found = selection.ratio(other, of, brought if with_data else None)
                 if found:
-                    yield selection.sample(
-                        of, found.estimate(edges=selection.edges), other=other, note=f"against {wanted}"
-                    )
+                    yield selection.sample(of, found.estimate(), other=other, note=f"against {wanted}")
 
 
 def speedup_with_data(selection: Selection) -> Iterator[Sample]:
     """Return the sequential baseline / the cell, the journey of the data to the workers included, start-up not."""
-    yield from _same_work(selection, lambda of: (np.asarray, ""), metric=brought)
+    yield from _same_work(selection, lambda of: (SAME, ""), metric=brought)
 
 
 def first_tasks_speedup(selection: Selection, *, tasks: float) -> Iterator[Sample]:
@@ -137,10 +133,8 @@ def first_tasks_speedup(selection: Selection, *, tasks: float) -> Iterator[Sampl
         base, row = of.baseline, selection.row(of)
         if base is None or base is of or row.work_ratio < FULL_WORK or row.tasks < count:
             continue
-        top, bottom = pair(base.good, of.good, partial(_first_tasks_s, count))
-        if len(top):
-            found = ratio(top, bottom, selection.material.draws).estimate(edges=selection.edges)
-            yield selection.sample(of, found, other=base, note=f"first {count} of {row.tasks} tasks")
+        if found := selection.ratio(base, of, partial(_first_tasks_s, count)):
+            yield selection.sample(of, found.estimate(), other=base, note=f"first {count} of {row.tasks} tasks")
 
 
 def _first_tasks_s(count: int, m: Measurement) -> float | None:
@@ -155,7 +149,7 @@ def brought(m: Measurement) -> float | None:
 
 def _same_work(
     selection: Selection,
-    change: Callable[[CellData], tuple[Callable[[Floats], Floats], str]],
+    change: Callable[[CellData], tuple[Change, str]],
     *,
     metric: Metric | None = None,
     least_cpus: int = 1,
@@ -171,7 +165,7 @@ def _same_work(
         found = selection.ratio(base, of, metric) if selection.row(of).work_ratio >= FULL_WORK else None
         if found:
             function, aside = change(of)
-            yield selection.sample(of, found.estimate(function, edges=selection.edges), other=base, aside=aside)
+            yield selection.sample(of, found.estimate(function), other=base, aside=aside)
 
 
 def _typical(selection: Selection, of: CellData) -> float:

@@ -8,7 +8,7 @@ from raybench.analysis.dataset import CellData, copy_s, is_ceiling
 from raybench.analysis.tuning import busy_seconds
 from raybench.claims.selection import Sample, Selection, exactly
 from raybench.model.measurement import Measurement, TaskStamp
-from raybench.model.stats import median_rank_ci, ratio
+from raybench.model.stats import geometric_mean, median_rank_ci, ratio
 
 
 def ceiling_share(selection: Selection, *, of: str) -> Iterator[Sample]:
@@ -45,7 +45,7 @@ def busy_share(selection: Selection) -> Iterator[Sample]:
         cpus = of.cell.cpus
         busy = [seconds / (cpus * m.phases.makespan) for m in of.in_order if (seconds := busy_seconds(m))]
         if busy:
-            yield selection.sample(of, median_rank_ci(busy))
+            yield selection.sample(of, geometric_mean(busy, selection.material.draws))
 
 
 def workers_used(selection: Selection) -> Iterator[Sample]:
@@ -64,7 +64,7 @@ def backend_ratio(selection: Selection, *, against: str) -> Iterator[Sample]:
     for of, other in _pairs(selection, against):
         found = selection.ratio(other, of)
         if found:
-            yield selection.sample(of, found.estimate(edges=selection.edges), other=other, note=f"against {against}")
+            yield selection.sample(of, found.estimate(), other=other, note=f"against {against}")
 
 
 def target_ratio(selection: Selection, *, against: str, factor: float) -> Iterator[Sample]:
@@ -111,7 +111,7 @@ def _spans(tasks: tuple[TaskStamp, ...]) -> list[float]:
 
 def _share(selection: Selection, of: CellData, ideal: Sequence[float], took: Sequence[float]) -> Iterator[Sample]:
     if ideal:
-        yield selection.sample(of, ratio(ideal, took, selection.material.draws).estimate(edges=selection.edges))
+        yield selection.sample(of, ratio(ideal, took, selection.material.draws).estimate())
 
 
 def _pairs(selection: Selection, against: str) -> Iterator[tuple[CellData, CellData]]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from raybench.model.evidence import Evidence
 from raybench.model.plan import Cell
 
 
@@ -22,6 +23,7 @@ class Estimate:
     """A number with its 95 % interval and the number of blocks (or pairs) behind it.
 
     Too few data give an infinite interval and a `flag`, never an error.
+    evidence : what p values are taken from; None where there is none but the interval.
     """
 
     point: float
@@ -29,6 +31,7 @@ class Estimate:
     high: float
     n: int
     flag: str = ""  # e.g. 'insufficient', 'quantised timer', 'cross-check disagrees'
+    evidence: Evidence | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

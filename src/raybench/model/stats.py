@@ -1,10 +1,10 @@
-"""Pure estimators: medians and ratios of medians with intervals, noise floor, drift, verdicts of bands.
+"""Pure estimators: ratios and medians with intervals, noise floor, drift, verdicts of bands.
 
 Every input is one value per block. Nothing here averages ratios or removes an outlier.
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,10 +13,13 @@ import pandas as pd
 import scipy.stats
 
 from raybench.model.estimate import Estimate, VerdictKind
+from raybench.model.evidence import SAME, Change, OfDraws, OfLogRatio, OfRanks
+from raybench.model.log_ratio import FEWEST, QUANTUM, LogRatio, Prior, log_ratio
 
 SEED = 20_101  # of all resampling: the same raw data always give the same numbers
 RESAMPLES = 9_999  # (resamples + 1) x 2.5 % is whole; Monte-Carlo error of a bound is then below a tenth of its width
-MIN_BLOCKS = 6  # the range of 5 values covers the median with 93.75 % only
+CHECKED = 8  # blocks from which the bootstrap stands beside the t as a cross-check
+MIN_BLOCKS = 6  # of medians and resampled means: the range of 5 values covers the median with 93.75 % only
 DISAGREES = "cross-check disagrees"
 INSUFFICIENT = "insufficient"
 LOW_N = "low-n"
@@ -86,17 +89,23 @@ def interval(draws: npt.ArrayLike) -> tuple[float, float]:
 
 
 @functools.cache
-def t_quantile(n: int) -> float:
-    """Return the 97.5 % quantile of Student's t with n - 1 degrees of freedom."""
-    return float(scipy.stats.t.ppf(0.975, n - 1))
-
-
-@functools.cache
 def _rank(n: int) -> int:
     """Return the largest k for which [x_(k), x_(n+1-k)] covers the median with at least 95 %; 0 if none does."""
     ks = np.arange(1, n // 2 + 1)
     fits = ks[1 - 2 * scipy.stats.binom.cdf(ks - 1, n, 0.5) >= 0.95]
     return int(fits.max()) if len(fits) else 0
+
+
+def from_draws(point: float, draws: npt.ArrayLike, n: int) -> Estimate:
+    """Return a resampled number with its 95 % percentile interval; its p values come from the resamples."""
+    values = np.asarray(draws, dtype=np.float64)
+    low, high = interval(values)
+    return Estimate(point=point, low=low, high=high, n=n, evidence=OfDraws(draws=values))
+
+
+def geometric_mean(values: npt.ArrayLike, resampler: Resampler) -> Estimate:
+    """Estimate positive values by their mean log, with an interval from 3 values on."""
+    return ratio(values, np.ones(np.shape(values)), resampler).estimate()
 
 
 def median_rank_ci(x: npt.ArrayLike) -> Estimate:
@@ -110,7 +119,14 @@ def median_rank_ci(x: npt.ArrayLike) -> Estimate:
         return insufficient(float("nan"), 0)
     k = _rank(n)
     low, high = (ranked[k - 1], ranked[n - k]) if k else (ranked[0], ranked[-1])
-    return Estimate(point=float(np.median(ranked)), low=float(low), high=float(high), n=n, flag="" if k else LOW_N)
+    return Estimate(
+        point=float(np.median(ranked)),
+        low=float(low),
+        high=float(high),
+        n=n,
+        flag="" if k else LOW_N,
+        evidence=OfRanks(values=ranked),
+    )
 
 
 def insufficient(point: float, n: int) -> Estimate:
@@ -120,62 +136,59 @@ def insufficient(point: float, n: int) -> Estimate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ratio:
-    """A ratio of medians with its resamples, shared by speedup, efficiency and serial fraction.
+    """A ratio on the log scale, shared by speedup, efficiency and serial fraction. point : NaN where undefined.
 
-    draws : (resamples,), empty where there are too few blocks. check : interval of the paired t on log ratios.
+    check : percentile bootstrap of the ratio of medians, from 8 blocks on; infinite where there is none.
     """
 
     point: float
-    draws: Floats
-    check: tuple[float, float]
-    n: int
+    logs: LogRatio
+    check: tuple[float, float] = (-np.inf, np.inf)
     flag: str = ""
 
-    def estimate(self, change: Callable[[Floats], Floats] = np.asarray, *, edges: Sequence[float] = (1.0,)) -> Estimate:
-        """Estimate `change` (monotone) of the ratio by the percentile interval of its changed resamples.
+    def estimate(self, change: Change = SAME) -> Estimate:
+        """Estimate a monotone change of the ratio, with the interval of Student's t.
 
-        edges : changed values that must lie in both intervals, bootstrap's and t's, or in neither; otherwise the
-            flag `cross-check disagrees` keeps the estimate from deciding anything.
+        An interval that the bootstrap's does not even touch gets the flag `cross-check disagrees` and decides nothing.
         """
-        point = float(change(np.array([self.point]))[0])
-        if len(self.draws) == 0:
-            return Estimate(point=point, low=-np.inf, high=np.inf, n=self.n, flag=self.flag)
-        low, high = interval(change(self.draws))
-        check_low, check_high = np.sort(change(np.array(self.check)))
-        split = any((low <= edge <= high) != (check_low <= edge <= check_high) for edge in edges)
-        flag = DISAGREES if split and self.flag != QUANTISED else self.flag
-        return Estimate(point=point, low=low, high=high, n=self.n, flag=flag)
+        low, high = self.logs.interval()
+        if not np.isfinite(self.logs.error):
+            return Estimate(point=change(self.point), low=-np.inf, high=np.inf, n=self.logs.n, flag=self.flag)
+        apart = np.exp(high) < self.check[0] or self.check[1] < np.exp(low)
+        ends = sorted((change(float(np.exp(low))), change(float(np.exp(high)))))
+        return Estimate(
+            point=change(self.point),
+            low=ends[0],
+            high=ends[1],
+            n=self.logs.n,
+            flag=DISAGREES if apart and not self.flag else self.flag,
+            evidence=OfLogRatio(logs=self.logs, change=change),
+        )
 
 
-def ratio(top: npt.ArrayLike, bottom: npt.ArrayLike, resampler: Resampler) -> Ratio:
-    """Estimate median(top) / median(bottom), paired by block, with a percentile bootstrap.
+def ratio(top: npt.ArrayLike, bottom: npt.ArrayLike, resampler: Resampler, *, prior: Prior | None = None) -> Ratio:
+    """Estimate top / bottom as the mean of log ratios, paired by block, with a moderated t interval.
 
-    top, bottom : one positive value per block, same order; blocks are resampled together.
-    Fewer than 6 blocks give an infinite interval, not an error; constant log ratios the flag `quantised timer`.
-    Source: Efron & Tibshirani 1993, ch. 13; Kalibera & Jones 2013.
+    top, bottom : one positive value per block, same order. prior : of the study's variances; None: the paired t.
+    Fewer than 3 blocks give an infinite interval, not an error; constant log ratios the flag `quantised timer`.
+    Source: Smyth 2004; the bootstrap beside it, Efron & Tibshirani 1993, ch. 13.
     """
     a, b = np.asarray(top, dtype=np.float64), np.asarray(bottom, dtype=np.float64)
     assert a.shape == b.shape, "blocks are not aligned"
     n = len(a)
-    point = float(np.median(a) / np.median(b)) if n and np.median(b) > 0 else float("nan")
-    if n < MIN_BLOCKS or min(a.min(), b.min()) <= 0:
-        flag = INSUFFICIENT if n < MIN_BLOCKS else "not positive"
-        return Ratio(point=point, draws=np.empty(0), check=(-np.inf, np.inf), n=n, flag=flag)
-    logs = np.log(a / b)
-    middle, spread = float(logs.mean()), float(logs.std(ddof=1))
-    half = t_quantile(n) * spread / np.sqrt(n)
-    return Ratio(
-        point=point,
-        draws=np.asarray(resampler.medians(a) / resampler.medians(b)),
-        check=(float(np.exp(middle - half)), float(np.exp(middle + half))),
-        n=n,
-        flag=QUANTISED if spread < 1e-12 else "",  # rounding of the logarithm alone leaves about 1e-16
-    )
-
-
-def ratio_of_medians(top: npt.ArrayLike, bottom: npt.ArrayLike, resampler: Resampler) -> Estimate:
-    """Estimate median(top) / median(bottom), paired by block; see `ratio`."""
-    return ratio(top, bottom, resampler).estimate()
+    if not n or min(a.min(), b.min()) <= 0:
+        point = float(np.median(a) / np.median(b)) if n and np.median(b) > 0 else float("nan")
+        flag = "not positive" if n else INSUFFICIENT
+        return Ratio(point=point, logs=LogRatio(mean=np.nan, error=np.inf, degrees=1.0, n=n), flag=flag)
+    logs = np.log(a) - np.log(b)
+    found = log_ratio(logs, seconds=float(np.exp(np.log(b).mean())), prior=prior)
+    point = float(np.exp(found.mean))
+    if n < FEWEST:
+        return Ratio(point=point, logs=found, flag=INSUFFICIENT)
+    if np.ptp(logs) < QUANTUM:
+        return Ratio(point=point, logs=found, flag=QUANTISED)
+    check = interval(resampler.medians(a) / resampler.medians(b)) if n >= CHECKED else (-np.inf, np.inf)
+    return Ratio(point=point, logs=found, check=check)
 
 
 def noise_floor(same: Estimate) -> float:
@@ -202,18 +215,18 @@ def band_verdict(estimate: Estimate, low: float, high: float) -> VerdictKind:
 
 
 def outside_p(estimate: Estimate, low: float, high: float) -> float:
-    """Return the two-sided p value of "lies inside the band", read back from the interval's width on the log scale.
+    """Return the two-sided p value of "lies inside the band", from what the estimate rests on.
 
-    Source: Altman & Bland 2011, "How to obtain the P value from a confidence interval".
+    An exact number outside has p = 0. An estimate that carries no evidence says no more than its 95 % interval does.
     """
-    if low <= estimate.point <= high or estimate.flag in UNDECIDABLE:
+    if low <= estimate.point <= high or estimate.flag in UNDECIDABLE or np.isnan(estimate.point):
         return 1.0
-    edge = low if estimate.point < low else high
-    if edge <= 0 or estimate.low <= 0:
-        error, distance = (estimate.high - estimate.low) / 3.92, abs(estimate.point - edge)
-    else:
-        error, distance = half_width(estimate) / 1.96, abs(float(np.log(estimate.point / edge)))
-    return float(2 * scipy.stats.norm.sf(distance / error)) if error > 0 else 0.0
+    if estimate.evidence is not None:
+        below = estimate.point < low
+        return min(1.0, 2 * (estimate.evidence.p_below(low) if below else estimate.evidence.p_above(high)))
+    if estimate.low == estimate.high:
+        return 0.0
+    return 0.05 if estimate.high < low or estimate.low > high else 1.0
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
