@@ -49,7 +49,7 @@ def test_a_lie_keeps_its_row_and_decides_nothing(lie: str) -> None:
 
     row = findings.rows[1]
     (claim,) = verdicts(made, findings, [faster])
-    (decision,) = decide(findings.rows, floors={}, shortest={})
+    (decision,) = decide(findings.rows, floor=0.0, shortest={})
 
     assert any(why in doubt for doubt in row.doubts), row.doubts
     assert row.speedup is not None and row.speedup.point == pytest.approx(8 / seconds)
@@ -67,7 +67,7 @@ def test_an_honest_gain_is_believed() -> None:
 def test_a_believed_backend_is_recommended_beside_one_that_lies() -> None:
     liar = cell(POOL, 4)
     lines = lines_of(4.1) + series(liar, [0.001] * 10, **HONEST)
-    (decision,) = decide(rows_of(lines, BASE, PAIR, liar), floors={}, shortest={})
+    (decision,) = decide(rows_of(lines, BASE, PAIR, liar), floor=0.0, shortest={})
 
     assert decision.row is not None and decision.row.cell == PAIR
     assert "not believed" in decision.why

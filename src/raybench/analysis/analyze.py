@@ -13,7 +13,7 @@ def analyse(run: RunData) -> Findings:
     return Findings(
         data=data,
         rows=plausibility.mark_implausible(data, speedup.rows(data, draws), accounts, curves),
-        controls=controls.judge_controls(data, draws),
+        controls=controls.judge_controls(data, draws, facts=run.environment.facts),
         curves=curves,
         accounts=accounts,
         deltas=tuple(tuning.deltas(run.qualities, draws)),

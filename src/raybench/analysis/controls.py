@@ -1,38 +1,32 @@
-"""May this study be believed? A/A, sleep, injected overhead and hardware ceiling, judged as one family.
+"""May this study be believed? A/A pooled over workloads, sleep ideal, injected overhead and hardware ceiling.
 
-A control fails where its miss passes 2 % and its p value, adjusted by Holm over all controls, lies below 0.05:
-five good controls judged one by one would condemn a fifth of all good studies.
+Every control is an equivalence test: it passes where its 90 % interval lies within the region (two one-sided tests), is
+missed where it lies outside, adjusted by Holm over all controls, and is not yet known otherwise. "Not significant" is
+no pass. Sources: Schuirmann 1987; Lakens 2017.
 """
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy.stats
 
-from raybench.analysis.dataset import CellData, Dataset, copy_s, is_ceiling, makespan, pair
+from raybench.analysis.dataset import CellData, Dataset, copy_s, is_ceiling, makespan
+from raybench.analysis.pairs import compare_replicas, pair, pair_cells, priors
 from raybench.model.estimate import Estimate
+from raybench.model.evidence import OfLogRatio
+from raybench.model.log_ratio import FEWEST, LogRatio, pool
 from raybench.model.measurement import Measurement
-from raybench.model.plan import Cell, Plan, Tag
-from raybench.model.stats import (
-    MIN_BLOCKS,
-    Resampler,
-    drift,
-    holm,
-    insufficient,
-    interval,
-    noise_floor,
-    ratio,
-)
+from raybench.model.plan import Cell, Tag
+from raybench.model.stats import Ratio, Resampler, drift, holm, ratio
 
 Floats = npt.NDArray[np.float64]
-MISS = 0.02  # a smaller miss is no failure, however certain it is
-ALPHA = 0.05
-Side = Literal["two-sided", "less", "greater"]
+REGION, REGION_CONTENDED = 0.02, 0.05  # an A/A ratio within it is no bias worth a word
+UNEVEN = 0.03  # sd of 1-s means of the host's speed above which it counts as contended
+ALPHA, LEVEL = 0.05, 0.90
 AA, SLEEP, OVERHEAD, CEILING = "A/A", "sleep ideal", "injected overhead", "hardware ceiling"
 
 
@@ -41,55 +35,66 @@ class ControlVerdict(StrEnum):
 
     PASSED = "passed"
     MISSED = "missed"
-    TOO_NOISY = "too noisy to find it"
+    OPEN = "not yet known"
     TOO_FEW = "too few blocks"
+
+
+class Trust(StrEnum):
+    """Whether the study's figures may be believed."""
+
+    TRUSTED = "TRUSTED"
+    NOT_TRUSTED = "NOT TRUSTED"
+    NOT_YET_KNOWN = "NOT YET KNOWN"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlRow:
-    """One control. expected : what a perfect harness finds. p : that a perfect one misses as far, adjusted.
+    """One control: measured / expected, which a perfect harness finds to be 1.
 
-    one_sided : only a miss in the impossible direction counts (faster than the ideal, above the ceiling of 1):
-    a backend may well be slower than a sleep's ideal.
+    low, high : the region of equivalence; an infinite side is one on which no miss is possible: a backend may well be
+        slower than a sleep's ideal, and bare processes slower together than alone.
+    p : that the true ratio lies in the region, adjusted by Holm over all controls.
     """
 
     kind: str
     cell: Cell
-    unit: str  # 's per task' or '' for a ratio
-    expected: float
     estimate: Estimate
-    p: float
-    one_sided: bool = False
-    verdict: ControlVerdict = ControlVerdict.PASSED
-
-    @property
-    def miss(self) -> float:
-        """Return the miss relative to what is expected; 0 where a one-sided control erred on the possible side."""
-        off = self.estimate.point / self.expected - 1
-        if not self.one_sided:
-            return abs(off)
-        return max(0.0, off if self.kind == CEILING else -off)
+    logs: LogRatio
+    low: float
+    high: float
+    p: float = 1.0
+    verdict: ControlVerdict = ControlVerdict.TOO_FEW
 
     @property
     def words(self) -> str:
         """Write the verdict for a reader."""
         few = self.verdict is ControlVerdict.TOO_FEW
-        return f"{self.estimate.n} blocks, needs {MIN_BLOCKS}" if few else str(self.verdict)
+        return f"{self.estimate.n} blocks, needs {FEWEST}" if few else str(self.verdict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlReport:
     """Whether the study's figures may be believed, and why not.
 
-    floor : smallest effect that may be called a difference, by workload name; absent without an A/A control.
+    reasons : what was missed, or what is missing; () where the study is trusted.
+    pooled : A/A over all workloads with its 90 % interval; None without an A/A control that has one.
+    floor : far end of that interval: bias, as a fraction; 0 without it.
+    contended : the host's speed varies within seconds, so that the region is wider.
     drift : growth of all times over the study, as a fraction.
     """
 
-    trusted: bool
+    trust: Trust
     reasons: tuple[str, ...]
-    floor: Mapping[str, float]
+    pooled: Estimate | None
+    floor: float
+    contended: bool
     rows: tuple[ControlRow, ...]
     drift: Estimate
+
+    @property
+    def trusted(self) -> bool:
+        """Return whether the study is trusted."""
+        return self.trust is Trust.TRUSTED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,25 +106,31 @@ class Residual:
     value: float
 
 
-def judge_controls(data: Dataset, resampler: Resampler | None = None) -> ControlReport:
-    """Judge all controls of a study as one family."""
-    draws = resampler or Resampler()
-    raw = [row for of in data.cells for row in _of_cell(of, draws)]
-    judged = [row for row in raw if row.estimate.n >= MIN_BLOCKS]
-    adjusted = dict(zip(map(id, judged), holm([row.p for row in judged]), strict=True))
-    rows = tuple(_verdict(row, adjusted.get(id(row))) for row in raw)
-    floor = {
-        row.cell.workload.name: noise_floor(row.estimate)
-        for row in rows
-        if row.kind == AA and math.isfinite(row.estimate.high)
-    }
-    reasons = tuple(_reasons(data.plan, rows))
+def judge_controls(
+    data: Dataset, resampler: Resampler | None = None, *, facts: Mapping[str, Any] | None = None
+) -> ControlReport:
+    """Judge all controls of a study. facts : of its environment; `host_state` in it tells a contended host."""
+    draws, contended = resampler or Resampler(), _is_contended(facts or {})
+    edge = REGION_CONTENDED if contended else REGION
+    rows = _judge([row for of in data.cells for row in _of_cell(of, edge, draws)])
+    same = _pool([row.logs for row in rows if row.kind == AA])
+    missed = tuple(map(_tell_miss, (row for row in rows if row.verdict is ControlVerdict.MISSED and row.kind != AA)))
+    region = (math.log1p(-edge), math.log1p(edge))
+    trust, reasons = Trust.TRUSTED, missed
+    if missed or (same and _is_outside(same, *region)):
+        trust = Trust.NOT_TRUSTED
+        reasons = missed if same is None or not _is_outside(same, *region) else (_tell_pooled(same, edge), *missed)
+    elif not (data.plan.controls and same and same.inside(*region, level=LEVEL)):
+        trust, reasons = Trust.NOT_YET_KNOWN, (_tell_missing(data, rows, same, region),)
+    floor = max(map(abs, np.expm1(same.interval(LEVEL)))) if same else 0.0
     return ControlReport(
-        trusted=not reasons,
+        trust=trust,
         reasons=reasons,
+        pooled=_pooled_estimate(same) if same else None,
         floor=floor,
+        contended=contended,
         rows=rows,
-        drift=_drift(data, max(floor.values(), default=MISS)),
+        drift=_drift(data, max(floor, edge)),
     )
 
 
@@ -133,19 +144,39 @@ def residuals(data: Dataset) -> list[Residual]:
     return sorted(found, key=lambda r: (r.index, r.cell))
 
 
-def _of_cell(of: CellData, resampler: Resampler) -> Iterator[ControlRow]:
+def _is_contended(facts: Mapping[str, Any]) -> bool:
+    state = facts.get("host_state") or {}
+    return bool(state.get("contended", state.get("spread", 0.0) > UNEVEN))
+
+
+# --- the single controls --------------------------------------------------------------------------
+
+
+def _of_cell(of: CellData, edge: float, resampler: Resampler) -> Iterator[ControlRow]:
     cell, base = of.cell, of.baseline
-    if of.second:
-        first, second = pair(of.good, of.second, makespan)
-        yield _ratio_row(AA, cell, first, second, resampler)
-    if Tag.SLEEP in cell.workload.tags and "seconds" in cell.workload.params:
+    if same := compare_replicas(of, resampler):
+        yield _row(AA, cell, same, edge=edge)
+    if Tag.SLEEP in cell.workload.tags and "seconds" in cell.workload.params and not cell.backend.is_control:
         yield from _sleep(of, resampler)
     if base and base is not of and "overhead_s" in cell.backend.params and not of.is_sweep:
         yield from _overhead(of, base, resampler)
     if base and cell.cpus > 1 and is_ceiling(cell):
-        copies = pair(base.good, of.good, _all_tasks)
-        if len(copies[0]):
-            yield replace(_ratio_row(CEILING, cell, *copies, resampler, alternative="greater"), one_sided=True)
+        alone, copies = pair(base.good, of.good, _all_tasks)
+        if len(copies):
+            yield _row(CEILING, cell, ratio(alone, copies, resampler), low=-math.inf)
+
+
+def _row(
+    kind: str, cell: Cell, found: Ratio, *, edge: float = REGION, low: float | None = None, high: float | None = None
+) -> ControlRow:
+    return ControlRow(
+        kind=kind,
+        cell=cell,
+        estimate=found.estimate(),
+        logs=found.logs,
+        low=1 - edge if low is None else low,
+        high=1 + edge if high is None else high,
+    )
 
 
 def _all_tasks(m: Measurement) -> float | None:
@@ -153,96 +184,116 @@ def _all_tasks(m: Measurement) -> float | None:
     return copy_s(m) or makespan(m)
 
 
-def _ratio_row(
-    kind: str, cell: Cell, top: Floats, bottom: Floats, resampler: Resampler, *, alternative: Side = "two-sided"
-) -> ControlRow:
-    estimate = ratio(top, bottom, resampler).estimate(edges=())
-    return ControlRow(
-        kind=kind,
-        cell=cell,
-        unit="",
-        expected=1.0,
-        estimate=estimate,
-        p=_t_test(np.log(top / bottom), 0.0, alternative),
-    )
-
-
 def _sleep(of: CellData, resampler: Resampler) -> Iterator[ControlRow]:
     """Compare with whole rounds of waiting tasks; the baseline must meet it, others must not beat it."""
     cell = of.cell
-    if cell.backend.is_control:
-        return
     timed = [m for m in of.in_order if m.tasks and makespan(m)]
-    if not timed:
-        return
-    ideal = math.ceil(len(timed[0].tasks) / cell.workers) * float(cell.workload.params["seconds"])
-    seconds = np.array([m.phases.makespan for m in timed])
-    side: Side = "two-sided" if of.is_baseline else "less"
-    row = _ratio_row(SLEEP, cell, seconds, np.full_like(seconds, ideal), resampler, alternative=side)
-    yield replace(row, one_sided=not of.is_baseline)
+    if timed:
+        ideal = math.ceil(len(timed[0].tasks) / cell.workers) * float(cell.workload.params["seconds"])
+        seconds = np.array([m.phases.makespan for m in timed])
+        found = ratio(seconds, np.full_like(seconds, ideal), resampler)
+        yield _row(SLEEP, cell, found, high=None if of.is_baseline else math.inf)
 
 
 def _overhead(of: CellData, base: CellData, resampler: Resampler) -> Iterator[ControlRow]:
-    """Recover the overhead per task that the injected variant says it added to the baseline."""
-    cell = of.cell
-    slow, plain = pair(of.good, base.good, makespan)
+    """Compare the injected variant's time with the baseline's plus the overhead that it says it added to each task."""
+    slow, plain = pair_cells(of, base, makespan)
     counts = [len(m.tasks) for m in of.good.values() if m.tasks]
     if not len(slow) or not counts:
         return
-    tasks = counts[0]
     put_in = [m.details.injected_s for m in of.good.values() if m.details.injected_s is not None]
-    expected = float(np.median(put_in)) if put_in else float(cell.backend.params["overhead_s"])
-    estimate = insufficient(float(np.median(slow) - np.median(plain)) / tasks, len(slow))
-    if len(slow) >= MIN_BLOCKS:
-        low, high = interval((resampler.medians(slow) - resampler.medians(plain)) / tasks)
-        estimate = replace(estimate, low=low, high=high, flag="")
-    yield ControlRow(
-        kind=OVERHEAD,
-        cell=cell,
-        unit="s per task",
-        expected=expected,
-        estimate=estimate,
-        p=_t_test((slow - plain) / tasks, expected, "two-sided"),
+    each = float(np.median(put_in)) if put_in else float(of.cell.backend.params["overhead_s"])
+    found = ratio(slow, plain + counts[0] * each, resampler, prior=priors(of.study, makespan))
+    yield _row(OVERHEAD, of.cell, found)
+
+
+def _judge(rows: Sequence[ControlRow]) -> tuple[ControlRow, ...]:
+    """Judge each control by its region, and adjust what is missed over all of them."""
+    judged = [row for row in rows if row.estimate.n >= FEWEST]
+    adjusted = dict(zip(map(id, judged), holm([_p_outside(row) for row in judged]), strict=True))
+    return tuple(
+        replace(row, p=adjusted[id(row)], verdict=_verdict(row, adjusted[id(row)])) if id(row) in adjusted else row
+        for row in rows
     )
 
 
-def _t_test(values: Floats, expected: float, alternative: Side) -> float:
-    """Return the p value of a mean; values without any spread are compared directly."""
-    if len(values) < 2:
-        return 1.0
-    if np.ptp(values) <= 1e-12 * max(1.0, float(np.abs(values).max())):
-        off = float(values.mean()) - expected
-        wrong = {"two-sided": abs(off), "less": -off, "greater": off}[alternative]
-        return 0.0 if wrong > 1e-12 else 1.0
-    return float(scipy.stats.ttest_1samp(values, expected, alternative=alternative).pvalue)
+def _p_outside(row: ControlRow) -> float:
+    """Return the one-sided p value that the ratio lies in the region, from the edge beyond which it was found."""
+    evidence = OfLogRatio(logs=row.logs)
+    below = evidence.p_below(row.low) if math.isfinite(row.low) else 1.0
+    above = evidence.p_above(row.high) if math.isfinite(row.high) else 1.0
+    return min(below, above)
 
 
-def _verdict(row: ControlRow, adjusted: float | None) -> ControlRow:
-    if adjusted is None:
-        return replace(row, verdict=ControlVerdict.TOO_FEW)
-    if row.miss > MISS and adjusted < ALPHA:
-        return replace(row, p=adjusted, verdict=ControlVerdict.MISSED)
-    if row.kind == OVERHEAD and row.estimate.low <= 0:
-        return replace(row, p=adjusted, verdict=ControlVerdict.TOO_NOISY)
-    return replace(row, p=adjusted)
+def _verdict(row: ControlRow, adjusted: float) -> ControlVerdict:
+    if adjusted < ALPHA:
+        return ControlVerdict.MISSED
+    low, high = np.exp(row.logs.interval(LEVEL))
+    return ControlVerdict.PASSED if row.low <= low and high <= row.high else ControlVerdict.OPEN
 
 
-def _reasons(plan: Plan, rows: Sequence[ControlRow]) -> Iterator[str]:
-    """Say what keeps the study from being trusted."""
-    if not plan.controls:
-        yield "this study has no controls"
-        return
-    for row in rows:
-        if row.verdict is ControlVerdict.MISSED:
-            unit, e = f" {row.unit}" if row.unit else "", row.estimate
-            yield (
-                f"{row.kind} of {row.cell.workload.name} on {row.cell.backend.name}: expected "
-                f"{row.expected:.4g}{unit}, found {e.point:.4g} [{e.low:.4g}, {e.high:.4g}], n={e.n}, p={row.p:.2g}"
-            )
-    for kind in (AA, OVERHEAD):
-        mine = [row for row in rows if row.kind == kind]
-        if not any(row.verdict in (ControlVerdict.PASSED, ControlVerdict.MISSED) for row in mine):
-            yield f"{kind}: " + (mine[0].words if mine else "not measured")
+# --- all of them ----------------------------------------------------------------------------------
+
+
+def _pool(ratios: Sequence[LogRatio]) -> LogRatio | None:
+    """Pool the A/A ratios of all workloads; one alone stands for itself."""
+    known = [one for one in ratios if math.isfinite(one.error)]
+    pooled = pool(known)
+    return pooled.mean if pooled else next(iter(known), None)
+
+
+def _is_outside(logs: LogRatio, low: float, high: float) -> bool:
+    found = logs.interval(LEVEL)
+    return found[1] < low or found[0] > high
+
+
+def _pooled_estimate(same: LogRatio) -> Estimate:
+    low, high = np.exp(same.interval(LEVEL))
+    return Estimate(point=math.exp(same.mean), low=float(low), high=float(high), n=same.n)
+
+
+def _write(same: LogRatio) -> str:
+    e = _pooled_estimate(same)
+    return f"A/A {e.point:.3g} [{e.low:.3g}, {e.high:.3g}]"
+
+
+def _tell_pooled(same: LogRatio, edge: float) -> str:
+    return f"{_write(same)} lies outside of {1 - edge:.2f} to {1 + edge:.2f}"
+
+
+def _tell_miss(row: ControlRow) -> str:
+    e = row.estimate
+    return (
+        f"{row.kind} of {row.cell.workload.name} on {row.cell.backend.name}: measured / expected "
+        f"{e.point:.4g} [{e.low:.4g}, {e.high:.4g}], n={e.n}, p={row.p:.2g}"
+    )
+
+
+def _tell_missing(data: Dataset, rows: Sequence[ControlRow], same: LogRatio | None, region: tuple[float, float]) -> str:
+    """Say what keeps the study from being trusted, and for how much longer it would have to run."""
+    if not data.plan.controls:
+        return "this study has no controls"
+    mine = [row for row in rows if row.kind == AA]
+    if same is None:
+        return f"A/A: {mine[0].words if mine else 'not measured'}"
+    left_s = _seconds_left(data, same, region)
+    told = f"needs about {max(1, round(left_s / 60))} min more" if left_s else "more blocks will tell on which side"
+    return f"{_write(same)}; {told}"
+
+
+def _seconds_left(data: Dataset, same: LogRatio, region: tuple[float, float]) -> float:
+    """Estimate how long the study must go on until the interval fits the region; 0 where nothing can be said.
+
+    The interval shrinks with the square root of the time, as far as its centre stays.
+    """
+    room = min(same.mean - region[0], region[1] - same.mean)
+    low, high = same.interval(LEVEL)
+    starts = [m.began for of in data.cells for m in of.lines]
+    blocks = len({m.block for of in data.cells for m in of.lines})
+    if room <= 0 or blocks < 2:
+        return 0.0
+    spent_s = (max(starts) - min(starts)) * blocks / (blocks - 1)
+    return spent_s * (((high - low) / 2 / room) ** 2 - 1)
 
 
 def _drift(data: Dataset, floor: float) -> Estimate:

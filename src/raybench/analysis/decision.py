@@ -7,7 +7,7 @@ from enum import StrEnum
 from raybench.analysis.kinds import Kind, is_loop, kind_of
 from raybench.analysis.metg import WRONG
 from raybench.analysis.results import Findings
-from raybench.analysis.speedup import BAND
+from raybench.analysis.speedup import BAND, SAME_TIME
 from raybench.model.estimate import Estimate, Row
 from raybench.model.plan import Role, Spec, Tag
 
@@ -56,7 +56,7 @@ def decisions(findings: Findings) -> list[Decision]:
             if found.level == KEPT:
                 shortest.setdefault((curve.cell.backend.name, curve.cell.cpus), (found.work, found.mark))
     rows = [row for row in findings.rows if row.cell.workload.name not in findings.sweeps]
-    return decide(rows, floors=findings.controls.floor, shortest=shortest)
+    return decide(rows, floor=max(SAME_TIME, findings.floor), shortest=shortest)
 
 
 def by_kind(decided: Sequence[Decision]) -> dict[Kind, list[Decision]]:
@@ -74,14 +74,14 @@ def _baseline_s(line: Decision) -> float:
 
 
 def decide(
-    rows: Sequence[Row], *, floors: Mapping[str, float], shortest: Mapping[tuple[str, int], tuple[Estimate, str]]
+    rows: Sequence[Row], *, floor: float, shortest: Mapping[tuple[str, int], tuple[Estimate, str]]
 ) -> list[Decision]:
     """Decide for each workload, in the order of the rows.
 
-    `distribute` needs an interval that excludes 1 by more than the noise floor, against the sequential baseline
+    `distribute` needs an interval that excludes 1 by more than `floor`, against the sequential baseline
     and, where it was measured, against the threaded one; warm and cold.
     A cell that is not believed (`Row.doubts`) is no candidate; the line names it.
-    floors : noise floor by workload; without one of its own a workload takes the largest.
+    floor : the smallest gain that counts: 5 %, or what the A/A control cannot exclude as bias.
     shortest : by (backend, cores), the shortest task that keeps the documented efficiency, and its censoring mark.
     """
     by_workload: dict[str, list[Row]] = {}
@@ -89,8 +89,7 @@ def decide(
         if Tag.SLEEP in row.cell.workload.tags:  # a control with a known ideal: nobody distributes waiting
             continue
         by_workload.setdefault(row.cell.workload.name, []).append(row)
-    largest = max(floors.values(), default=0.0)
-    return [_decide_one(mine, name, floors.get(name, largest), shortest) for name, mine in by_workload.items()]
+    return [_decide_one(mine, name, floor, shortest) for name, mine in by_workload.items()]
 
 
 def _decide_one(

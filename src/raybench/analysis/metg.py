@@ -75,7 +75,11 @@ def _curve(of: CellData, resampler: Resampler, levels: Sequence[float]) -> Curve
         return Curve(cell=of.cell, n=0, tasks=0, reason=reason)
     steps = sweep.steps(resampler)
     peak = max(step.efficiency.point for step in steps)
-    flags = [("unequal numbers of tasks", sweep.unequal), (WRONG, peak >= MOST_EFFICIENCY)]
+    flags = [
+        ("unequal numbers of tasks", sweep.unequal),
+        (WRONG, peak >= MOST_EFFICIENCY),
+        (f"{sweep.cut} steps cut off by a short block", sweep.cut > 0),
+    ]
     return Curve(
         cell=of.cell,
         n=len(sweep.unit),
@@ -103,6 +107,7 @@ def common_sweep(of: CellData) -> "Sweep | None":
         works=np.array(works, float),
         tasks=max(tasks),
         unequal=len(tasks) > 1,
+        cut=max(len(mine[b]) for b in blocks) - len(works),
         cpus=of.cell.cpus,
         walls=np.array([[found[w].wall_s for found in points] for w in works]),
         unit=np.array([_unit(theirs[b]) for b in blocks]),
@@ -131,6 +136,7 @@ class Sweep:
     walls: Floats
     unit: Floats
     unequal: bool = False  # numbers of tasks
+    cut: int = 0  # task lengths that only some blocks have
 
     def steps(self, resampler: Resampler) -> tuple[SweepStep, ...]:
         """Estimate granularity and efficiency of each task length."""
@@ -153,7 +159,7 @@ class Sweep:
         point = float(find_crossing(self.works, gran, eff, unit, level)[0])
         mark = {np.inf: ">", 0.0: "<"}.get(point, "")
         shown = {">": float(gran[0].max()), "<": float(gran[0].min())}.get(mark, point)
-        draws = find_crossing(self.works, *self._drawn(resampler), level) if self._enough() else None
+        draws = self._crossings(resampler, level) if self._enough() else None
         granularity = self._estimate(shown, draws)
         work = replace(
             granularity,
@@ -171,6 +177,12 @@ class Sweep:
     def overhead_by_block(self) -> Floats:
         """Return the core-seconds that a task costs beyond its work, at the shortest task length, (blocks,)."""
         return np.asarray(self.walls[-1] * self.cpus / self.tasks - self.works[-1] * self.unit)
+
+    def _crossings(self, resampler: Resampler, level: float) -> Floats:
+        """Return METG of each resample; of one that misses the level at every step, where the overhead fit meets it."""
+        gran, eff, unit = self._drawn(resampler)
+        found = find_crossing(self.works, gran, eff, unit, level)
+        return np.where(np.isinf(found), fit_overhead(self.works, gran, unit, level), found)
 
     def _medians(self) -> tuple[Floats, Floats, Floats]:
         return self._curves(np.asarray(np.median(self.walls, axis=1))[None, :], np.array([np.median(self.unit)]))
@@ -214,3 +226,17 @@ def find_crossing(works: Floats, gran: Floats, eff: Floats, unit: Floats, level:
     found[reached.all(axis=1)] = 0.0
     found[~reached.any(axis=1)] = np.inf
     return np.asarray(found)
+
+
+def fit_overhead(works: Floats, gran: Floats, unit: Floats, level: float) -> Floats:
+    """Find METG of many curves from all steps, by granularity = a + b x work with equal relative errors.
+
+    Reaches beyond the longest task; inf where no task is long enough even so. Shapes as in `find_crossing`.
+    """
+    weights = 1 / gran**2
+    total, x, y = weights.sum(axis=1), weights @ works, (weights * gran).sum(axis=1)
+    xx, xy = weights @ works**2, (weights * gran) @ works
+    slope = (total * xy - x * y) / (total * xx - x**2)
+    overhead = np.maximum(0.0, (y - slope * x) / total)
+    left = unit - level * slope
+    return np.asarray(np.where(left > 0, overhead * unit / np.where(left > 0, left, 1.0), np.inf))

@@ -27,9 +27,14 @@ def compare(top: CellData, bottom: CellData, metric: Metric, resampler: Resample
 
 def pair_cells(top: CellData, bottom: CellData, metric: Metric) -> tuple[Floats, Floats]:
     """Return a metric of two cells over the blocks in which both have it; both replicas where there are two."""
+    return _columns(pair_blocks(top, bottom, metric))
+
+
+def pair_blocks(top: CellData, bottom: CellData, metric: Metric) -> Pairs:
+    """Return the same by block."""
     found = _pairs(top.good, bottom.good, metric)
     tops, bottoms = _second_factor(top, bottom, metric), _second_factor(bottom, top, metric)
-    return _columns({b: (x * tops.get(b, 1.0), y * bottoms.get(b, 1.0)) for b, (x, y) in found.items()})
+    return {b: (x * tops.get(b, 1.0), y * bottoms.get(b, 1.0)) for b, (x, y) in found.items()}
 
 
 def pair(top: Blocks, bottom: Blocks, metric: Metric) -> tuple[Floats, Floats]:

@@ -18,6 +18,8 @@ class ClaimLine:
     """A documented sentence and what the data say.
 
     unit : of `value`, as `units.by_unit` knows it. band : what the sentence demands, in words.
+    kind : what the sentence says of its cells. section : where in its source. side : on which a PREDICTED number falls.
+    meant : the study planned a cell that the claim is about. needs : what another study would have to have.
     """
 
     id: str
@@ -25,6 +27,11 @@ class ClaimLine:
     statement: str
     band: str
     verdict: VerdictKind
+    kind: str = ""
+    section: str = ""
+    side: str = ""
+    meant: bool = True
+    needs: str = ""
     value: Estimate | None = None
     unit: str = ""
     note: str = ""
@@ -70,5 +77,5 @@ class Findings:
 
     @property
     def floor(self) -> float:
-        """Return the largest noise floor of any workload: for those without an A/A pair of their own."""
-        return max(self.controls.floor.values(), default=0.0)
+        """Return the bias that the A/A control leaves possible, as a fraction."""
+        return self.controls.floor

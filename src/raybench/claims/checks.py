@@ -70,6 +70,60 @@ def gpu_share_at_once(selection: Selection) -> Iterator[Sample]:
             yield selection.sample(of, exactly(held / params["gpus"], len(good)), note=note)
 
 
+def tasks_at_once(selection: Selection) -> Iterator[Sample]:
+    """Return the most tasks that ran at once / as many as there are cores and tasks, by the stamps."""
+    for of in selection.cells:
+        stamped = [m for m in of.in_order if m.tasks]
+        if stamped:
+            possible = min(len(stamped[0].tasks), of.cell.workers)
+            least = min(_most_at_once(m.tasks) for m in stamped)
+            yield selection.sample(of, exactly(least / possible, len(stamped)))
+
+
+def task_ratio(selection: Selection) -> Iterator[Sample]:
+    """Return the median task of the sequential baseline / that of the cell, for the same tasks."""
+    for of in selection.cells:
+        base = of.baseline
+        found = selection.ratio(base, of, _median_task_s) if base is not of else None
+        if found:
+            yield selection.sample(of, found.estimate(), other=base)
+
+
+def _median_task_s(m: Measurement) -> float | None:
+    """Return the median seconds of a task; where a search pauses tasks, of the time that each was at work."""
+    if m.details.search:
+        return m.details.search.busy_s / len(m.tasks) if m.tasks else None
+    return float(np.median([t.ended - t.started for t in m.tasks])) if m.tasks else None
+
+
+def same_answers(selection: Selection) -> Iterator[Sample]:
+    """Return the share of the cell's measurements with the answers of the sequential baseline, over all blocks."""
+    for of in selection.cells:
+        known = {m.answers_hash for m in of.baseline.good.values()} - {""} if of.baseline else set()
+        mine = [m.answers_hash for m in of.good.values()]
+        if known and mine:
+            same = sum(answers in known for answers in mine) / len(mine) if len(known) == 1 else 0.0
+            yield selection.sample(of, exactly(same, len(mine)))
+
+
+def cpu_ratio(selection: Selection, *, against: str) -> Iterator[Sample]:
+    """Return another backend's CPU seconds in the makespan, its whole process tree, / the cell's.
+
+    against : name of the other backend, on as many cores or the sequential baseline.
+    """
+    for of in selection.cells:
+        for other in of.siblings:
+            same_cpus = other.cell.cpus == of.cell.cpus or other is of.baseline
+            if other.cell.backend.name == against and same_cpus:
+                found = selection.ratio(other, of, _cpu_s)
+                if found:
+                    yield selection.sample(of, found.estimate(), other=other, note=f"against {against}")
+
+
+def _cpu_s(m: Measurement) -> float | None:
+    return m.cpu_makespan_s or None
+
+
 def failures_handled(selection: Selection) -> Iterator[Sample]:
     """Return the share of measurements with planted failures in which nothing was lost.
 

@@ -3,9 +3,19 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from raybench.model import units
+
+
+class ClaimKind(StrEnum):
+    """What a sentence says of its cells, and therefore how it is judged: see `claims.verdict`."""
+
+    UNIVERSAL = "universal"
+    TYPICAL = "typical"
+    EXISTENCE = "existence"
+    QUESTION = "question"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,8 +24,10 @@ class Select:
 
     workloads, backends : names or patterns (`ray_*`). tags, backend_tags : the spec must carry all of them.
     without : workload tags, none of which it may carry.
-    cpus, tasks : conditions on P and on the number of tasks: `2`, `>1`, `>=100`; for P also `max`, the most that
-        the run used.
+    cpus, tasks, seconds : conditions on P, on the number of tasks and on the sequential time: `2`, `>1`, `>=100`; for
+        P also `max`, the most that the run used.
+    compute_bound : only workloads whose sequential baseline computes nearly all of its time, in tasks long enough to
+        be handed out: see `selection.is_compute_bound`.
     """
 
     workloads: tuple[str, ...] = ()
@@ -25,6 +37,8 @@ class Select:
     without: tuple[str, ...] = ()
     cpus: str = ""
     tasks: str = ""
+    seconds: str = ""
+    compute_bound: bool = False
 
     def words(self) -> str:
         """Write the selection as a reader would look for it in the table of cells."""
@@ -36,7 +50,12 @@ class Select:
             ("without", self.without),
         )
         told = [f"{name} {', '.join(values)}" for name, values in lists if values]
-        told += [f"{name} {value}" for name, value in (("P", self.cpus), ("tasks", self.tasks)) if value]
+        told += [
+            f"{name} {value}"
+            for name, value in (("P", self.cpus), ("tasks", self.tasks), ("seconds", self.seconds))
+            if value
+        ]
+        told += ["compute-bound"] if self.compute_bound else []
         return "; ".join(told) or "all cells"
 
 
@@ -46,6 +65,7 @@ class Part:
 
     cold : with start-up, imports and shutdown; else warm. given : further arguments of the quantity.
     low, high : of the band, both inclusive; an open side is infinite. Both infinite: shown, not judged.
+    figure : the edge is a single documented figure, which may be off by a tenth.
     """
 
     quantity: str
@@ -55,11 +75,7 @@ class Part:
     low: float = -math.inf
     high: float = math.inf
     say: str = ""
-
-    @property
-    def edges(self) -> tuple[float, ...]:
-        """Return the finite ends of the band."""
-        return tuple(edge for edge in (self.low, self.high) if math.isfinite(edge))
+    figure: bool = False
 
     def band(self, unit: str) -> str:
         """Write the band in words."""
@@ -68,23 +84,30 @@ class Part:
             return low
         if math.isfinite(self.low) and math.isfinite(self.high):
             return f"{low} to {high}"
-        return f"at least {low}" if math.isfinite(self.low) else f"at most {high}"
+        tolerance = " within 10 %" if self.figure else ""
+        return f"at least {low}{tolerance}" if math.isfinite(self.low) else f"at most {high}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """A documented sentence and its test. All of `parts` must hold; `context` is shown only.
 
-    documented : the published figure. untestable : why no data of this project can decide it; then `parts` is empty.
+    section : where in the source the sentence is: the row of the table of sources.
+    kind : what the sentence says of its cells.
+    documented : the published figure. instead : how the test differs from what the sentence asks for.
+    untestable : why no data of this project can decide it; then `parts` is empty.
     needs : what is missing where no cell is selected. where : file and line.
     """
 
     id: str
     source: str
     statement: str
+    kind: ClaimKind = ClaimKind.UNIVERSAL
+    section: str = ""
     parts: tuple[Part, ...] = ()
     context: tuple[Part, ...] = ()
     documented: str = ""
+    instead: str = ""
     note: str = ""
     needs: str = ""
     untestable: str = ""

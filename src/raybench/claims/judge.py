@@ -1,66 +1,36 @@
-"""Verdicts: every claim's numbers against its band.
-
-Containment of the whole interval decides. One exception on top: where an edge is 1x, "faster" and "slower" must
-differ from 1 by more than the noise floor of the A/A control, since no smaller effect may be called a difference.
+"""Verdicts: every claim's numbers against its band, by the rules of `claims.verdict`, as lines for the report.
 
 The first line of a note is for the table that all read; the details stand in the lines after it.
 """
 
-import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from raybench.analysis.dataset import CellData, RunData
 from raybench.analysis.results import ClaimLine, Findings
-from raybench.claims import reading
-from raybench.claims.claim import Claim, Part
+from raybench.claims import quality, reading
+from raybench.claims.claim import Claim, ClaimKind, Part
 from raybench.claims.quantities import QUANTITIES, Material, samples
-from raybench.claims.selection import Sample, most_cpus
+from raybench.claims.selection import Sample, most_cpus, select_cells
+from raybench.claims.verdict import (
+    FEWEST_WORKLOADS,
+    Judged,
+    Mean,
+    join,
+    judge_number,
+    mean_over_workloads,
+    rank_by_success,
+    rank_by_weight,
+)
 from raybench.claims.words import describe
 from raybench.model import units
 from raybench.model.estimate import VerdictKind
-from raybench.model.stats import band_verdict, holm, outside_p
+from raybench.model.stats import band_verdict
 
-ALPHA = 0.05
+QUALITY = (quality.rmse_delta, quality.arm_error, quality.arm_ratio)  # from the pass without a clock
 POOLS = {"joblib", "joblib_threads"}  # what most readers would use instead
 SHOWN = 2  # further numbers named one by one in a note; the rest are counted
-RANK = (VerdictKind.REFUTED, VerdictKind.INCONCLUSIVE, VerdictKind.SUPPORTED, VerdictKind.PREDICTED)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
-    """One number beside its band. p : that the true value lies inside, before adjustment."""
-
-    part: Part
-    sample: Sample
-    kind: VerdictKind
-    p: float
-
-    @property
-    def unit(self) -> str:
-        """Return the unit of the number."""
-        return QUANTITIES[self.part.quantity].unit
-
-    @property
-    def side(self) -> str:
-        """Say on which side of its band a refuted number lies."""
-        if self.kind is not VerdictKind.REFUTED:
-            return ""
-        return "above the band" if self.sample.estimate.low > self.part.high else "below the band"
-
-    @property
-    def margin(self) -> float:
-        """Return the distance of the interval from leaving the band; below 0 it has left."""
-        e, part = self.sample.estimate, self.part
-        sides = [e.low - part.low] * math.isfinite(part.low) + [part.high - e.high] * math.isfinite(part.high)
-        return min((side for side in sides if not math.isnan(side)), default=0.0)
-
-    def words(self) -> str:
-        """Write the number with what it is about."""
-        about = "; ".join(filter(None, [self.sample.about, self.sample.note]))
-        return f"{units.by_unit(self.sample.estimate, self.unit)} ({about})"
 
 
 def judge(run: RunData, findings: Findings, conf: Sequence[Path] = ()) -> tuple[ClaimLine, ...]:
@@ -78,35 +48,63 @@ def verdicts(run: RunData, findings: Findings, claims: Sequence[Claim]) -> tuple
 
 def _line(material: Material, claim: Claim) -> ClaimLine:
     judged, aside, missing = _numbers(material, claim)
-    verdict = join_verdicts(claim, judged)
+    verdict = join(claim, judged)
     main = [one for one in judged if one.part is claim.parts[0]] if claim.parts else []
-    shown = min(main, key=_rank_by_weight, default=None)
+    shown = min(main, key=rank_by_success if claim.kind is ClaimKind.EXISTENCE else rank_by_weight, default=None)
+    mean = mean_over_workloads(main) if claim.kind is ClaimKind.TYPICAL else None
     brief = [f"source: {claim.documented}"] if claim.documented else []
     details: list[str] = []
     if verdict is VerdictKind.UNTESTABLE:
         why = claim.untestable or missing or _has_only_aside(aside)
         brief.append(claim.needs or why)
         details += [why] if claim.needs else []
-    elif missing:
+    elif claim.instead:
+        brief.append(f"not quite what the sentence asks for: {claim.instead}")
+    if verdict is not VerdictKind.UNTESTABLE and missing:
         details.append(missing)
-    brief += [*_about(judged, shown), *_peers(material, claim, verdict)]
+    brief += [*_about_mean(mean, shown), *_about(judged, shown), *_peers(material, claim, verdict)]
     details += [*_further(judged, shown), *_name_set_aside(aside), *_show_context(material, claim), claim.note]
     return ClaimLine(
         id=claim.id,
         source=claim.source,
         statement=claim.statement,
-        band="; and ".join(_test(part) for part in claim.parts) or units.ABSENT,
+        band="; and ".join(_test(claim, part) for part in claim.parts) or units.ABSENT,
         verdict=verdict,
-        value=shown.sample.estimate if shown else None,
+        kind=str(claim.kind),
+        section=claim.section,
+        side=_tell_side(verdict, shown),
+        meant=any(is_meant(material, part) for part in claim.parts),
+        needs=claim.needs,
+        value=mean.estimate if mean else shown.sample.estimate if shown else None,
         unit=shown.unit if shown else "",
         note="\n".join(filter(None, ("; ".join(filter(None, line)) for line in (brief, details)))),
         cells=tuple(dict.fromkeys(of.key for one in [*([shown] if shown else []), *judged] for of in one.sample.cells)),
     )
 
 
-def _rank_by_weight(one: Judged) -> tuple[int, float]:
-    """Sort the number first that decides: the worst verdict, then the least room within the band."""
-    return RANK.index(one.kind), one.margin
+def is_meant(material: Material, part: Part) -> bool:
+    """Return whether the study planned any cell that the part is about, or gives it an untimed quality pass."""
+    selection = select_cells(material, part)
+    if QUANTITIES[part.quantity].function in QUALITY:
+        return bool(selection.cells) and material.run.plan.quality_pairs > 0
+    return bool(selection.cells)
+
+
+def _tell_side(verdict: VerdictKind, shown: Judged | None) -> str:
+    """Say on which side a predicted number falls."""
+    if verdict is not VerdictKind.PREDICTED or shown is None:
+        return ""
+    said = band_verdict(shown.sample.estimate, *shown.edges)
+    if said is not VerdictKind.REFUTED:
+        return str(said)
+    return f"{said} {'above' if shown.sample.estimate.low > shown.edges[1] else 'below'}"
+
+
+def _about_mean(mean: Mean | None, shown: Judged | None) -> Iterator[str]:
+    if mean and shown:
+        yield mean.words(shown.unit)
+        if mean.workloads < FEWEST_WORKLOADS:
+            yield f"a rule of thumb needs {FEWEST_WORKLOADS} workloads"
 
 
 def _numbers(material: Material, claim: Claim) -> tuple[list[Judged], list[Sample], str]:
@@ -117,48 +115,20 @@ def _numbers(material: Material, claim: Claim) -> tuple[list[Judged], list[Sampl
     for part in claim.parts:
         selection, found = samples(material, part)
         counted = [sample for sample in found if not sample.aside]
-        judged += [_judge_parts(material, part, sample) for sample in counted]
+        judged += [judge_number(claim.kind, part, sample) for sample in counted]
         aside += [sample for sample in found if sample.aside]
         if not counted and not found:
             missing.append(_explain_absence(material, part, selection.cells))
     return judged, aside, "; ".join(missing)
 
 
-def _judge_parts(material: Material, part: Part, sample: Sample) -> Judged:
-    if sample.predicted:
-        return Judged(part=part, sample=sample, kind=VerdictKind.PREDICTED, p=1.0)
-    timed = QUANTITIES[part.quantity].unit == "x" and sample.workload
-    floor = material.findings.controls.floor.get(sample.workload, material.findings.floor) if timed else 0.0
-    inner, outer = _move_edge(part, floor), _move_edge(part, -floor)
-    kind = band_verdict(sample.estimate, *inner)
-    if kind is not VerdictKind.SUPPORTED:
-        kind = band_verdict(sample.estimate, *outer)
-        kind = VerdictKind.INCONCLUSIVE if kind is VerdictKind.SUPPORTED else kind
-    return Judged(part=part, sample=sample, kind=kind, p=outside_p(sample.estimate, *outer))
-
-
-def _move_edge(part: Part, floor: float) -> tuple[float, float]:
-    """Move an edge that is 1 into the band by the noise floor (or out of it, where the floor is negative)."""
-    return (part.low + floor if part.low == 1 else part.low, part.high - floor if part.high == 1 else part.high)
-
-
-def join_verdicts(claim: Claim, judged: Sequence[Judged]) -> VerdictKind:
-    """Join the verdicts: supported if all are, refuted if any is after Holm's adjustment, else undecided."""
-    parts = {id(one.part) for one in judged}
-    if not claim.parts or id(claim.parts[0]) not in parts:
-        return VerdictKind.UNTESTABLE
-    if any(one.kind is VerdictKind.PREDICTED for one in judged):
-        return VerdictKind.PREDICTED
-    adjusted = holm([one.p for one in judged])
-    if any(one.kind is VerdictKind.REFUTED and p < ALPHA for one, p in zip(judged, adjusted, strict=True)):
-        return VerdictKind.REFUTED
-    complete = len(parts) == len(claim.parts) and all(one.kind is VerdictKind.SUPPORTED for one in judged)
-    return VerdictKind.SUPPORTED if complete else VerdictKind.INCONCLUSIVE
-
-
-def _test(part: Part) -> str:
-    """Write what is demanded of which quantity."""
-    return f"{describe(part)}: {part.band(QUANTITIES[part.quantity].unit)}"
+def _test(claim: Claim, part: Part) -> str:
+    """Write what is demanded of which quantity, and of how many cells."""
+    words = describe(part)
+    if claim.kind is ClaimKind.QUESTION:
+        return words
+    how = {ClaimKind.TYPICAL: ", on average", ClaimKind.EXISTENCE: ", in one cell"}.get(claim.kind, "")
+    return f"{words}: {part.band(QUANTITIES[part.quantity].unit)}{how}"
 
 
 def _about(judged: Sequence[Judged], shown: Judged | None) -> Iterator[str]:
@@ -169,8 +139,7 @@ def _about(judged: Sequence[Judged], shown: Judged | None) -> Iterator[str]:
     if shown.kind is VerdictKind.REFUTED:
         told.append(shown.side)
     if shown.kind is VerdictKind.PREDICTED:
-        said = band_verdict(shown.sample.estimate, shown.part.low, shown.part.high)
-        told.append(f"from a model, not measured; taken at its word: {said}")
+        told.append(f"from a model, not measured; taken at its word: {_tell_side(VerdictKind.PREDICTED, shown)}")
     if shown.sample.estimate.flag:
         told.append(shown.sample.estimate.flag)
     yield ", ".join(told)
@@ -181,7 +150,7 @@ def _about(judged: Sequence[Judged], shown: Judged | None) -> Iterator[str]:
         counts = Counter(f"{one.kind} {one.side}".strip() for one in others)
         yield f"of {len(others)}: " + ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
     for part in {id(one.part): one.part for one in judged if one.part is not shown.part}.values():
-        worst = min((one for one in judged if one.part is part), key=_rank_by_weight)
+        worst = min((one for one in judged if one.part is part), key=rank_by_weight)
         yield _name(worst)
 
 
@@ -200,7 +169,7 @@ def _name(one: Judged) -> str:
 def _further(judged: Sequence[Judged], shown: Judged | None) -> Iterator[str]:
     """Name every number of the further parts but those that `_about` gives."""
     for part in {id(one.part): one.part for one in judged if shown and one.part is not shown.part}.values():
-        mine = sorted((one for one in judged if one.part is part), key=_rank_by_weight)
+        mine = sorted((one for one in judged if one.part is part), key=rank_by_weight)
         yield from (_name(one) for one in mine[1:])
 
 

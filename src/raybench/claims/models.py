@@ -114,7 +114,7 @@ def _sequential(selection: Selection, factor: Callable[[int], float]) -> Iterato
     for of, extra in _extra(selection):
         scale = factor(of.cell.cpus)
         found = transform(median_rank_ci(np.maximum(0.0, extra)), scale.__mul__)
-        yield selection.sample(of, found)
+        yield replace(selection.sample(of, found), predicted=True)
 
 
 def _extra(selection: Selection) -> Iterator[tuple[CellData, Floats]]:

@@ -40,7 +40,10 @@ QUANTITIES: Mapping[str, Quantity] = MappingProxyType(
         **_by_name("x", tuned.backend_ratio, tuned.target_ratio),
         **_by_name("share", tuned.busy_share, tuned.ceiling_share, tuned.steady_share, tuned.workers_used),
         **_by_name("s", tuned.start_beyond_head_s),
-        **_by_name("x", checks.utilisation_ratio, checks.fit_ratio, quality.variant_ratio),
+        **_by_name(
+            "x", checks.utilisation_ratio, checks.fit_ratio, quality.variant_ratio, checks.task_ratio, checks.cpu_ratio
+        ),
+        **_by_name("share", checks.tasks_at_once, checks.same_answers),
         **_by_name("share", times.efficiency, times.serial_fraction, checks.utilisation, checks.search_share),
         **_by_name("share", checks.gpu_share_at_once, checks.failures_handled, models.start_up_share),
         **_by_name("share", quality.steps_saved),

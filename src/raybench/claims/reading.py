@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from raybench.claims.claim import Claim, Part, Select
+from raybench.claims.claim import Claim, ClaimKind, Part, Select
 from raybench.claims.quantities import QUANTITIES
 from raybench.claims.selection import CONDITION, MOST
 from raybench.model.errors import BadSettings
@@ -19,10 +19,12 @@ from raybench.model.yaml_file import nearest, plain, read_yaml
 
 GROUP = "claim"  # the folder's name below conf/
 ID = re.compile(r"[A-Z]+\d+")
-PART_KEYS = ("quantity", "select", "warm", "with", "band", "at_least", "at_most")
-CLAIM_KEYS = ("id", "source", "statement", "documented", "note", "needs", "untestable", "all_of", "context")
+BANDS = ("band", "at_least", "at_most", "figure")
+PART_KEYS = ("quantity", "select", "warm", "with", *BANDS)
+TEXTS = ("id", "source", "section", "statement", "documented", "instead", "note", "needs", "untestable")
+CLAIM_KEYS = ("kind", *TEXTS, "all_of", "context")
 RENAMED = {"above": "it is at_least", "below": "it is at_most", "also": "it is all_of", "beside": "it is context"}
-CONDITIONS, TAGGED = ("cpus", "tasks"), ("tags", "backend_tags", "without")
+CONDITIONS, TAGGED = ("cpus", "tasks", "seconds"), ("tags", "backend_tags", "without")
 SELECT_KEYS = tuple(f.name for f in fields(Select))
 KINDS: Mapping[Any, tuple[Any, str]] = {
     float: ((int, float), "a number"),
@@ -110,20 +112,33 @@ class _Block:
 
 def _claim(block: _Block) -> Claim:
     values = block.values((*CLAIM_KEYS, *PART_KEYS))
-    texts = {name: values.get(name, "") for name in CLAIM_KEYS if name not in ("all_of", "context")}
+    texts = {name: values.get(name, "") for name in TEXTS}
     for name, value in texts.items():
         if not isinstance(value, str) or (name in ("id", "source", "statement") and not value):
             raise block.fault(name, f"{name} is {value!r}; expected a text")
     if not ID.fullmatch(texts["id"]):
         raise block.fault("id", f"id {texts['id']!r}; expected capital letters and a number, such as C13")
+    kind = _kind(block, values)
+    judged = kind is not ClaimKind.QUESTION
     if "quantity" in values:
-        parts = (_part(block, values, judged=True), *(_further(one, judged=True) for one in block.blocks("all_of")))
+        parts = (_part(block, values, judged=judged), *(_further(one, judged=judged) for one in block.blocks("all_of")))
     elif texts["untestable"]:
         parts = ()
     else:
         raise block.fault("id", f"claim {texts['id']} has no quantity; name one, or say why it is untestable")
     context = tuple(_further(one, judged=False) for one in block.blocks("context"))
-    return Claim(**texts, parts=parts, context=context, where=f"{block.path}:{block.node.start_mark.line + 1}")
+    return Claim(
+        **texts, kind=kind, parts=parts, context=context, where=f"{block.path}:{block.node.start_mark.line + 1}"
+    )
+
+
+def _kind(block: _Block, values: Mapping[str, Any]) -> ClaimKind:
+    value = values.get("kind")
+    if value is None and values.get("untestable"):
+        return ClaimKind.UNIVERSAL
+    if value not in set(ClaimKind):
+        raise block.fault("kind", f"kind is {value!r}; {nearest(str(value), ClaimKind)}")
+    return ClaimKind(value)
 
 
 def _further(block: _Block, *, judged: bool) -> Part:
@@ -148,14 +163,15 @@ def _part(block: _Block, values: Mapping[str, Any], *, judged: bool) -> Part:
         low=low,
         high=high,
         say=values.get("say", ""),
+        figure="figure" in values,
     )
 
 
 def _band(block: _Block, values: Mapping[str, Any]) -> tuple[float, float]:
-    asked = [name for name in ("band", "at_least", "at_most") if name in values]
+    asked = [name for name in BANDS if name in values]
     if len(asked) != 1:
         raise block.fault(
-            (asked or ["quantity"])[-1], "expected exactly one of band: [low, high], at_least: x, at_most: y"
+            (asked or ["quantity"])[-1], "expected exactly one of band: [low, high], at_least: x, at_most: y, figure: z"
         )
     name, value = asked[0], values[asked[0]]
     ends = value if name == "band" else [value]
@@ -168,13 +184,13 @@ def _band(block: _Block, values: Mapping[str, Any]) -> tuple[float, float]:
         if low > high:
             raise block.fault(name, f"band is {value!r}; the lower end comes first")
         return low, high
-    return (float(ends[0]), math.inf) if name == "at_least" else (-math.inf, float(ends[0]))
+    return (-math.inf, float(ends[0])) if name == "at_most" else (float(ends[0]), math.inf)
 
 
 def _no_band(block: _Block, values: Mapping[str, Any]) -> tuple[float, float]:
-    for name in ("band", "at_least", "at_most"):
+    for name in BANDS:
         if name in values:
-            raise block.fault(name, f"{name} is shown with the verdict and judges nothing; move it to `all_of`")
+            raise block.fault(name, f"{name} judges nothing in `context` or in a question; move it to `all_of`")
     return -math.inf, math.inf
 
 
@@ -193,6 +209,10 @@ def _select(block: _Block) -> Select:
             if not CONDITION.fullmatch(text) and not (name == "cpus" and text == MOST):
                 raise inner.fault(name, f"{name} is {value!r}; expected a number or a condition such as '>1'")
             found[name] = text
+        elif name == "compute_bound":
+            if not isinstance(value, bool):
+                raise inner.fault(name, f"{name} is {value!r}; expected true or false")
+            found[name] = value
         elif not isinstance(value, list) or not all(isinstance(v, str) and v for v in value):
             raise inner.fault(name, f"{name} is {value!r}; expected a list of names")
         else:

@@ -9,11 +9,12 @@ from fnmatch import fnmatchcase
 import numpy as np
 
 from raybench.analysis.dataset import CellData, Dataset, Metric, RunData, cold, makespan
-from raybench.analysis.pairs import compare
+from raybench.analysis.pairs import compare, priors
 from raybench.analysis.results import Findings
 from raybench.claims.claim import Part, Select
 from raybench.model.estimate import Estimate, Row
-from raybench.model.plan import Cell
+from raybench.model.log_ratio import Prior
+from raybench.model.plan import Cell, Tag
 from raybench.model.stats import Ratio, Resampler
 
 CONDITION = re.compile(r"(?P<sign>>=|<=|>|<|)\s*(?P<number>\d+)")
@@ -25,6 +26,7 @@ SIGNS: Mapping[str, Callable[[float, float], bool]] = {
     "<=": operator.le,
 }
 MOST = "max"
+BUSY, TASK_S, ALL_S = 0.9, 0.1, 0.3  # of a compute-bound baseline: CPU / wall, seconds per task and in all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +79,11 @@ class Selection:
     def seconds(self) -> Metric:
         """Return the time that counts: cold or warm."""
         return cold if self.cold else makespan
+
+    @property
+    def prior(self) -> Prior | None:
+        """Return how the variances of the study's ratios of that time are distributed."""
+        return priors(self.material.data, self.seconds)
 
     @property
     def workloads(self) -> frozenset[str]:
@@ -137,7 +144,33 @@ def is_selected(material: Material, of: CellData, select: Select) -> bool:
         and not set(select.without) & set(tags)
         and holds(select.cpus.replace(MOST, str(most_cpus(material))), cell.cpus)
         and holds(select.tasks, material.rows[of.key].tasks)
+        and (not select.seconds or holds(select.seconds, _baseline_s(of)))
+        and (not select.compute_bound or is_compute_bound(of.baseline))
     )
+
+
+def is_compute_bound(baseline: CellData | None) -> bool:
+    """Return whether a workload keeps the conditions of the rules for compute-bound work, by its sequential baseline.
+
+    Tag `compute`; CPU seconds at least 0.9 of the wall time; median task at least 0.1 s; all tasks at least 0.3 s.
+    The conditions were fixed before any verdict was seen. A workload without a measured baseline keeps them by its tag.
+    """
+    if baseline is None or Tag.COMPUTE not in baseline.cell.workload.tags:
+        return False
+    timed = [m for m in baseline.in_order if makespan(m) and m.tasks]
+    if not timed:
+        return not baseline.good
+    busy = [m.cpu_makespan_s / m.phases.makespan for m in timed if m.cpu_makespan_s is not None]
+    spans = [t.ended - t.started for m in timed for t in m.tasks]
+    whole = [m.phases.makespan for m in timed]
+    found = (float(np.median(values)) for values in (busy or [0.0], spans, whole))
+    return all(value >= least for value, least in zip(found, (BUSY, TASK_S, ALL_S), strict=True))
+
+
+def _baseline_s(of: CellData) -> float:
+    """Return the median seconds of the sequential baseline; infinite where it was not measured."""
+    seconds = of.baseline.values(makespan) if of.baseline else ()
+    return float(np.median(seconds)) if len(seconds) else float("inf")
 
 
 def most_cpus(material: Material) -> int:

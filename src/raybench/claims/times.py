@@ -1,56 +1,56 @@
 """Quantities from makespans and cold times: ratios between cells, never averaged."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
 
+import numpy as np
+
 from raybench.analysis.dataset import CellData, Metric, is_same_backend
+from raybench.analysis.pairs import pair_blocks
 from raybench.analysis.speedup import FULL_WORK, karp_flatt
 from raybench.claims.selection import Sample, Selection, transform
 from raybench.model import units
 from raybench.model.evidence import SAME, Change
 from raybench.model.measurement import Measurement
-
-TASKS_PER_CORE = (
-    20  # with fewer, whole rounds of tasks limit the efficiency by 5 % and more: the cap tells, not the backend
-)
+from raybench.model.stats import Ratio, ratio
 
 
 def speedup(selection: Selection) -> Iterator[Sample]:
     """Return the sequential baseline / the cell, where both do the same work."""
-    yield from _same_work(selection, lambda of: (SAME, ""))
+    yield from _same_work(selection, lambda of: SAME)
 
 
 def efficiency(selection: Selection) -> Iterator[Sample]:
-    """Return speedup / P; of too few tasks per core it is shown with its cap and not judged."""
-
-    def change(of: CellData) -> tuple[Change, str]:
-        cell, row = of.cell, selection.row(of)
-        few = row.tasks < TASKS_PER_CORE * cell.cpus
-        why = f"{row.tasks} tasks on {cell.cpus} cores: too few, cap {units.plain(row.cap or 0)}" if few else ""
-        return Change(scale=1 / cell.cpus), why
-
-    yield from _same_work(selection, change)
+    """Return speedup / P, or of few tasks speedup / (P x cap), where the cap is what whole rounds of tasks allow."""
+    yield from _same_work(selection, lambda of: Change(scale=1 / (of.cell.cpus * _cap(selection, of))), note=_few_tasks)
 
 
 def estimate_error(selection: Selection, *, assumed: float) -> Iterator[Sample]:
-    """Return the relative error of the estimate T_seq / (P x assumed); above 0 it promises too long a time."""
+    """Return the relative error of the estimate T_seq / (P x assumed); above 0 it promises too long a time.
 
-    def change(of: CellData) -> tuple[Change, str]:
-        cpus = of.cell.cpus
-        return Change(scale=1 / (cpus * assumed), shift=-1), ""
+    Of few tasks, P counts only as far as whole rounds of tasks allow.
+    """
+    yield from _same_work(
+        selection,
+        lambda of: Change(scale=1 / (of.cell.cpus * _cap(selection, of) * assumed), shift=-1),
+        note=_few_tasks,
+    )
 
-    yield from _same_work(selection, change)
+
+def _cap(selection: Selection, of: CellData) -> float:
+    return min(1.0, selection.row(of).cap or 1.0)
+
+
+def _few_tasks(selection: Selection, of: CellData) -> str:
+    cap = _cap(selection, of)
+    return f"{selection.row(of).tasks} tasks: divided by their cap of {units.plain(cap)}" if cap < 1 else ""
 
 
 def serial_fraction(selection: Selection) -> Iterator[Sample]:
     """Return the serial fraction of Karp and Flatt that the speedup implies; P > 1 only."""
-
-    def change(of: CellData) -> tuple[Change, str]:
-        cpus = of.cell.cpus
-        return karp_flatt(cpus), ""
-
-    yield from _same_work(selection, change, least_cpus=2)
+    yield from _same_work(selection, lambda of: karp_flatt(of.cell.cpus), least_cpus=2)
 
 
 def search_speedup(selection: Selection) -> Iterator[Sample]:
@@ -83,6 +83,8 @@ def relative(selection: Selection) -> Iterator[Sample]:
 def alternative_ratio(selection: Selection, *, against: Sequence[str]) -> Iterator[Sample]:
     """Return the fastest of other backends on as many cores / the cell, same work; above 1 the cell is faster.
 
+    The fastest is chosen on one half of the blocks and compared on the other.
+
     against : names or patterns of backends.
     """
     for of in selection.cells:
@@ -98,11 +100,28 @@ def alternative_ratio(selection: Selection, *, against: Sequence[str]) -> Iterat
         ]
         if not others or selection.row(of).work_ratio < FULL_WORK:
             continue
-        best = min(others, key=lambda other: _typical(selection, other))
-        found = selection.ratio(best, of)
+        found, names = _against_best(selection, of, others)
         if found:
-            name = best.cell.backend.name
-            yield selection.sample(of, found.estimate(), other=best, note=f"against {name}")
+            yield selection.sample(of, found.estimate(), other=others[0], note=f"against {' or '.join(names)}")
+
+
+def _against_best(selection: Selection, of: CellData, others: Sequence[CellData]) -> tuple[Ratio | None, list[str]]:
+    """Compare with the best of several cells without the luck of the choice.
+
+    Chosen on odd blocks and compared on even ones, and the other way round, so that every block counts once.
+    """
+    pairs = {other.key: pair_blocks(other, of, selection.seconds) for other in others}
+    blocks = sorted(set.intersection(*(set(found) for found in pairs.values())))
+    chosen: dict[int, CellData] = {}
+    for parity in (0, 1):
+        seen = [block for place, block in enumerate(blocks) if place % 2 != parity] or blocks
+        best = min(others, key=lambda other: sum(math.log(pairs[other.key][b][0]) for b in seen))
+        chosen |= {block: best for place, block in enumerate(blocks) if place % 2 == parity}
+    if not blocks:
+        return None, []
+    both = np.array([pairs[chosen[block].key][block] for block in blocks])
+    names = sorted({best.cell.backend.name for best in chosen.values()})
+    return ratio(both[:, 0], both[:, 1], selection.material.draws, prior=selection.prior), names
 
 
 def workload_ratio(selection: Selection, *, against: str, with_data: bool) -> Iterator[Sample]:
@@ -123,7 +142,7 @@ def workload_ratio(selection: Selection, *, against: str, with_data: bool) -> It
 
 def speedup_with_data(selection: Selection) -> Iterator[Sample]:
     """Return the sequential baseline / the cell, the journey of the data to the workers included, start-up not."""
-    yield from _same_work(selection, lambda of: (SAME, ""), metric=brought)
+    yield from _same_work(selection, lambda of: SAME, metric=brought)
 
 
 def first_tasks_speedup(selection: Selection, *, tasks: float) -> Iterator[Sample]:
@@ -149,14 +168,15 @@ def brought(m: Measurement) -> float | None:
 
 def _same_work(
     selection: Selection,
-    change: Callable[[CellData], tuple[Change, str]],
+    change: Callable[[CellData], Change],
     *,
     metric: Metric | None = None,
     least_cpus: int = 1,
+    note: Callable[[Selection, CellData], str] = lambda selection, of: "",
 ) -> Iterator[Sample]:
     """Yield a function of the speedup of every cell that does the work of the baseline.
 
-    change : from a cell to the function, and why the cell is not judged ('' where it is).
+    change : from a cell to the function. note : what a reader must know of it.
     """
     for of in selection.cells:
         base = of.baseline
@@ -164,13 +184,7 @@ def _same_work(
             continue
         found = selection.ratio(base, of, metric) if selection.row(of).work_ratio >= FULL_WORK else None
         if found:
-            function, aside = change(of)
-            yield selection.sample(of, found.estimate(function), other=base, aside=aside)
-
-
-def _typical(selection: Selection, of: CellData) -> float:
-    makespan = selection.row(of).makespan
-    return makespan.point if makespan else float("inf")
+            yield selection.sample(of, found.estimate(change(of)), other=base, note=note(selection, of))
 
 
 def _work(selection: Selection, of: CellData) -> str:

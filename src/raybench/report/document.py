@@ -63,7 +63,7 @@ def document(run: RunData, findings: Findings, figures: Mapping[str, Sequence[Fi
 
 def banner(run: RunData, findings: Findings) -> tuple[str, ...]:
     """Say first what a reader must know before any number."""
-    said = [texts.not_trusted(reason) for reason in findings.controls.reasons if run.plan.controls]
+    said = [texts.trust(findings.controls.trust, reason) for reason in findings.controls.reasons if run.plan.controls]
     if not run.plan.controls:
         said.append(texts.NO_CONTROLS)
     if not run.plan.verdicts:

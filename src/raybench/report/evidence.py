@@ -1,9 +1,10 @@
 """Sections that show the evidence: claims, METG, lost core-seconds, controls, the machine."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from raybench.analysis.controls import CEILING, SLEEP, ControlRow
+from raybench.analysis.controls import ControlRow
 from raybench.analysis.dataset import RunData
 from raybench.analysis.losses import PARTS, CoreSeconds
 from raybench.analysis.metg import WRONG, Curve, Metg
@@ -231,8 +232,8 @@ def controls(run: RunData, findings: Findings) -> Section:
                 code(row.cell.workload.name),
                 code(row.cell.backend.name),
                 number(cells.cores(row.cell), row.cell.cpus),
-                number(_expectation(row), row.expected),
-                number(units.by_unit(row.estimate, "s" if row.unit else "x"), row.estimate.point),
+                number(_expectation(row), 1.0),
+                number(units.ratio(row.estimate), row.estimate.point),
                 number(units.plain(row.p), row.p),
                 word(row.words),
             )
@@ -241,8 +242,8 @@ def controls(run: RunData, findings: Findings) -> Section:
         numeric=frozenset({"P", "expected", "measured", "p, adjusted"}),
         caption=(
             "Controls with a known answer, measured in the same blocks as the cells: A/A (the same cell twice), "
-            "waiting tasks, an overhead that was put in, bare processes. Missed: off by more than 2 % and p below "
-            "0.05, adjusted by Holm over all controls."
+            "waiting tasks, an overhead that was put in, bare processes. Measured: over what is expected. Passed: the "
+            "90 % interval lies within the region; missed: outside, p below 0.05, adjusted by Holm over all controls."
         ),
     )
     missing = "no control has been measured yet" if run.plan.controls else "this study has no controls"
@@ -255,10 +256,11 @@ def controls(run: RunData, findings: Findings) -> Section:
 
 
 def _expectation(row: ControlRow) -> str:
-    if row.unit:
-        return f"{units.duration(row.expected)} per task"
-    bound = {CEILING: "at most ", SLEEP: "at least "}.get(row.kind, "") if row.one_sided else ""
-    return f"{bound}{units.plain(row.expected)}x"
+    if math.isinf(row.low):
+        return f"at most {units.plain(row.high)}x"
+    if math.isinf(row.high):
+        return f"at least {units.plain(row.low)}x"
+    return f"{units.plain(row.low)}x to {units.plain(row.high)}x"
 
 
 def section(id_: str, title: str, tables: list[Table], findings: Findings, missing: str) -> Section:

@@ -94,16 +94,16 @@ def controls(passed: int, total: int, floor: float, drift: Estimate) -> str:
     grown = f" Drift over the run: {units.percent(drift)}." if drift.n else ""
     return (
         f"{passed} of {total} controls with a known answer passed (the same cell twice, waiting tasks, an injected "
-        f"overhead, bare processes); the largest noise floor of a workload is {units.plain(100 * floor)} %.{grown}"
+        f"overhead, bare processes); the same cell twice leaves a bias of at most {units.plain(100 * floor)} %.{grown}"
     )
 
 
 # --- notes of the run -----------------------------------------------------------------------------
 
 
-def not_trusted(reason: str) -> str:
-    """Say that a control failed."""
-    return f"NOT TRUSTED: {reason}"
+def trust(state: str, reason: str) -> str:
+    """Say that a control failed, or what is missing for trust."""
+    return f"{state}: {reason}"
 
 
 def partial(through: int, blocks: int) -> str:
@@ -134,7 +134,7 @@ KINDS = (
     "n blocks. Shortest task: kernel time per task at which that backend keeps 70 % efficiency (METG)."
 )
 ADVICE = (
-    "Distribute: the whole interval lies above 1x by more than the workload's noise floor, with warm workers and with "
+    "Distribute: the whole interval lies above 1x by more than 5 %, with warm workers and with "
     "start-up, also against the baseline that uses all threads where that was measured."
 )
 NO_DECISION = "Nothing to show: no parallel cell has a speedup yet."

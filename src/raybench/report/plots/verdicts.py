@@ -15,6 +15,8 @@ LOOKS = {
     VerdictKind.SUPPORTED: ("o", COLOURS[2]),
     VerdictKind.REFUTED: ("X", COLOURS[1]),
     VerdictKind.INCONCLUSIVE: ("D", COLOURS[4]),
+    VerdictKind.ANSWERED: ("s", COLOURS[0]),
+    VerdictKind.EMULATED: ("v", COLOURS[3]),
     VerdictKind.PREDICTED: ("^", COLOURS[5]),
 }
 SENTENCE_CHARS = 74
