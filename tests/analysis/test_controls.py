@@ -1,12 +1,13 @@
 """Controls: good studies are trusted, broken ones are not, and chance alone condemns nobody."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from made_study import CEILING, INJECTED, POOL, WORKLOAD, cell, measured, noisy, planned, series, stamps
-from raybench.analysis.controls import ControlReport, ControlVerdict, judge_controls, residuals
+from raybench.analysis.controls import ControlReport, ControlVerdict, Trust, judge_controls, residuals
 from raybench.analysis.dataset import Dataset
 from raybench.model.measurement import Details, Measurement
 from raybench.model.plan import Tag
@@ -20,17 +21,18 @@ EIGHT, TEN = stamps([(1, i, i + 1.0) for i in range(8)]), stamps([(1, i, i + 1.0
 CELLS = [BASE, SLOWED, BARE, SLEEP_LOOP, SLEEP_POOL]
 
 
-def study(n: int = 10, **seconds: float) -> list[Measurement]:
+def study(n: int = 30, cov: float = 0.01, **seconds: float) -> list[Measurement]:
     """Make a good study, one keyword per time that is to be broken."""
     found = {"second": 8.0, "injected": 8.4, "copy": 8.8, "sleep": 1.0005, "pool": 0.32} | seconds
-    data = series(BASE, noisy(8.0, n, seed=1), tasks=EIGHT)
-    data += [replace(m, replica=2) for m in series(BASE, noisy(found["second"], n, seed=2), tasks=EIGHT)]
+    data = series(BASE, noisy(8.0, n, seed=1, cov=cov), tasks=EIGHT)
+    data += [replace(m, replica=2) for m in series(BASE, noisy(found["second"], n, seed=2, cov=cov), tasks=EIGHT)]
     data += series(SLOWED, noisy(found["injected"], n, seed=3, cov=0.005), tasks=EIGHT)
     data += [
-        measured(BARE, b, s, details=Details(copies_s=(s, s))) for b, s in enumerate(noisy(found["copy"], n, seed=4))
+        measured(BARE, b, s, details=Details(copies_s=(s, s)))
+        for b, s in enumerate(noisy(found["copy"], n, seed=4, cov=cov))
     ]
     data += series(SLEEP_LOOP, noisy(found["sleep"], n, seed=5, cov=1e-4), tasks=TEN)
-    data += series(SLEEP_POOL, noisy(found["pool"], n, seed=6), tasks=TEN)
+    data += series(SLEEP_POOL, noisy(found["pool"], n, seed=6, cov=cov), tasks=TEN)
     return data
 
 
@@ -49,8 +51,10 @@ def test_a_good_study_is_trusted_and_has_a_noise_floor() -> None:
         "sleep ideal",
     ]
     assert {row.verdict for row in found.rows} == {ControlVerdict.PASSED}
-    assert set(found.floor) == {"work"}
-    assert 0 < found.floor["work"] < 0.05
+    assert found.trust is Trust.TRUSTED
+    assert 0 < found.floor < 0.02
+    assert found.pooled is not None
+    assert 0.98 < found.pooled.low < 1 < found.pooled.high < 1.02
 
 
 @pytest.mark.rule(17)
@@ -60,9 +64,9 @@ def test_the_injected_overhead_is_recovered_within_its_interval() -> None:
     wobble = 0.01 * np.array([1, -1, 1, -1, 1, -1, 1, -1, 1, -1])
     data = series(BASE, level, tasks=EIGHT) + series(SLOWED, level + 0.4 + wobble, tasks=EIGHT)
     (row,) = judge_controls(Dataset(planned([BASE, SLOWED]), data), DRAWS).rows
-    assert row.estimate.low < 0.05 < row.estimate.high
-    assert row.estimate.point == pytest.approx(0.05, abs=2e-3)
-    assert (row.expected, row.unit, row.verdict) == (0.05, "s per task", "passed")
+    assert row.estimate.low < 1 < row.estimate.high
+    assert row.estimate.point == pytest.approx(1, abs=2e-3)
+    assert row.verdict == "passed"
 
 
 @pytest.mark.rule(17)
@@ -81,7 +85,9 @@ def test_a_broken_harness_is_not_trusted(broken: dict[str, float], kind: str) ->
     """Ten waits of 0.1 s take 1 s alone and 3 rounds, 0.3 s, on four workers: less is impossible."""
     found = judged(study(**broken))
     assert not found.trusted
-    assert [row.kind for row in found.rows if row.verdict == "missed"] == [kind]
+    assert found.trust is Trust.NOT_TRUSTED
+    missed = {row.kind for row in found.rows if row.verdict == "missed"}
+    assert missed == {kind, "injected overhead"} if kind == "A/A" else {kind}  # a wrong baseline misleads all ratios
     assert found.reasons[0].startswith(kind)
 
 
@@ -91,51 +97,80 @@ def test_a_backend_may_be_slower_than_the_ideal_but_the_loop_may_not() -> None:
 
 
 def test_a_certain_miss_below_2_percent_is_no_failure() -> None:
-    """Sleep that takes 1 % too long in every block: p is tiny, the miss too small."""
+    """Sleep that takes 1 % too long in every block is equivalent."""
     found = judged(study(sleep=1.01))
     (row,) = [r for r in found.rows if r.kind == "sleep ideal" and r.cell == SLEEP_LOOP]
-    assert row.p < 0.001
-    assert row.miss == pytest.approx(0.01, abs=1e-3)
+    assert row.estimate.low > 1
+    assert row.verdict == "passed"
     assert found.trusted
 
 
-def test_the_family_is_adjusted_as_one() -> None:
-    """The A/A replica is off so that alone p is about 0.03; five controls ask for less."""
-    data = study()
-    base = np.array([m.phases.makespan for m in data[:10]])
-    wobble = np.random.default_rng(0).normal(size=10)
-    wobble = (wobble - wobble.mean()) / wobble.std(ddof=1)
-    logs = 0.0255 + 0.0315 * wobble  # t = 2.56 on 9 degrees of freedom
-    again = [
-        replace(m, phases=replace(m.phases, makespan=float(s)))
-        for m, s in zip(data[10:20], base * np.exp(-logs), strict=True)
-    ]
-    found = judged(data[:10] + again + data[20:])
-    (row,) = [r for r in found.rows if r.kind == "A/A"]
-    assert row.miss > 0.015
-    assert 0.05 < row.p < 0.2
-    assert found.trusted
+def test_not_significant_is_no_pass() -> None:
+    """With 20 % noise neither a bias nor its absence is known."""
+    found = judged(study(n=6, cov=0.2))
+    assert found.trust is Trust.NOT_YET_KNOWN
+    assert {r.verdict for r in found.rows if r.kind == "A/A"} == {ControlVerdict.OPEN}
+
+
+def test_what_is_missing_for_trust_is_told_in_minutes() -> None:
+    """Six blocks in 50 minutes; the interval shrinks with the square root of the time."""
+    began = [replace(m, began=600.0 * m.block) for m in study(n=6, cov=0.02)]
+    found = judged(began)
+    assert found.trust is Trust.NOT_YET_KNOWN
+    (reason,) = found.reasons
+    assert reason.startswith("A/A ")
+    assert re.search(r"\]; needs about \d+ min more$", reason)
+
+
+def test_a_contended_host_has_a_wider_region() -> None:
+    data, plan = study(n=6, cov=0.02), planned(CELLS)
+    quiet = judge_controls(Dataset(plan, data), DRAWS)
+    busy = judge_controls(Dataset(plan, data), DRAWS, facts={"host_state": {"contended": True}})
+    assert (quiet.trust, busy.trust, busy.contended) == (Trust.NOT_YET_KNOWN, Trust.TRUSTED, True)
+
+
+def biased(seed: int, bias: float, *, workloads: int = 12, blocks: int = 6) -> ControlReport:
+    """Simulate a full study on a quiet host: one replica of each baseline is slower by `bias`; noise 1 to 3 %."""
+    rng = np.random.default_rng(seed)
+    cells = [cell(workload=replace(WORKLOAD, name=f"w{i}")) for i in range(workloads)]
+    data = []
+    for where in cells:
+        noise = rng.uniform(0.01, 0.03)
+        first, second = 8 * np.exp(noise * rng.normal(size=(2, blocks)))
+        data += series(where, first) + [replace(m, replica=2) for m in series(where, second * (1 + bias))]
+    return judge_controls(Dataset(planned(cells), data), DRAWS)
+
+
+@pytest.mark.parametrize("studies", [20, pytest.param(400, marks=pytest.mark.slow)])
+def test_a_planted_bias_of_5_percent_is_caught(studies: int) -> None:
+    caught = [biased(seed, 0.05).trust is Trust.NOT_TRUSTED for seed in range(studies)]
+    assert np.mean(caught) >= 0.8
+
+
+def test_a_study_without_bias_is_seldom_condemned() -> None:
+    found = [biased(seed, 0.0).trust for seed in range(40)]
+    assert found.count(Trust.NOT_TRUSTED) == 0
+    assert found.count(Trust.TRUSTED) > 20
 
 
 def test_a_study_without_its_controls_is_not_trusted() -> None:
     assert judged(study(), controls=False).reasons == ("this study has no controls",)
     bare = judge_controls(Dataset(planned([POOL2]), series(POOL2, noisy(4, 10, seed=0))), DRAWS)
-    assert bare.reasons == ("A/A: not measured", "injected overhead: not measured")
+    assert bare.reasons == ("A/A: not measured",)
 
 
 def test_too_few_blocks_judge_nothing() -> None:
-    found = judged(study(n=4), blocks=4)
-    assert not found.trusted
-    assert "A/A: 4 blocks, needs 6" in found.reasons
-    assert found.floor == {}
+    found = judged(study(n=2), blocks=2)
+    assert found.trust is Trust.NOT_YET_KNOWN
+    assert found.reasons == ("A/A: 2 blocks, needs 3",)
+    assert found.floor == 0
 
 
-def test_an_overhead_lost_in_the_noise_is_not_called_found() -> None:
+def test_an_overhead_lost_in_the_noise_is_not_called_passed() -> None:
     data = [m for m in study() if m.cell != SLOWED.key]
-    data += series(SLOWED, noisy(8.4, 10, seed=30, cov=0.3), tasks=EIGHT)
+    data += series(SLOWED, noisy(8.4, 30, seed=30, cov=0.3), tasks=EIGHT)
     found = judged(data)
-    assert [r.verdict for r in found.rows if r.kind == "injected overhead"] == ["too noisy to find it"]
-    assert found.reasons == ("injected overhead: too noisy to find it",)
+    assert [r.verdict for r in found.rows if r.kind == "injected overhead"] == [ControlVerdict.OPEN]
 
 
 def test_chance_alone_condemns_few_good_studies() -> None:

@@ -54,10 +54,10 @@ def test_intervals_of_ratios_hold_the_true_speedup(noise: str) -> None:
 
 
 @pytest.mark.parametrize("noise", NOISES)
-def test_the_cross_check_seldom_disagrees_about_a_ratio_of_one(noise: str) -> None:
+def test_the_cross_check_seldom_disagrees(noise: str) -> None:
     rng = np.random.default_rng(12)
     flags = [ratio(*NOISES[noise](rng, (2, BLOCKS)), DRAWS).estimate().flag for _ in range(400)]
-    assert np.mean([flag != "" for flag in flags]) < 0.12
+    assert np.mean([flag != "" for flag in flags]) < 0.02
 
 
 def test_rank_intervals_of_the_median_hold_it() -> None:

@@ -2,7 +2,6 @@
 
 import ast
 import math
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,8 @@ import scipy.stats
 
 from raybench.model import paths, stats
 from raybench.model.estimate import Estimate, VerdictKind
-from raybench.model.stats import Resampler, band_verdict, median_rank_ci, ratio, ratio_of_medians
+from raybench.model.evidence import Change
+from raybench.model.stats import Resampler, band_verdict, median_rank_ci, ratio
 
 ESTIMATORS = [*sorted((paths.PACKAGE / "analysis").glob("*.py")), paths.PACKAGE / "model" / "stats.py"]
 DRAWS = Resampler()
@@ -40,7 +40,16 @@ def test_medians_of_resamples_equal_numpys(n: int) -> None:
 
 
 @pytest.mark.rule("HB6")
-def test_interval_equals_that_of_scipys_paired_percentile_bootstrap() -> None:
+def test_interval_equals_the_paired_t_of_logs() -> None:
+    rng = np.random.default_rng(4)
+    top, bottom = 10 * np.exp(0.1 * rng.normal(size=12)), 5 * np.exp(0.1 * rng.normal(size=12))
+    theirs = scipy.stats.ttest_rel(np.log(top), np.log(bottom)).confidence_interval(0.95)
+    ours = ratio(top, bottom, DRAWS).estimate()
+    assert (ours.low, ours.high) == (pytest.approx(math.exp(theirs.low)), pytest.approx(math.exp(theirs.high)))
+    assert ours.point == pytest.approx(scipy.stats.gmean(top) / scipy.stats.gmean(bottom))
+
+
+def test_the_cross_check_equals_scipys_paired_percentile_bootstrap_of_medians() -> None:
     """Within Monte-Carlo error: bounds of two seeds of either differ by less than 1 % here."""
     rng = np.random.default_rng(4)
     top, bottom = 10 * np.exp(0.1 * rng.normal(size=12)), 5 * np.exp(0.1 * rng.normal(size=12))
@@ -51,29 +60,29 @@ def test_interval_equals_that_of_scipys_paired_percentile_bootstrap() -> None:
     theirs = scipy.stats.bootstrap(
         (top, bottom), statistic, paired=True, vectorized=True, method="percentile", n_resamples=9_999, rng=rng
     ).confidence_interval
-    ours = ratio_of_medians(top, bottom, DRAWS)
-    assert ours.low == pytest.approx(theirs.low, rel=0.01)
-    assert ours.high == pytest.approx(theirs.high, rel=0.01)
+    assert ratio(top, bottom, DRAWS).check == pytest.approx((theirs.low, theirs.high), rel=0.01)
+    assert ratio(top[:7], bottom[:7], DRAWS).check == (-math.inf, math.inf)
 
 
 @pytest.mark.rule(10)
-def test_blocks_are_resampled_together() -> None:
-    """A level shared by a block leaves the ratio alone: with equal shapes it is exactly 2 in every resample."""
+def test_blocks_are_compared_within_themselves() -> None:
+    """A level shared by a block leaves the ratio alone."""
     level = np.exp(np.random.default_rng(0).normal(size=10))
-    found = ratio_of_medians(2 * level, level, DRAWS)
+    found = ratio(2 * level, level, DRAWS).estimate()
     assert (found.low, found.high) == (pytest.approx(2), pytest.approx(2))
     assert found.flag == "quantised timer"
 
 
 @pytest.mark.rule("HB5", 8)
-def test_fewer_than_six_blocks_give_an_infinite_interval_not_an_error() -> None:
-    found = ratio_of_medians([4.0] * 5, [2.0] * 5, DRAWS)
-    assert (found.point, found.low, found.high, found.n, found.flag) == (2, -math.inf, math.inf, 5, "insufficient")
-    assert ratio_of_medians([], [], DRAWS).flag == "insufficient"
+def test_fewer_than_three_blocks_give_an_infinite_interval_not_an_error() -> None:
+    found = ratio([4.0] * 2, [2.0] * 2, DRAWS).estimate()
+    assert (found.point, found.low, found.high, found.n, found.flag) == (2, -math.inf, math.inf, 2, "insufficient")
+    assert ratio([], [], DRAWS).estimate().flag == "insufficient"
+    assert math.isfinite(ratio([4.0, 4.1, 4.2], [2.0] * 3, DRAWS).estimate().high)
 
 
 def test_a_time_of_zero_gives_no_interval_but_a_flag() -> None:
-    found = ratio_of_medians([0.0] + [1.0] * 9, [1.0] * 10, DRAWS)
+    found = ratio([0.0] + [1.0] * 9, [1.0] * 10, DRAWS).estimate()
     assert (found.flag, found.high) == ("not positive", math.inf)
 
 
@@ -83,28 +92,33 @@ def test_blocks_that_are_not_aligned_are_our_own_mistake() -> None:
 
 
 @pytest.mark.rule("HB7", 11)
-def test_cross_check_that_disagrees_about_one_is_flagged_and_decides_nothing() -> None:
-    """Nine ratios lie near 1.1 and one at 0.2: the median leaves 1 behind, the mean of logs does not."""
-    top = np.array([1.1] * 9 + [0.2]) * (1 + 1e-4 * np.arange(10))
-    found = ratio_of_medians(top, np.ones(10), DRAWS)
+def test_a_bootstrap_that_does_not_touch_the_t_is_flagged_and_decides_nothing() -> None:
+    """Most ratios lie near 1.1 and some near 1.8: medians near 1.1, the mean of logs above them."""
+    top = np.array([1.1] * 28 + [1.8] * 12) * (1 + 1e-4 * np.arange(40))
+    found = ratio(top, np.ones(40), DRAWS)
     t = scipy.stats.ttest_1samp(np.log(top), 0).confidence_interval(0.95)
-    assert found.low > 1
-    assert t.low < 0 < t.high
-    assert found.flag == "cross-check disagrees"
-    assert band_verdict(found, 1.0, 2.0) is VerdictKind.INCONCLUSIVE
+    assert found.check[1] < math.exp(t.low)
+    assert found.estimate().flag == "cross-check disagrees"
+    assert band_verdict(found.estimate(), 1.0, 2.0) is VerdictKind.INCONCLUSIVE
+    assert ratio(top[:30], np.ones(30), DRAWS).estimate().flag == ""  # two of 30 far off: both intervals touch
 
 
-def test_efficiency_scales_the_same_resamples() -> None:
+def test_efficiency_and_serial_fraction_are_changes_of_the_same_ratio() -> None:
     rng = np.random.default_rng(8)
     found = ratio(8 + rng.random(10), 1 + rng.random(10), DRAWS)
-    speedup, efficiency = found.estimate(), found.estimate(lambda s: s / 4)
-    assert efficiency.low == pytest.approx(speedup.low / 4)
-    assert efficiency.high == pytest.approx(speedup.high / 4)
+    speedup, efficiency = found.estimate(), found.estimate(Change(scale=1 / 4))
+    inverse = found.estimate(Change(power=-1))
+    assert (efficiency.low, efficiency.high) == (pytest.approx(speedup.low / 4), pytest.approx(speedup.high / 4))
+    assert (inverse.low, inverse.high) == (pytest.approx(1 / speedup.high), pytest.approx(1 / speedup.low))
+    p = stats.outside_p(speedup, 9.0, 12.0)
+    assert 0 < p < 1
+    assert stats.outside_p(efficiency, 9.0 / 4, 12.0 / 4) == pytest.approx(p)
+    assert stats.outside_p(inverse, 1 / 12.0, 1 / 9.0) == pytest.approx(p)
 
 
 def test_the_same_raw_data_always_give_the_same_numbers() -> None:
     top, bottom = np.arange(1.0, 11), np.arange(2.0, 12)
-    assert ratio_of_medians(top, bottom, Resampler()) == ratio_of_medians(top, bottom, Resampler())
+    assert ratio(top, bottom, Resampler()) == ratio(top, bottom, Resampler())
 
 
 def test_infinite_resamples_leave_the_interval_open_and_not_undefined() -> None:
@@ -199,14 +213,31 @@ def test_drift_of_too_few_values_is_insufficient() -> None:
     assert stats.drift(list("abcdefgh"), range(8), [1.0] * 8, floor=0).flag == "insufficient"
 
 
-def test_p_value_outside_a_band_follows_from_the_interval() -> None:
-    """A bound 1.96 standard errors away has p = 0.05; inside the band p is 1; without spread it is 0."""
-    edge = Estimate(point=1.0, low=math.exp(-0.1), high=math.exp(0.1), n=10)
-    assert stats.outside_p(edge, math.exp(0.1), 9.0) == pytest.approx(0.05, abs=1e-3)
-    assert stats.outside_p(edge, 0.5, 2.0) == 1.0
-    assert stats.outside_p(replace(edge, low=1.0, high=1.0), 2.0, 3.0) == 0.0
-    negative = Estimate(point=-0.1, low=-0.2, high=0.0, n=10)
-    assert stats.outside_p(negative, 0.0, 1.0) == pytest.approx(0.05, abs=1e-3)
+def test_p_value_outside_a_band_is_that_of_the_t_test() -> None:
+    top = np.exp(0.1 * np.random.default_rng(2).normal(size=8))
+    found = ratio(top, np.ones(8), DRAWS).estimate()
+    p = scipy.stats.ttest_1samp(np.log(top), math.log(1.2)).pvalue
+    assert stats.outside_p(found, 1.2, 9.0) == pytest.approx(p)
+    assert stats.outside_p(found, found.high, 9.0) == pytest.approx(0.05)
+    assert stats.outside_p(found, 0.5, 2.0) == 1.0
+    assert stats.outside_p(Estimate(point=1.0, low=1.0, high=1.0, n=3), 2.0, 3.0) == 0.0
+
+
+def test_p_value_of_resamples_is_the_share_beyond_the_edge() -> None:
+    """Of 99 resamples 1 to 99 two lie at or above 98: (1 + 2) / 100, twice for two sides."""
+    found = stats.from_draws(50.0, np.arange(1.0, 100.0), 10)
+    assert stats.outside_p(found, 98.0, 200.0) == pytest.approx(0.06)
+    assert stats.outside_p(found, -9.0, 2.0) == pytest.approx(0.06)
+
+
+def test_p_value_of_a_median_is_the_sign_test() -> None:
+    """All ten below the edge: 2 / 2^10."""
+    assert stats.outside_p(median_rank_ci(np.arange(10.0)), 20.0, 30.0) == pytest.approx(2 / 1024)
+
+
+def test_an_interval_without_evidence_says_no_more_than_five_percent() -> None:
+    bare = Estimate(point=1.0, low=0.9, high=1.1, n=9)
+    assert (stats.outside_p(bare, 2.0, 3.0), stats.outside_p(bare, 1.05, 3.0)) == (0.05, 1.0)
 
 
 @pytest.mark.rule("HB3", "HB4", 12)

@@ -159,7 +159,7 @@ class Sweep:
         point = float(find_crossing(self.works, gran, eff, unit, level)[0])
         mark = {np.inf: ">", 0.0: "<"}.get(point, "")
         shown = {">": float(gran[0].max()), "<": float(gran[0].min())}.get(mark, point)
-        draws = self._crossings(resampler, level) if self._enough() else None
+        draws = self._crossings(resampler, level, fitted=mark != ">") if self._enough() else None
         granularity = self._estimate(shown, draws)
         work = replace(
             granularity,
@@ -178,11 +178,11 @@ class Sweep:
         """Return the core-seconds that a task costs beyond its work, at the shortest task length, (blocks,)."""
         return np.asarray(self.walls[-1] * self.cpus / self.tasks - self.works[-1] * self.unit)
 
-    def _crossings(self, resampler: Resampler, level: float) -> Floats:
-        """Return METG of each resample; of one that misses the level at every step, where the overhead fit meets it."""
+    def _crossings(self, resampler: Resampler, level: float, *, fitted: bool) -> Floats:
+        """Return METG of each resample. fitted : of one that misses the level at every step, where the fit meets it."""
         gran, eff, unit = self._drawn(resampler)
         found = find_crossing(self.works, gran, eff, unit, level)
-        return np.where(np.isinf(found), fit_overhead(self.works, gran, unit, level), found)
+        return np.where(np.isinf(found), fit_overhead(self.works, gran, unit, level), found) if fitted else found
 
     def _medians(self) -> tuple[Floats, Floats, Floats]:
         return self._curves(np.asarray(np.median(self.walls, axis=1))[None, :], np.array([np.median(self.unit)]))

@@ -154,8 +154,9 @@ class Ratio:
         low, high = self.logs.interval()
         if not np.isfinite(self.logs.error):
             return Estimate(point=change(self.point), low=-np.inf, high=np.inf, n=self.logs.n, flag=self.flag)
-        apart = np.exp(high) < self.check[0] or self.check[1] < np.exp(low)
-        ends = sorted((change(float(np.exp(low))), change(float(np.exp(high)))))
+        ratios = (float(np.exp(low)), float(np.exp(high))) if self.logs.error > 0 else (self.point, self.point)
+        apart = ratios[1] < self.check[0] or self.check[1] < ratios[0]
+        ends = sorted(map(change, ratios))
         return Estimate(
             point=change(self.point),
             low=ends[0],
@@ -186,7 +187,7 @@ def ratio(top: npt.ArrayLike, bottom: npt.ArrayLike, resampler: Resampler, *, pr
     if n < FEWEST:
         return Ratio(point=point, logs=found, flag=INSUFFICIENT)
     if np.ptp(logs) < QUANTUM:
-        return Ratio(point=point, logs=found, flag=QUANTISED)
+        return Ratio(point=float(a[0] / b[0]), logs=found, flag=QUANTISED)
     check = interval(resampler.medians(a) / resampler.medians(b)) if n >= CHECKED else (-np.inf, np.inf)
     return Ratio(point=point, logs=found, check=check)
 
