@@ -26,6 +26,7 @@ quantity: estimate_error
 select: {tags: [compute], cpus: ">1"}
 with: {assumed: 0.8}
 band: [0.7, 0.8]
+kind: universal
 """
 
 
@@ -68,6 +69,11 @@ def test_a_bound_is_a_band_with_an_open_side(tmp_path, bound, ends):
         ("source: S3", "sauce: S3", 2, "no key 'sauce'"),
         ("source: S3", "source: 3", 2, "source is 3"),
         ("source: S3\n", "", 1, "source is ''"),
+        ("kind: universal", "kind: universl", 8, "kind is 'universl'; did you mean 'universal'?"),
+        ("kind: universal\n", "", 1, "kind is None"),
+        ("kind: universal", "kind: [a]", 8, "kind is ['a']"),
+        ("kind: universal", "kind: question", 7, "judges nothing"),
+        ('cpus: ">1"', "compute_bound: 1", 5, "expected true or false"),
         ("id: C13", "id: c-13", 1, "id 'c-13'"),
         ("band: [0.7, 0.8]", "band: [0.8, 0.7]", 7, "the lower end comes first"),
         ("band: [0.7, 0.8]", "band: [0.7]", 7, "band is [0.7]"),
@@ -125,12 +131,12 @@ def test_an_id_that_is_taken_is_refused(tmp_path):
 
 def test_a_claim_about_a_known_quantity_needs_its_yaml_alone(tmp_path):
     (tmp_path / "claim").mkdir()
-    text = "id: MINE1\nsource: me\nstatement: Ray saves time\nquantity: speedup\nselect: {cpus: max}\nat_least: 1\n"
+    text = "id: MINE1\nsource: me\nstatement: Ray saves time\nkind: existence\nquantity: speedup\nselect: {cpus: max}\nat_least: 1\n"
     (tmp_path / "claim" / "mine.yaml").write_text(text)
 
     found = judge(STUDY, analyse(STUDY), [tmp_path])[-1]
     assert (found.id, found.verdict, found.value.point, found.band) == (
-        "MINE1", VerdictKind.SUPPORTED, 1.6, "speedup over the sequential baseline: at least 1x",
+        "MINE1", VerdictKind.SUPPORTED, 1.6, "speedup over the sequential baseline: at least 1x, in one cell",
     )  # fmt: skip
     assert np.isfinite(found.value.low)
 

@@ -61,7 +61,7 @@ def test_efficiency_is_speedup_by_cores():
 def test_an_efficiency_of_too_few_tasks_is_shown_with_its_cap_and_not_judged():
     sample = only(found(loop_and((cell(RAY, 3), 5.0)), "efficiency"))
 
-    assert sample.aside == "4 tasks on 3 cores: too few, cap 0.667"
+    assert (sample.aside, sample.note) == ("", "4 tasks: divided by their cap of 0.667")
 
 
 def test_the_documents_estimate_is_right_at_an_efficiency_of_four_fifths_and_twice_too_long_at_twice_that():

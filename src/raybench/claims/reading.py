@@ -136,7 +136,7 @@ def _kind(block: _Block, values: Mapping[str, Any]) -> ClaimKind:
     value = values.get("kind")
     if value is None and values.get("untestable"):
         return ClaimKind.UNIVERSAL
-    if value not in set(ClaimKind):
+    if not isinstance(value, str) or value not in set(ClaimKind):
         raise block.fault("kind", f"kind is {value!r}; {nearest(str(value), ClaimKind)}")
     return ClaimKind(value)
 

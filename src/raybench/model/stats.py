@@ -5,7 +5,7 @@ Every input is one value per block. Nothing here averages ratios or removes an o
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -187,7 +187,8 @@ def ratio(top: npt.ArrayLike, bottom: npt.ArrayLike, resampler: Resampler, *, pr
     if n < FEWEST:
         return Ratio(point=point, logs=found, flag=INSUFFICIENT)
     if np.ptp(logs) < QUANTUM:
-        return Ratio(point=float(a[0] / b[0]), logs=found, flag=QUANTISED)
+        exact = found if prior else replace(found, error=0.0)  # rounding of the logarithm alone leaves about 1e-16
+        return Ratio(point=float(a[0] / b[0]), logs=exact, flag=QUANTISED)
     check = interval(resampler.medians(a) / resampler.medians(b)) if n >= CHECKED else (-np.inf, np.inf)
     return Ratio(point=point, logs=found, check=check)
 
