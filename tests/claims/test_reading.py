@@ -131,7 +131,8 @@ def test_an_id_that_is_taken_is_refused(tmp_path):
 
 def test_a_claim_about_a_known_quantity_needs_its_yaml_alone(tmp_path):
     (tmp_path / "claim").mkdir()
-    text = "id: MINE1\nsource: me\nstatement: Ray saves time\nkind: existence\nquantity: speedup\nselect: {cpus: max}\nat_least: 1\n"
+    text = "id: MINE1\nsource: me\nkind: existence\nstatement: Ray saves time\nquantity: speedup\n"
+    text += "select: {cpus: max}\nat_least: 1\n"
     (tmp_path / "claim" / "mine.yaml").write_text(text)
 
     found = judge(STUDY, analyse(STUDY), [tmp_path])[-1]
