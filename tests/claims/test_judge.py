@@ -146,7 +146,7 @@ def test_a_single_documented_figure_may_be_off_by_a_tenth(speed, verdict):
     part = Part(quantity="speedup", low=2.1, figure=True)
 
     found = line(loop_and((PAIR, 8.0 / speed)), part)
-    assert (found.verdict, found.band) == (verdict, "speedup: at least 2.1x within 10 %")
+    assert (found.verdict, found.band) == (verdict, "speedup over the sequential baseline: at least 2.1x within 10 %")
 
 
 def test_one_cell_is_enough_for_a_claim_of_existence():

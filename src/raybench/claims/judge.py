@@ -28,7 +28,7 @@ from raybench.model import units
 from raybench.model.estimate import VerdictKind
 from raybench.model.stats import band_verdict
 
-QUALITY = (quality.rmse_delta, quality.arm_error, quality.arm_ratio)  # from the pass without a clock
+QUALITY = (quality.rmse_delta, quality.variant_error, quality.variant_ratio)  # from the pass without a clock
 POOLS = {"joblib", "joblib_threads"}  # what most readers would use instead
 SHOWN = 2  # further numbers named one by one in a note; the rest are counted
 
