@@ -10,8 +10,9 @@ from enum import StrEnum
 
 import numpy as np
 
-from raybench.analysis.dataset import CellData, Dataset, Floats, RunData, cold, makespan, pair
+from raybench.analysis.dataset import CellData, Dataset, Floats, RunData, cold, makespan
 from raybench.analysis.metg import common_sweep
+from raybench.analysis.pairs import pair_cells, priors
 from raybench.analysis.speedup import BAND, FULL_WORK
 from raybench.model.log_ratio import LogRatio, Prior, log_ratio
 from raybench.model.measurement import Environment
@@ -130,7 +131,7 @@ def _quantities(of: CellData, data: Dataset) -> Iterator[tuple[Quantity, Series]
     yield Quantity.COLD, Series(logs=_logs(of.values(cold)))
     if of.baseline is None or of.is_baseline:
         return
-    warm = Series(logs=_ratios(of, makespan), seconds=seconds, prior=data.prior)
+    warm = Series(logs=_ratios(of, makespan), seconds=seconds, prior=priors(data, makespan))
     if _share_of_work(of) < FULL_WORK:
         yield Quantity.SOONER, warm
         return
@@ -140,7 +141,7 @@ def _quantities(of: CellData, data: Dataset) -> Iterator[tuple[Quantity, Series]
 
 def _ratios(of: CellData, metric: Callable[..., float | None]) -> tuple[float, ...]:
     assert of.baseline is not None
-    top, bottom = pair(of.baseline.good, of.good, metric)
+    top, bottom = pair_cells(of.baseline, of, metric)
     return _logs(top / bottom)
 
 

@@ -6,7 +6,8 @@ Plain lines of text and the same as data; how they reach a terminal is the comma
 import json
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any
 
 from raybench.analysis import controls, speedup
 from raybench.analysis.controls import ControlReport
@@ -72,7 +73,7 @@ def run_table(plan: Plan, measurements: Sequence[Measurement], samples: Sequence
     judged = controls.judge_controls(data, draws)
     sweeps = {of.cell.workload.name for of in data.cells if of.is_sweep}
     rows = [row for row in speedup.rows(data, draws) if row.cell.workload.name not in sweeps]
-    decided = {one.workload: one for one in decide(rows, floors=judged.floor, shortest={})} if plan.verdicts else {}
+    decided = {one.workload: one for one in decide(rows, floor=max(speedup.SAME_TIME, judged.floor), shortest={})} if plan.verdicts else {}
     names = dict.fromkeys(row.cell.workload.name for row in rows if row.n)
     tables = (_workload([r for r in rows if r.cell.workload.name == name], decided.get(name)) for name in names)
     return RunTable(
@@ -98,7 +99,14 @@ def first_lines(plan: Plan, measurements: Sequence[Measurement], samples: Sequen
 
 def as_json(table: RunTable) -> str:
     """Write the table as JSON for scripts; an interval without an end has null there."""
-    return json.dumps(json.loads(encode(table)), indent=1)
+    return json.dumps(json.loads(encode(_without_evidence(table))), indent=1)
+
+
+def _without_evidence(value: Any) -> Any:
+    """Turn dataclasses into mappings, leaving out what estimates keep for their p values."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _without_evidence(getattr(value, f.name)) for f in fields(value) if f.name != "evidence"}
+    return [_without_evidence(one) for one in value] if isinstance(value, tuple) else value
 
 
 def as_lines(table: RunTable, *, width: int = WIDTH) -> list[str]:
@@ -198,12 +206,12 @@ def _status(plan: Plan, data: Dataset, rows: Sequence[Row], judged: ControlRepor
         yield texts.NO_CONTROLS
         return
     if judged.reasons:
-        yield from (texts.not_trusted(reason) for reason in judged.reasons)
+        yield from (texts.trust(judged.trust, reason) for reason in judged.reasons)
         return
     counts = [row.n for row in rows if row.n]
     host = texts.BUSY if any(of.busy for of in data.cells) else texts.QUIET
     blocks = texts.blocks(min(counts), max(counts)) if counts else ""
-    yield texts.trusted(host, blocks, max(judged.floor.values(), default=None))
+    yield texts.trusted(host, blocks, judged.floor if judged.pooled else None)
 
 
 # --- text -----------------------------------------------------------------------------------------
