@@ -73,7 +73,8 @@ def run_table(plan: Plan, measurements: Sequence[Measurement], samples: Sequence
     judged = controls.judge_controls(data, draws)
     sweeps = {of.cell.workload.name for of in data.cells if of.is_sweep}
     rows = [row for row in speedup.rows(data, draws) if row.cell.workload.name not in sweeps]
-    decided = {one.workload: one for one in decide(rows, floor=max(speedup.SAME_TIME, judged.floor), shortest={})} if plan.verdicts else {}
+    gain = max(speedup.SAME_TIME, judged.floor)
+    decided = {one.workload: one for one in decide(rows, floor=gain, shortest={})} if plan.verdicts else {}
     names = dict.fromkeys(row.cell.workload.name for row in rows if row.n)
     tables = (_workload([r for r in rows if r.cell.workload.name == name], decided.get(name)) for name in names)
     return RunTable(
