@@ -17,7 +17,7 @@ from raybench.report.starts import starts
 from raybench.report.tables import Entry, Table, code, number, word
 
 PASSED = ("found", "passed")  # verdicts of a control
-DECIDED = (VerdictKind.SUPPORTED, VerdictKind.REFUTED)
+DECIDED = (VerdictKind.SUPPORTED, VerdictKind.REFUTED, VerdictKind.ANSWERED)
 RULE_TITLE = "Does the 0.7 to 0.8 rule hold, and how long must a task be?"
 
 
