@@ -1,6 +1,7 @@
 """Looking at a function: each kind of trouble is one clear sentence, and no process is left."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from raybench.trial import look as looking
 from raybench.trial import target
 from raybench.trial.look import Look, look, problems
 from raybench.trial.work import Work
+from trial.made_looks import made
 
 
 def seen(name: str, items: Sequence[Any] = range(20), *, cpus: int = 1, **options: Any) -> Look:
@@ -111,3 +113,11 @@ def test_times_of_all_tasks_keep_a_sampled_straggler_in_its_place() -> None:
     assert len(seconds) == 100
     assert 5.0 not in seconds[:85]
     assert seconds[90] == 5.0
+
+
+def test_a_busy_machine_is_told_from_a_function_that_waits() -> None:
+    busy = replace(made(seconds=0.1), calls=(looking.Call(index=0, wall_s=1.0, cpu_s=0.4, queued_s=0.6),))
+
+    assert busy.waiting == pytest.approx(0.0)
+    assert any("other programs use the cores (60 % of the time)" in text for text in problems(busy))
+    assert not any("other programs" in text for text in problems(made(seconds=0.1)))

@@ -52,7 +52,7 @@ def test_closures_and_lambdas_travel() -> None:
     [
         ("compute", "expected MODULE:FUNCTION or FILE.py:FUNCTION"),
         ("wrk.py:compute", "did you mean work.py"),
-        ("work.py:comptue", "did you mean compute"),
+        ("work.py:computes", "did you mean compute"),
         ("work.py:STEPS", "no function"),
         ("work.py:generate", "generator"),
         ("no_such_module:f", "no module of that name"),

@@ -24,6 +24,7 @@ MOST_SAMPLED = 400
 SECONDS = 2.5  # of calls, one after the other
 PATIENCE_S = 60.0  # for one call; longer tasks do not need this tool to know that they may be distributed
 BESIDE_TIMEOUT_S = 20.0
+BUSY = 0.05  # share of the calls' time spent in the queue for a core
 CLOCK_S = 0.02  # the kernel's CPU clock may be no finer than some milliseconds
 
 
@@ -70,6 +71,12 @@ class Look:
         wall_s = sum(one.wall_s for one in self.calls)
         busy_s = sum(one.cpu_s + one.queued_s for one in self.calls)
         return max(0.0, 1 - busy_s / wall_s) if wall_s > CLOCK_S else 0.0
+
+    @property
+    def queued(self) -> float:
+        """Return the share of its time in which the function waited for a core that others used, 0 to 1."""
+        wall_s = sum(one.wall_s for one in self.calls)
+        return sum(one.queued_s for one in self.calls) / wall_s if wall_s > CLOCK_S else 0.0
 
     @property
     def bytes_in(self) -> float:
@@ -189,6 +196,10 @@ def problems(found: Look) -> list[str]:
     told = [(one.sent_back, one.index) for one in found.calls if one.sent_back][:1]
     large = found.bytes_out + found.bytes_in > 32 * 2**20
     checks = (
+        (
+            found.queued > BUSY,
+            f"other programs use the cores ({100 * found.queued:.0f} % of the time): all numbers here are rough",
+        ),
         (facts.repeatable is False, f"{name} gives two answers to one item (random?): answers cannot be compared"),
         (facts.changes_item, f"{name} changes its item: in another process the change is made to a copy and lost"),
         (

@@ -4,29 +4,23 @@ Nothing that the function prints reaches the pipe. What it raises, SystemExit to
 """
 
 import os
-import pickle
-import resource
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import cloudpickle
 from threadpoolctl import threadpool_limits
 
 from raybench.execution.worker import orders, serve
 from raybench.model.clock import now
 from raybench.model.errors import one_line, raised_by
+from raybench.trial import probes
 from raybench.workloads import function as functions
-from raybench.workloads.base import answer_hash
 
-REPEAT_S = 0.15  # short calls are repeated for so long where two ways are compared
 LONG_S = 3.0  # a call that takes longer is not repeated for a comparison
 MOST_KEPT = 256 * 2**20  # bytes of answers
 WRITES = os.O_WRONLY | os.O_RDWR
-GPU_FILES = ("/dev/nvidia", "/dev/kfd")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,8 +118,8 @@ class _Looker:
         self._kept_bytes = 0
         self._files: dict[str, set[int]] = {}
         self._current = -1
-        self._before = _rss()
-        self._printed = _printed()
+        self._before = probes.rss()
+        self._printed = probes.printed()
         sys.addaudithook(self._note)
 
     def calls(self) -> Iterator[Call]:
@@ -145,10 +139,10 @@ class _Looker:
     def _first(self, index: int) -> Call:
         """Call twice: the first call may import and fill caches, and whoever draws at random gives two answers."""
         item = self._items[index]
-        before = _fingerprint(item)
+        before = probes.fingerprint(item)
         one, answer = self._one(index)
         self._first_s = one.wall_s
-        self._changes = before is not None and before != _fingerprint(item)
+        self._changes = before is not None and before != probes.fingerprint(item)
         if one.error or one.wall_s > LONG_S or self._changes:
             return one
         again, second = self._one(index)
@@ -159,16 +153,16 @@ class _Looker:
     def _one(self, index: int) -> tuple[Call, Any]:
         item = self._items[index]
         self._current = index
-        cpu, queued, began = _cpu_s(), _queued_s(), now()
+        cpu, queued, began = probes.cpu_s(), probes.queued_s(), now()
         try:
             answer = self._call(item)
         except BaseException as error:  # noqa: BLE001 - the user's function may raise anything, and that is what we ask
             return Call(index=index, wall_s=now() - began, error=one_line(error)), None
-        wall_s, cpu_s = now() - began, _cpu_s() - cpu
-        queued_s = _queued_s() - queued
+        wall_s, cpu_s = now() - began, probes.cpu_s() - cpu
+        queued_s = probes.queued_s() - queued
         self._current = -1
-        bytes_out, reason = _size(answer)
-        bytes_in, _ = _size(item)
+        bytes_out, reason = probes.size(answer)
+        bytes_in, _ = probes.size(item)
         if self._kept_bytes + bytes_out < MOST_KEPT:
             self._kept_bytes += bytes_out
             self._kept.append(answer)
@@ -192,7 +186,7 @@ class _Looker:
         """Return the mean seconds of a call on one library thread."""
         item = self._typical()
         with threadpool_limits(1):
-            return _mean_s(lambda: self._call(item))
+            return probes.mean_s(lambda: self._call(item))
 
     def facts(self, threads: int) -> Facts:
         """Compare one thread with two, one library thread with all, and say what else was seen."""
@@ -200,14 +194,14 @@ class _Looker:
         typical_s = sorted(one.wall_s for one in self.good)[len(self.good) // 2]
         lock, gain = None, None
         wall_s = sum(one.wall_s for one in self.good)
-        cores = sum(one.cpu_s for one in self.good) / wall_s if wall_s > REPEAT_S else 0.0
+        cores = sum(one.cpu_s for one in self.good) / wall_s if wall_s > probes.REPEAT_S else 0.0
         if typical_s <= LONG_S:
             lock = self._lock(item)
             alone_s = self.mean_s()
-            cpu, began = _cpu_s(), now()
+            cpu, began = probes.cpu_s(), now()
             with threadpool_limits(threads):
-                wide_s = _mean_s(lambda: self._call(item))
-            cores = max(cores, (_cpu_s() - cpu) / max(1e-9, now() - began))
+                wide_s = probes.mean_s(lambda: self._call(item))
+            cores = max(cores, (probes.cpu_s() - cpu) / max(1e-9, now() - began))
             gain = alone_s / max(wide_s, 1e-9)
         return Facts(
             first_s=self._first_s,
@@ -216,19 +210,19 @@ class _Looker:
             lock=lock,
             threads_gain=gain,
             cores=cores,
-            rss_bytes=_rss(),
-            grown_bytes=max(0, _rss() - self._before),
-            prints=_printed() > self._printed,
+            rss_bytes=probes.rss(),
+            grown_bytes=max(0, probes.rss() - self._before),
+            prints=probes.printed() > self._printed,
             files={path: len(items) for path, items in self._files.items()},
-            gpu=_opened_gpu(),
+            gpu=probes.opened_gpu(),
         )
 
     def _lock(self, item: Any) -> float:
         """Return how much of a call excludes another thread: 0 two run in the time of one, 1 in that of two."""
         with threadpool_limits(1):
-            count = _count(lambda: self._call(item))
-            alone_s = _repeat(lambda: self._call(item), count)
-            others = [threading.Thread(target=_repeat, args=(lambda: self._call(item), count)) for _ in range(2)]
+            count = probes.count(lambda: self._call(item))
+            alone_s = probes.repeat(lambda: self._call(item), count)
+            others = [threading.Thread(target=probes.repeat, args=(lambda: self._call(item), count)) for _ in range(2)]
             began = now()
             for thread in others:
                 thread.start()
@@ -247,79 +241,6 @@ class _Looker:
             name = os.path.abspath(os.fsdecode(path))
             if not name.startswith((os.environ.get("TMPDIR", "/tmp"), "/dev/", "/proc/")):
                 self._files.setdefault(name, set()).add(self._current)
-
-
-def _count(call: Callable[[], Any]) -> int:
-    began = now()
-    call()
-    return max(1, int(REPEAT_S / max(now() - began, 1e-7)))
-
-
-def _repeat(call: Callable[[], Any], count: int) -> float:
-    began = now()
-    for _ in range(count):
-        call()
-    return now() - began
-
-
-def _mean_s(call: Callable[[], Any]) -> float:
-    count = _count(call)
-    return _repeat(call, count) / count
-
-
-def _size(value: Any) -> tuple[int, str]:
-    """Return the pickled size, big arrays uncopied, and why it cannot be pickled by reference ('' where it can)."""
-    sizes: list[int] = []
-
-    def keep(buffer: pickle.PickleBuffer) -> None:
-        sizes.append(buffer.raw().nbytes)
-
-    value = value.data if isinstance(value, functions.Packed) else value
-    try:
-        return len(pickle.dumps(value, protocol=5, buffer_callback=keep)) + sum(sizes), ""
-    except Exception as error:  # noqa: BLE001 - pickling an object of the user's may raise anything
-        reason = one_line(error)
-    try:
-        return len(cloudpickle.dumps(value)), reason
-    except Exception:  # noqa: BLE001 - the same
-        return 0, reason
-
-
-def _fingerprint(value: Any) -> str | None:
-    try:
-        return answer_hash(value)
-    except Exception:  # noqa: BLE001 - an object that cannot be hashed is not watched
-        return None
-
-
-def _cpu_s() -> float:
-    """Read the CPU seconds of this process and of its children that have ended."""
-    uses = (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))
-    return sum(use.ru_utime + use.ru_stime for use in uses)
-
-
-def _queued_s() -> float:
-    """Read for how long this thread had to wait for a core; 0 where the kernel does not tell."""
-    try:
-        return int(Path("/proc/thread-self/schedstat").read_text().split()[1]) * 1e-9
-    except (OSError, IndexError, ValueError):
-        return 0.0
-
-
-def _rss() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-def _printed() -> int:
-    """Return the bytes written so far to this process's standard output, which the runner keeps in a file."""
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-    return os.fstat(1).st_size
-
-
-def _opened_gpu() -> bool:
-    links = (os.readlink(path) for path in Path("/proc/self/fd").iterdir() if path.is_symlink() and path.exists())
-    return any(link.startswith(GPU_FILES) for link in links)
 
 
 if __name__ == "__main__":
