@@ -1,5 +1,6 @@
 """The verdict in words: what to use, from when on, and the reason that decides against it."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -75,6 +76,17 @@ def test_nor_where_the_interval_holds_no_gain() -> None:
     found = conclude(made(seconds=0.04), [option("joblib", 1.3, half=0.4)], COSTS, elsewhere=())
 
     assert found.use == "sequential"
+    assert found.sentences[0].startswith(
+        "Not decided, so keep the loop: joblib on 2 cores is measured at 1.3x, between"
+    )
+
+
+def test_too_few_rounds_decide_nothing() -> None:
+    once = replace(option("joblib", 1.9), low=0.0, high=math.inf)
+
+    found = conclude(made(seconds=0.04), [once], COSTS, elsewhere=())
+
+    assert "1.9x, from too few rounds; a larger --budget" in found.sentences[0]
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,9 @@ def conclude(look: Look, options: Sequence[Option], known: Calibration, *, elsew
     if look.count == 1:
         return Verdict(use=SEQUENTIAL, cpus=1, sentences=("Do not distribute: there is one item, so one task.",))
     best = choose(options, look.count)
-    if best is None:
+    if best is None and (open_one := _undecided(options)):
+        first, chosen, cpus = _not_decided(open_one), SEQUENTIAL, 1
+    elif best is None:
         first = f"Do not distribute: {reason(look, options, known)}."
         chosen, cpus = SEQUENTIAL, 1
     elif best.pays_from(look.count) > look.count:
@@ -91,6 +93,20 @@ def choose(options: Iterable[Option], count: int) -> Option | None:
     ranked = sorted(good, key=lambda one: one.seconds)
     near = [one for one in ranked if one.seconds <= TIED * ranked[0].seconds]
     return min(near, key=lambda one: (RANK.index(one.backend), one.cpus)) if near else None
+
+
+def _undecided(options: Iterable[Option]) -> Option | None:
+    """Return the best way of those that may be faster than the loop and may not."""
+    found = [one for one in options if one.speedup >= WORTH and one.low <= 1]
+    return max(found, key=lambda one: one.speedup, default=None)
+
+
+def _not_decided(one: Option) -> str:
+    """Say what may pay, and that more time would tell."""
+    ends = f"between {plain(one.low)}x and {plain(one.high)}x" if math.isfinite(one.high) else "from too few rounds"
+    how = "measured" if one.told else "predicted"
+    found = f"{_name(one)} is {how} at {plain(one.speedup)}x, {ends}"
+    return f"Not decided, so keep the loop: {found}; a larger --budget tells."
 
 
 def _is_good(one: Option) -> bool:
