@@ -1,6 +1,7 @@
 """Lies of a backend: its row keeps the numbers, no claim and no decision is drawn from them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from raybench.analysis.decision import Advice, decide
 from raybench.claims.claim import Claim, Part
 from raybench.claims.judge import verdicts
 from raybench.model.estimate import Row, VerdictKind
-from raybench.model.measurement import Measurement, SweepTiming
+from raybench.model.measurement import Measurement, Sample, SweepTiming
 from raybench.model.plan import Cell
 
 BASE, PAIR = cell(), cell(POOL, 2)
@@ -101,3 +102,28 @@ def test_a_sweep_faster_than_the_machine_is_not_believed() -> None:
     lines += [measured(PAIR, b, 1.0, sweep=sweep(2, 1e-4)) for b in range(10)]
 
     assert rows_of(lines, BASE, PAIR)[1].doubts == ("timed wrongly",)
+
+
+def samples_of(lines: Sequence[Measurement], cpu_s: Sequence[float]) -> tuple[Sample, ...]:
+    """Give each process a series of samples of its own makespan with these CPU seconds."""
+    return tuple(
+        Sample(
+            cell=m.cell, block=m.block, replica=m.replica, attempt=m.attempt, round=n, place=n,
+            seconds=m.phases.makespan, cpu_s=used,
+        )
+        for m in lines
+        for n, used in enumerate(cpu_s)
+    )  # fmt: skip
+
+
+def test_a_process_that_remembers_its_answers_is_not_believed() -> None:
+    lines = lines_of(4.1)
+    loop, pool = lines[:10], lines[10:]
+    honest = samples_of(loop, [8.0, 8.0, 8.0, 8.0])
+
+    def doubts(cpu_s: Sequence[float]) -> tuple[str, ...]:
+        made = run(planned([BASE, PAIR]), lines)
+        return analyse(replace(made, samples=honest + samples_of(pool, cpu_s))).rows[1].doubts
+
+    assert doubts([8.0, 7.9, 8.1]) == ()
+    assert any("remembers answers" in doubt for doubt in doubts([8.0, 0.1, 0.1]))

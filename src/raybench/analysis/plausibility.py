@@ -8,7 +8,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from raybench.analysis.dataset import CellData, Dataset
+import numpy as np
+
+from raybench.analysis.dataset import CellData, Dataset, Process
 from raybench.analysis.losses import CoreSeconds
 from raybench.analysis.metg import WRONG, Curve
 from raybench.analysis.speedup import FULL_WORK
@@ -17,6 +19,7 @@ from raybench.model.plan import Cell
 from raybench.model.stats import IMPLAUSIBLE
 
 LEAST_CPU_SHARE = 0.5  # of the baseline's CPU seconds; the smallest of 777 measurements of the full run is 0.557
+REPEATED_CPU_SHARE = 0.8  # of the first sample's CPU seconds; a process that remembers its answers needs fewer
 MOST_EFFICIENCY = 1.5  # per worker; caches explain a few per cent, no half
 RATIOS = ("speedup", "speedup_cold", "efficiency", "time_to_score", "gain", "relative", "karp_flatt")
 
@@ -44,6 +47,8 @@ def list_doubts(of: CellData, row: Row, told: Sequence[str]) -> tuple[str, ...]:
     share = _least_cpu_share(of, of.baseline) if row.work_ratio >= FULL_WORK else None
     if share is not None and share < LEAST_CPU_SHARE:
         doubts.append(f"only {share:.2f} of the baseline's CPU time for the same work")
+    if _remembers(of):
+        doubts.append("remembers answers: later samples of a process needed far less CPU time than its first")
     if row.speedup is not None and row.speedup.low > MOST_EFFICIENCY * max(of.cell.cpus, of.cell.workers):
         doubts.append(f"more than {MOST_EFFICIENCY} times as fast per worker as the baseline")
     return (*doubts, *told)
@@ -58,6 +63,16 @@ def _least_cpu_share(of: CellData, baseline: CellData) -> float | None:
         if mine.cpu_makespan_s is not None and theirs.cpu_makespan_s
     ]
     return min(shares, default=None)
+
+
+def _remembers(of: CellData) -> bool:
+    """Return whether, in most of a cell's processes, later samples used far less CPU time than the first one."""
+    shares = []
+    for m in of.in_order:
+        known = [s.cpu_s for s in m.samples if s.cpu_s] if isinstance(m, Process) else []
+        if len(known) > 1:
+            shares.append(float(np.median(known[1:])) / known[0])
+    return bool(shares) and float(np.median(shares)) < REPEATED_CPU_SHARE
 
 
 def _mark(row: Row, doubts: tuple[str, ...]) -> Row:
