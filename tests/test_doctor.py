@@ -51,7 +51,7 @@ def test_a_machine_of_several_whole_cores_is_fit() -> None:
         examination.cores(usable=2, physical=8, logical=8, quota=2.5),
         examination.smt(logical=8, shared=2),
         examination.load(2.1, logical=8),
-        examination.others(0.051, ["python 40%"]),
+        examination.others(0.11, ["python 40%"]),
         examination.at_least("memory", 1.9, 2.0, "free", "end other programs, or choose a smaller study"),
         examination.judge_swap(0.5, 2.0),
         examination.governor("powersave"),

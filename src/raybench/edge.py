@@ -93,7 +93,7 @@ def _prepare_streams() -> None:
 
 def _catch_signals() -> None:
     """End as with Ctrl-C where the terminal closes or the process is asked to end."""
-    for signum in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+    for signum in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
         if signal.getsignal(signum) is not signal.SIG_IGN:  # `nohup raybench run` goes on
             signal.signal(signum, _interrupt)
 
