@@ -1,5 +1,6 @@
 """How many rounds a group gets: two in the first blocks, then what the variances seen so far ask for."""
 
+import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -15,10 +16,12 @@ FIRST_BLOCKS = 2
 FIRST = Rounds(count=2, reason="the first blocks have two")
 
 
-def choose_rounds(jobs: Sequence[Job], lines: Iterable[Measurement], samples: Sequence[Sample]) -> Rounds:
+def choose_rounds(
+    jobs: Sequence[Job], lines: Iterable[Measurement], samples: Sequence[Sample], *, spare_s: float = math.inf
+) -> Rounds:
     """Choose the rounds of a group from what earlier blocks of its cells showed.
 
-    lines, samples : of the run so far.
+    lines, samples : of the run so far. spare_s : seconds of the budget that further rounds may take.
     """
     if jobs[0].block < FIRST_BLOCKS:
         return FIRST
@@ -33,6 +36,9 @@ def choose_rounds(jobs: Sequence[Job], lines: Iterable[Measurement], samples: Se
     fixed_s = sum(line.phases.cold - line.phases.makespan for line in good) / blocks
     round_s = sum(line.phases.makespan for line in good) / blocks
     count = optimal_rounds(fixed_s=fixed_s, round_s=max(round_s, 1e-6), within=within, between=between)
+    affordable = FIRST.count + int(max(0.0, spare_s) / max(round_s, 1e-6)) if math.isfinite(spare_s) else count
+    if count > affordable:
+        return Rounds(count=affordable, reason=f"{count} would be best, the budget has no room for more")
     seconds = f"{fixed_s:.3g} s fixed, {round_s:.3g} s a round"
     return Rounds(count=count, reason=f"variance {within:.2g} within and {between:.2g} between groups, {seconds}")
 

@@ -134,17 +134,22 @@ class Runner:
             groups = affordable(blocks[block], took, left_s=left_s, core=core) if progress.done else blocks[block]
             if len(groups) < len(blocks[block]):
                 stopped = Stop.BUDGET
-            for group in groups:
+            for place, group in enumerate(groups):
                 began = now()
-                self._group(group, progress)
+                rest_s = sum(took.get(one[0].cell.workload.name, 0.0) for one in groups[place:])
+                spare_s = budget_s - (began - progress.began) - rest_s
+                self._group(group, progress, spare_s=spare_s)
                 name = group[0].cell.workload.name
                 took[name] = max(took.get(name, 0.0), now() - began)
         return Pass(measured=progress.done, failed=progress.failed, stopped=stopped)
 
-    def _group(self, jobs: Sequence[Job], progress: "_Progress") -> None:
-        """Measure one group; one line for each of its processes is stored, whatever happens."""
+    def _group(self, jobs: Sequence[Job], progress: "_Progress", *, spare_s: float) -> None:
+        """Measure one group; one line for each of its processes is stored, whatever happens.
+
+        spare_s : seconds of the budget that further rounds may take.
+        """
         group = Group(jobs, self._home, token=secrets.token_hex(32), keep=self._keep_sample, origin=self._began)
-        rounds = choose_rounds(jobs, self._lines.values(), self._samples)
+        rounds = choose_rounds(jobs, self._lines.values(), self._samples, spare_s=spare_s)
 
         def started(job: Job) -> None:
             self._observe(Event(kind=EventKind.STARTED, job=job))
