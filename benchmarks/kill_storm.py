@@ -72,7 +72,8 @@ class Storm:
         """Compare the lines with those before the round; count what is lost or doubled."""
         after = self.lines()
         self.lost += sum(line not in after for line in before)
-        keys = Counter((line["cell"], line["block"], line["replica"], line["attempt"]) for line in after)
+        parts = ("kind", "cell", "block", "replica", "attempt", "round")
+        keys = Counter(tuple(line.get(part) for part in parts) for line in after)
         self.doubled += sum(count - 1 for count in keys.values())
         self.measured += len(after) - len(before)
         return after
