@@ -114,15 +114,15 @@ def common_sweep(of: CellData) -> "Sweep | None":
     )
 
 
-def _common_works(ladders: Sequence[Sequence[SweepTiming]]) -> list[int]:
+def _common_works(sweeps: Sequence[Sequence[SweepTiming]]) -> list[int]:
     """List the task lengths that every block has, longest first: a sweep may end early where nothing is left."""
-    common = set.intersection(*({p.work for p in ladder} for ladder in ladders)) if ladders else set()
+    common = set.intersection(*({p.work for p in sweep} for sweep in sweeps)) if sweeps else set()
     return sorted(common, reverse=True)
 
 
-def _unit(ladder: Sequence[SweepTiming]) -> float:
+def _unit(sweep: Sequence[SweepTiming]) -> float:
     """Return the seconds per unit of work of the bare loop, from its longest tasks: the peak of the machine."""
-    longest = max(ladder, key=lambda p: p.work)
+    longest = max(sweep, key=lambda p: p.work)
     return longest.wall_s / (longest.work * longest.tasks)
 
 

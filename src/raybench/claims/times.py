@@ -63,7 +63,7 @@ def search_speedup(selection: Selection) -> Iterator[Sample]:
 
 
 def gain(selection: Selection) -> Iterator[Sample]:
-    """Return the loop whose library uses all P threads / the cell."""
+    """Return the threaded baseline / the cell."""
     for of in selection.cells:
         loop = of.threaded
         found = selection.ratio(loop, of)

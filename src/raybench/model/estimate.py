@@ -46,7 +46,7 @@ class Row:
     base : the base's warm makespan; base_cold : the base's cold time.
     speedup, speedup_cold, efficiency : against the sequential baseline only. None where the work differs:
         then `time_to_score` (base makespan / makespan at less work) is given instead.
-    gain : against the loop whose library threads use all P cores; never an efficiency.
+    gain : against the threaded baseline on all P cores; never an efficiency.
     relative : against the same backend on one core.
     cap : largest efficiency that N equal tasks on P workers allow, N / (P ceil(N / P)).
     work_ratio : steps done / steps asked; 1 where every task ran in full.

@@ -18,7 +18,7 @@ from raybench.model.log_ratio import FEWEST, QUANTUM, LogRatio, Prior, log_ratio
 
 SEED = 20_101  # of all resampling: the same raw data always give the same numbers
 RESAMPLES = 9_999  # (resamples + 1) x 2.5 % is whole; Monte-Carlo error of a bound is then below a tenth of its width
-CHECKED = 8  # blocks from which the bootstrap stands beside the t as a cross-check
+CHECKED = 8  # blocks from which the bootstrap checks the t
 MIN_BLOCKS = 6  # of medians and resampled means: the range of 5 values covers the median with 93.75 % only
 DISAGREES = "cross-check disagrees"
 INSUFFICIENT = "insufficient"

@@ -130,7 +130,7 @@ def _core(cells: Sequence[Cell], study: Study) -> tuple[str, ...]:
 
 
 def _of_row(workload: Spec, backend: Spec, row: GridRow, machine: Machine) -> Iterable[Cell]:
-    """Lay one pair out over the axes; serial arms exist at P = 1 only, threaded ones at P > 1 only."""
+    """Lay one pair out over the axes; serial backends exist at P = 1 only, threaded ones at P > 1 only."""
     counts = cpu_counts(row.cpus, machine.usable_cpus)
     own = workload.params.get("gpus") if Tag.GPU in workload.tags else None  # its tasks queue for a number of its own
     for gpus in row.gpus if own is None else (own,):

@@ -38,7 +38,7 @@ GPU_FIELDS = (
     "persistence_mode",
     "mig.mode.current",
 )
-# The libraries that a study's arms load; asked in a process of its own, so that this one loads no thread pool.
+# The libraries that a study's backends load; asked in a process of its own, so that this one loads no thread pool.
 POOLS = """
 import json, numpy, scipy.linalg, sklearn.ensemble, xgboost, threadpoolctl
 kept = ("user_api", "internal_api", "version", "num_threads", "threading_layer", "architecture", "prefix")

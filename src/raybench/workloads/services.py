@@ -1,4 +1,4 @@
-"""What stands beside the tasks while they run: a scratch folder, a loopback server; both are gone afterwards."""
+"""Services for the tasks while they run: a scratch folder, a loopback server; both are gone afterwards."""
 
 import os
 import subprocess
