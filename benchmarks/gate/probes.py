@@ -96,6 +96,7 @@ def measure(*backends: str) -> tuple[list["Measurement"], float]:
     """
     from raybench.config import settings
     from raybench.execution import run_folder
+    from raybench.execution.budget import Budget
     from raybench.execution.runner import Runner, jobs_in_order
     from suites.measured import good, inside_s
 
@@ -104,7 +105,7 @@ def measure(*backends: str) -> tuple[list["Measurement"], float]:
     with tempfile.TemporaryDirectory(prefix="raybench-gate-") as folder:
         began = now()
         with Runner(Path(folder), observe=lambda event: None) as runner:
-            runner.run(jobs, budget_s=600)
+            runner.run(jobs, Budget(seconds=600))
         wall_s = now() - began
         lines = good(Path(folder) / "measurements.jsonl")
     return lines, (wall_s - sum(inside_s(line) for line in lines)) / len(lines)

@@ -14,8 +14,9 @@ import pytest
 
 from checkout import TOYS
 from raybench.config import settings
+from raybench.execution.budget import Budget
 from raybench.execution.run_folder import Run, identity, open_run, plan_study
-from raybench.execution.runner import Event, Runner, affordable, jobs_in_order
+from raybench.execution.runner import Event, Runner, jobs_in_order
 from raybench.model.errors import StoreInUse
 from raybench.model.measurement import Environment, Measurement, Sample
 from raybench.model.plan import Plan, Status, Stop
@@ -44,7 +45,7 @@ def opened(tmp_path: Path, *overrides: str) -> Run:
 def measured(run: Run, **options: bool) -> list[Measurement]:
     events: list[Event] = []
     with Runner(run.folder, observe=events.append, **options) as runner:
-        runner.run(jobs_in_order(run.plan), budget_s=600)
+        runner.run(jobs_in_order(run.plan), Budget(seconds=600))
     return [event.measurement for event in events if event.measurement is not None]
 
 
@@ -80,7 +81,7 @@ def test_a_doubled_task_index_is_refused_before_a_ray_head_is_started_for_it(tmp
     run = opened(tmp_path, "workloads=[toy_equal_indices]", "backends=[ray_tasks,ray_actors]")
     events: list[Event] = []
     with Runner(run.folder, observe=events.append) as runner:
-        runner.run(jobs_in_order(run.plan), budget_s=600)
+        runner.run(jobs_in_order(run.plan), Budget(seconds=600))
 
     found = [event.measurement for event in events if event.measurement is not None]
     assert {one.status for one in found} == {Status.FAILED}
@@ -149,7 +150,7 @@ def test_whole_blocks_are_measured_and_the_budget_stops_before_the_next(tmp_path
     events: list[Event] = []
 
     with Runner(run.folder, observe=events.append) as runner:
-        done = runner.run(jobs_in_order(run.plan), budget_s=0.0)
+        done = runner.run(jobs_in_order(run.plan), Budget(seconds=0.0))
 
     assert (done.measured, done.stopped) == (1, Stop.BUDGET)
 
@@ -274,17 +275,6 @@ def test_a_group_that_was_cut_off_comes_back_whole_as_its_next_attempt(tmp_path:
 
     assert [m.attempt for m in found] == [2, 2]
     assert measured(run) == []
-
-
-def test_where_the_budget_has_no_room_for_a_block_its_core_rows_go_on(tmp_path: Path):
-    run = opened(tmp_path, "workloads=[toy_none,toy_raises]", "blocks=3")
-    core = [job.cell.key for job in run.plan.jobs if job.cell.workload.name == "toy_none"]
-    groups = [[job] for job in run.plan.jobs if job.block == 1]
-    took = {"toy_none": 1.0, "toy_raises": 10.0}
-
-    assert affordable(groups, took, left_s=12.0, core=core) == groups
-    assert [g[0].cell.workload.name for g in affordable(groups, took, left_s=5.0, core=core)] == ["toy_none"]
-    assert affordable(groups, took, left_s=0.5, core=core) == []
 
 
 def gone(prefix: str) -> bool:

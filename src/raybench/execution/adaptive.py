@@ -5,18 +5,17 @@ The one place above the store's wall on both sides: it asks the analysis how wid
 the runner for more blocks. A verdict is never asked for.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from raybench.analysis import speedup
 from raybench.analysis.dataset import Dataset
 from raybench.config.settings import Settings
+from raybench.execution.budget import Budget
 from raybench.execution.quality_processes import complete
 from raybench.execution.rounds import FIRST
-from raybench.execution.run_folder import Run, look_at_host
+from raybench.execution.run_folder import Run, look_again, look_at_host
 from raybench.execution.runner import BAD, Event, EventKind, Observer, Pass, Runner, jobs_in_order
 from raybench.model import stats
-from raybench.model.clock import now
 from raybench.model.plan import Limits, Plan, Status, Stop, Tag
 from raybench.planning.planner import top_up_block
 from raybench.store import store
@@ -34,15 +33,16 @@ def pursue(run: Run, settings: Settings, observe: Observer) -> Pass:
     with Runner(run.folder, observe=observe, retry_failed=settings.study.retry_failed) as runner:
         if stale := str(runner.remove_leftovers()):
             observe(Event(kind=EventKind.TOLD, text=f"removed what runners that were killed had left behind: {stale}"))
-        budget_s = settings.study.budget_min * 60
-        began = now()
+        plan = run.plan
+        budget = Budget(seconds=settings.study.budget_min * 60, core=plan.core, target=plan.target_half_width)
         if state := look_at_host(run):
-            observe(Event(kind=EventKind.TOLD, text=_expectation(state, run.plan)))
-        done = runner.run(jobs_in_order(run.plan), budget_s=budget_s, core=run.plan.core)
+            observe(Event(kind=EventKind.TOLD, text=_expectation(state, plan)))
+            budget.expected = lambda groups: state.half_width(groups=groups, rounds=FIRST.count)
+        done = runner.run(jobs_in_order(plan), budget, before=lambda block: look_again(run, block))
         if run.plan.quality_pairs:
             _quality(run, runner)
         if done.stopped is not Stop.BUDGET:
-            done = _narrow(run, runner, done, left_s=lambda: budget_s - (now() - began))
+            done = _narrow(run, runner, done, budget)
     observe(Event(kind=EventKind.TOLD, text=f"stopped: {done.stopped}"))
     return done
 
@@ -79,8 +79,11 @@ def missing_quality(run: Run, loaded: store.Loaded) -> list[str]:
     return [name for name in run.plan.quality if pairs and not complete(keys, name, pairs)]
 
 
-def _narrow(run: Run, runner: Runner, done: Pass, *, left_s: Callable[[], float]) -> Pass:
-    """Add top-up blocks of cells whose interval is wider than asked, with their baselines, until the budget ends."""
+def _narrow(run: Run, runner: Runner, done: Pass, budget: Budget) -> Pass:
+    """Add top-up blocks of cells whose interval is wider than asked, with their baselines, until the budget ends.
+
+    Where the budget has no room for all of them, those of core rows go on.
+    """
     if not (run.plan.controls and run.plan.verdicts):
         return done
     loaded = store.Store(run.folder / "measurements.jsonl").load()
@@ -92,11 +95,14 @@ def _narrow(run: Run, runner: Runner, done: Pass, *, left_s: Callable[[], float]
             return replace(done, stopped=Stop.COMPLETE)
         if block >= MOST_BLOCKS:
             return replace(done, stopped=Stop.MOST_BLOCKS)
-        jobs = top_up_block(run.plan, wide, block=block)
-        took = _seconds(loaded, {job.cell.key for job in jobs}) * 1.2
-        if took > left_s():
+        core = [key for key in wide if key in run.plan.core]
+        for cells in filter(None, (wide, core)):
+            jobs = top_up_block(run.plan, cells, block=block)
+            if _seconds(loaded, {job.cell.key for job in jobs}) * 1.2 <= budget.left_s:
+                break
+        else:
             return replace(done, stopped=Stop.PLANNED)
-        more = runner.run(jobs, budget_s=left_s())
+        more = runner.run(jobs, Budget(seconds=budget.left_s))
         done = replace(done, measured=done.measured + more.measured, failed=done.failed + more.failed)
         block += 1
 

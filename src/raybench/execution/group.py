@@ -4,6 +4,7 @@ A round is framed by the baseline: B c1 c2 .. cm B, with B shared by neighbourin
 baseline within seconds on either side. Slow changes of the machine's speed then cancel in the ratio.
 """
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -22,6 +23,7 @@ from raybench.system import interference, spin
 
 LOOKED_AT = 20  # of the last samples; where half of them were disturbed, repeating helps nobody
 REPEAT_SHARE = 0.25  # of the budget, for rounds that repeat a disturbed one
+DEAR, DEAR_S = 2.0, 1.0  # a sample that takes so many times its baseline's seconds, and as long, is taken once
 SPINS = 2  # repetitions of fixed work on each granted core before a sample
 
 
@@ -49,6 +51,9 @@ class Rounds:
     reason: str
 
 
+DEAR_ROUND = Rounds(count=1, reason=f"a sample takes more than {DEAR:g} times its baseline's seconds")
+
+
 class Group:
     """The processes of a group, from their start to their end.
 
@@ -61,6 +66,8 @@ class Group:
         self.jobs = jobs
         self._home, self._token, self._keep, self._origin = home, token, keep, origin
         self._place = 0
+        self._baseline_s = math.inf  # seconds that the baseline's last sample took
+        self._dear: set[Member] = set()
         self._once = any(runs_once(job.cell) for job in jobs)
         first = jobs[0]
         self._rng = np.random.default_rng(np.random.SeedSequence([first.seed, first.block, first.group]))
@@ -90,7 +97,8 @@ class Group:
                 self._rounds(members, rounds, repeats, enough)
             for member in members:
                 ended = member.end()
-                line = replace(ended.measurement, rounds=rounds.count, rounds_reason=rounds.reason)
+                told = DEAR_ROUND if member in self._dear else rounds
+                line = replace(ended.measurement, rounds=told.count, rounds_reason=told.reason)
                 yield member.job, replace(ended, measurement=line)
 
     def _rounds(self, members: Sequence[Member], rounds: Rounds, repeats: Repeats, enough: Callable[[], bool]) -> None:
@@ -100,7 +108,8 @@ class Group:
         quiet = number = 0
         while quiet < rounds.count and any(member.alive for member in members) and not enough():
             began = now()
-            taken = [*before, *self._round(others, number, members)]
+            wanted = [member for member in others if member not in self._dear]
+            taken = [*before, *self._round(wanted, number, members)]
             before = [self._sample(baseline, members, number + 1) for baseline in baselines]
             reasons = [sample.disturbance.reason for sample in [*taken, *before] if sample]
             repeats.recent.extend(bool(reason) for reason in reasons[len(baselines) :])
@@ -132,7 +141,20 @@ class Group:
             disturbance=watch.after(background_share=member.job.limits.background_share),
         )
         self._keep(sample)
+        self._price(member, sample)
         return sample
+
+    def _price(self, member: Member, sample: Sample) -> None:
+        """Note what a sample cost: a cell that costs far more than its baseline is sampled once per group.
+
+        Its ratio is far from 1, and its seconds are better spent on other cells: Ray Tune starts a controller for
+        each task set. A disturbed sample is still taken again.
+        """
+        took = sample.seconds * sample.loops
+        if is_baseline(member.job.cell):
+            self._baseline_s = took
+        elif took > max(DEAR_S, DEAR * self._baseline_s) and not sample.disturbance.reason:
+            self._dear.add(member)
 
     def _core(self, member: Member, number: int) -> tuple[int, ...]:
         """Return the core of the baseline's next sample: each granted core of the group in turn."""

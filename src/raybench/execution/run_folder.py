@@ -23,6 +23,8 @@ from raybench.workloads import files
 
 STOPPED = "stopped.json"
 HOST_STATE = "host_state"  # among the facts of environment.json
+HOST_LATER = "host_later"  # the same before later blocks, in short
+LOOK_ALONE_S, LOOK_TOGETHER_S = 0.25, 1.5  # of such a look: 2 s on two cores
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +71,17 @@ def look_at_host(run: Run) -> HostState | None:
     facts = {**recorded.facts, HOST_STATE: to_json(state)}
     store.write_environment(run.folder, replace(recorded, facts=facts))
     return state
+
+
+def look_again(run: Run, block: int) -> None:
+    """Look at the host for two seconds before a block, and add its speed and spread to environment.json."""
+    recorded = store.read_environment(run.folder)
+    if HOST_STATE not in recorded.facts:
+        return
+    state = host_state.probe(alone_s=LOOK_ALONE_S, together_s=LOOK_TOGETHER_S)
+    seen = {"block": block, "speed": round(state.speed, 1), "slowdown": round(state.slowdown, 4)}
+    facts = {**recorded.facts, HOST_LATER: [*recorded.facts.get(HOST_LATER, []), seen]}
+    store.write_environment(run.folder, replace(recorded, facts=facts))
 
 
 def note_stop(run: Run, reason: str, *, budget_min: float) -> None:

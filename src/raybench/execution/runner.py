@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from raybench.execution import quality_processes
+from raybench.execution.budget import Budget
 from raybench.execution.group import Group, Repeats
 from raybench.execution.leftovers import Leftovers, remove_leftovers
 from raybench.execution.rounds import choose_rounds
@@ -116,31 +117,30 @@ class Runner:
                 found.append([replace(job, attempt=latest + 1) for job in members])
         return found
 
-    def run(self, jobs: Sequence[Job], *, budget_s: float, core: Sequence[str] = ()) -> Pass:
-        """Measure in whole blocks until all is done or the next block would pass the budget; the first always runs.
+    def run(self, jobs: Sequence[Job], budget: Budget, *, before: Callable[[int], None] = lambda block: None) -> Pass:
+        """Measure in blocks until all is done or the budget has no room for a group more; the first always runs.
 
-        core : keys of cells whose groups go on where the budget has no room for a whole block.
+        before : called with the number of each later block before it begins.
         """
         todo = self.missing(jobs)
-        self._repeats = Repeats(budget_s=budget_s, spent_s=self._repeats.spent_s)
+        self._repeats = Repeats(budget_s=budget.seconds, spent_s=self._repeats.spent_s)
         progress = _Progress(total=sum(map(len, todo)), began=now())
         blocks: dict[int, list[list[Job]]] = {}
         for group in todo:
             blocks.setdefault(group[0].block, []).append(group)
-        took: dict[str, float] = {}  # seconds of a workload's group, the longest so far
         stopped = Stop.COMPLETE
-        for block in sorted(blocks):
-            left_s = budget_s - (now() - progress.began)
-            groups = affordable(blocks[block], took, left_s=left_s, core=core) if progress.done else blocks[block]
+        for place, block in enumerate(sorted(blocks)):
+            groups = budget.choose(blocks[block]) if place else blocks[block]
             if len(groups) < len(blocks[block]):
                 stopped = Stop.BUDGET
-            for place, group in enumerate(groups):
+            if place and groups:
+                before(block)
+            for number, group in enumerate(groups):
                 began = now()
-                rest_s = sum(took.get(one[0].cell.workload.name, 0.0) for one in groups[place:])
-                spare_s = budget_s - (began - progress.began) - rest_s
-                self._group(group, progress, spare_s=spare_s)
-                name = group[0].cell.workload.name
-                took[name] = max(took.get(name, 0.0), now() - began)
+                self._group(group, progress, spare_s=budget.left_s - budget.estimate_s(groups[number:]))
+                budget.note(group, now() - began)
+            if not place and len(blocks) > 1 and (said := budget.words(groups)):
+                self._observe(Event(kind=EventKind.TOLD, text=said))
         return Pass(measured=progress.done, failed=progress.failed, stopped=stopped)
 
     def _group(self, jobs: Sequence[Job], progress: "_Progress", *, spare_s: float) -> None:
@@ -191,20 +191,6 @@ class Runner:
         self._lines[measurement.key] = measurement
         self._index += 1
         return measurement
-
-
-def affordable(
-    groups: Sequence[list[Job]], took: dict[str, float], *, left_s: float, core: Sequence[str]
-) -> list[list[Job]]:
-    """Choose what still fits into the time: the whole block, else its groups of core cells, else nothing."""
-
-    def seconds(chosen: Sequence[list[Job]]) -> float:
-        return sum(took.get(group[0].cell.workload.name, 0.0) for group in chosen)
-
-    if seconds(groups) <= left_s:
-        return list(groups)
-    wanted = [group for group in groups if any(job.cell.key in core for job in group)]
-    return wanted if wanted and seconds(wanted) <= left_s else []
 
 
 @dataclass

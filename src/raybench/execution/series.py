@@ -80,18 +80,15 @@ class Series:
             os.sched_setaffinity(0, order.cores)
         if self._work.sweep:
             return self._sweep(order)
+        results, took, cpu_s = self._time(max(1, self._loops))
         if not self._loops:
-            self._loops = 1 if runs_once(self._job.cell) else self._count_loops()
-        results, took, cpu_s = self._time(self._loops)
+            self._loops = _count_loops(took, once=runs_once(self._job.cell))
+            if self._loops > 1:
+                results, took, cpu_s = self._time(self._loops)
         self._taken += 1
         with self._draft.phase("check"):
             _judge(self._job, self._draft, self._work, results, first=self._taken == 1)
         return self._sample(order, took, cpu_s, [r.ended - r.started for r in results])
-
-    def _count_loops(self) -> int:
-        """Return how many repetitions of the task set last 0.3 s; one where a single run is as long."""
-        _, took, _ = self._time(1)
-        return min(MOST_LOOPS, math.ceil(SHORT_S / took)) if took < SHORT_S else 1
 
     def _time(self, loops: int) -> tuple[list[TaskResult], float, float | None]:
         """Run the task set so often; return the last results, and seconds and CPU seconds of one run of it."""
@@ -148,6 +145,11 @@ class Series:
             cores=order.cores,
             task_s=tuple(round(float(q), MICROSECOND) for q in np.quantile(tasks, QUANTILES)) if tasks else (),
         )
+
+
+def _count_loops(took: float, *, once: bool) -> int:
+    """Return how many repetitions of a task set that takes so many seconds last 0.3 s; one where it may run once."""
+    return 1 if once or took >= SHORT_S else min(MOST_LOOPS, math.ceil(SHORT_S / took))
 
 
 def _judge(job: Job, draft: Draft, work: Work, results: Sequence[TaskResult], *, first: bool) -> None:
