@@ -3,6 +3,7 @@
 import hashlib
 import os
 import platform
+import re
 from pathlib import Path
 
 import nox
@@ -13,10 +14,13 @@ nox.options.reuse_venv = "yes"  # installing from a lock again costs a second, a
 nox.options.sessions = ["lint", "types", "tests", "report"]
 
 ROOT = Path(__file__).parent
-LOCKS = ("run", "peers", "tests", "lint", "types", "asv")
+LOCKS = ("run", "peers", "tests", "tracking", "lint", "types", "asv")
 EVERY_CHANGE = "not slow and not cluster and not mlflow and not browser"  # markers of the tests that every change runs
 MOST_AT_ONCE = 8  # processes of pytest: each of them imports what a study imports
-EXTRAS = ("--extra=dask", "--extra=optuna")  # of the locks with the peers' libraries
+EXTRAS = {"peers": ("dask", "optuna"), "tests": ("dask", "optuna"), "tracking": ("mlflow", "tensorboard")}
+# lock -> dependency group of pyproject.toml
+GROUPS = {"tests": "tests", "tracking": "tests", "lint": "lint", "types": "types", "asv": "asv"}
+HELD_BACK = {"tracking": ("pyarrow",)}  # packages that a lock cannot have in the version of run.lock
 
 
 def install(session: nox.Session, lock: str, *, package: bool = True) -> None:
@@ -100,16 +104,32 @@ def report(session: nox.Session) -> None:
 
 
 @nox.session
+def tracking(session: nox.Session) -> None:
+    """Run the tests that need MLflow or TensorBoard, in an environment of their own: MLflow holds pyarrow back."""
+    install(session, "tracking")
+    session.run("pytest", "-m", "mlflow", *session.posargs, env=environment())
+
+
+def constraints(session: nox.Session, name: str) -> str:
+    """Return the file with the versions that a study uses, less those that this lock cannot have."""
+    blocks = re.split(r"\n(?=\S)", (ROOT / "requirements" / "run.lock").read_text(encoding="utf-8"))
+    kept = [block for block in blocks if block.partition("==")[0] not in HELD_BACK.get(name, ())]
+    path = Path(session.create_tmp()) / f"{name}.txt"
+    path.write_text("\n".join(kept), encoding="utf-8")
+    return str(path)
+
+
+@nox.session
 def lock(session: nox.Session) -> None:
     """Write requirements/*.lock from pyproject.toml; `-- --upgrade` takes newer versions."""
     session.install("uv")
     style = ["--universal", "--python-version=3.11", "--generate-hashes", "--no-emit-index-url", "--no-emit-find-links"]
     for name in LOCKS:
-        study = ("pyproject.toml",) if name not in ("lint", "asv") else ()  # those two: their tools alone
-        study += EXTRAS if name in ("peers", "tests") else ()
-        group = () if name in ("run", "peers") else ("--group", name)
-        group += () if name == "run" else ("-c", "requirements/run.lock")
-        words = (*style, "--no-header", "--no-annotate", "-q", *study, *group, *session.posargs)
+        words = ["pyproject.toml"] if name not in ("lint", "asv") else []  # those two: their tools alone
+        words += [f"--extra={extra}" for extra in EXTRAS.get(name, ())]
+        words += ["--group", GROUPS[name]] if name in GROUPS else []
+        words += ["-c", constraints(session, name)] if name != "run" else []
+        words += [*style, "--no-header", "--no-annotate", "-q", *session.posargs]
         session.run("uv", "pip", "compile", *words, "-o", f"requirements/{name}.lock")
 
 

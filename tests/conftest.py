@@ -1,5 +1,6 @@
 """Where the tests find their data, which of them share a process, and which of them this machine cannot run."""
 
+import importlib.util
 import os
 import shutil
 import tempfile
@@ -46,7 +47,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip, with the reason, what this machine lacks the means for; give every test its group and its time-out."""
-    lacking = {"gpu": _no_gpu(), "browser": _no_browser(), "real_data": _no_data()}
+    lacking = {"gpu": _no_gpu(), "browser": _no_browser(), "real_data": _no_data(), "mlflow": _no_mlflow()}
     for item in items:
         for marker, reason in lacking.items():
             if reason and item.get_closest_marker(marker):
@@ -96,3 +97,8 @@ def _no_gpu() -> str:
 def _no_browser() -> str:
     found = any(shutil.which(name) for name in BROWSERS)
     return "" if found else f"no browser here: none of {', '.join(BROWSERS)} is on the path"
+
+
+def _no_mlflow() -> str:
+    """Say where MLflow is: in an environment of its own, since it holds pyarrow back."""
+    return "" if importlib.util.find_spec("mlflow") else "MLflow is not installed here; run `nox -s tracking`"
