@@ -1,137 +1,168 @@
 """How good is `raybench try`? Twelve functions: what it chooses against the best that is measured, and its predictions.
 
-`python benchmarks/try [--only NAME,NAME] [--budget SECONDS] [--out FILE]`. About half an hour on a quiet machine.
+`python benchmarks/try` measures for about a quarter of an hour and writes reports/try.json, reports/TRY.md and the
+predictor's fitted spread. `--again` writes the last two anew from the first. `--only NAME,NAME` measures some functions
+and prints what it found.
 """
 
 import argparse
+import math
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import functions
-import numpy as np
+import table
+from fit import fit
+from points import Outcome, Point, Record, Way
 
+from raybench.analysis import predictor
+from raybench.analysis.predictor import Cost
 from raybench.execution.sandbox import Home
+from raybench.model.clock import calendar_stamp, now
+from raybench.model.serialize import decode, to_json
+from raybench.store import json_file
 from raybench.system import machine
 from raybench.trial import target
-from raybench.trial.backends import COSTED, LIBRARY, SEQUENTIAL, shown
-from raybench.trial.measure import Measured, measure
-from raybench.trial.predict import Prediction
-from raybench.trial.trial import Trial, Wish, run
+from raybench.trial.backends import COSTED, LIBRARY, SEQUENTIAL
+from raybench.trial.calibrate import Calibration, calibration
+from raybench.trial.look import Look
+from raybench.trial.measure import Effort, Measured, Rows, measure
+from raybench.trial.predict import predict, tasks
+from raybench.trial.trial import Wish, run
 from raybench.trial.work import Step, Work
 
-NEAR = 0.05  # the chosen backend's time may be so much above the best measured one
-WANTED = {"choices": 11, "coverage": 0.85, "half_width": 0.25}
-HEAD = ("function", "task", "chosen", "best measured", "chosen / best", "predictions covered", "median half-width")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """One function: what was chosen and what was best, by seconds of all items, the start included.
-
-    points : of each backend and P that was measured, whether its predicted interval covers the measured speedup, and
-    the interval's half-width on the log scale.
-    """
-
-    trial: Trial
-    chosen_s: float
-    best_s: float
-    loop_s: float
-    best_name: str
-    points: tuple[tuple[bool, float], ...]
-
-    @property
-    def loss(self) -> float:
-        """Return the chosen backend's time over the best one's, less 1."""
-        return self.chosen_s / self.best_s - 1
+ROOT = Path(__file__).parents[2]
+RECORD, TABLE = ROOT / "reports" / "try.json", ROOT / "reports" / "TRY.md"
+FITTED = ROOT / "src" / "raybench" / "analysis" / predictor.FITTED
+EFFORT = Effort(budget_s=120.0, subset_s=0.5, rounds=3)  # of what is measured afterwards
 
 
 def main() -> int:
-    """Try every function, measure every backend, and print the table."""
+    """Try every function, measure every backend, and write what was found."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", default="", help="names of functions, as tiny,waiting")
-    parser.add_argument("--budget", type=float, default=60.0, help="seconds of each trial, and of each measurement")
-    parser.add_argument("--out", type=Path, help="write the table to this file too")
+    parser.add_argument("--only", default="", help="names of functions, as tiny,waiting; prints and writes nothing")
+    parser.add_argument(
+        "--again", action="store_true", help="measure nothing: write table and fit from reports/try.json"
+    )
     asked = parser.parse_args()
     names = [name for name in asked.only.split(",") if name]
-    chosen = [one for one in functions.ALL if not names or one.__name__ in names]
-    outcomes = [judge(one, asked.budget) for one in chosen]
-    text = table(outcomes)
-    print(text)
-    if asked.out:
-        asked.out.write_text(text + "\n", encoding="utf-8")
+    if asked.again:
+        record = decode(Record, RECORD.read_bytes())
+    else:
+        record = take([one for one in functions.ALL if not names or one.__name__ in names])
+    if names:
+        print(table.text(record))
+        return 0
+    json_file.write_text(RECORD, json_file.pretty(to_json(record)))
+    json_file.write_text(FITTED, json_file.pretty(to_json(fit(record.points))))
+    json_file.write_text(TABLE, table.text(record))
+    print(TABLE.read_text(encoding="utf-8"))
     return 0
 
 
-def judge(function: object, budget_s: float) -> Outcome:
-    """Try one function as a user would, then measure every backend at every P beside the loop."""
-    usable = machine.usable_cpus()
-    counts = tuple(sorted({1, usable}))
-    name = function.__name__  # type: ignore[attr-defined]
-    work = Work(target=target.of(function, name=name), items=functions.items_of(function))  # type: ignore[arg-type]
-    tried = run(work, Wish(cpus=counts, backends=(*COSTED, LIBRARY), budget_s=budget_s), lambda step: note(name, step))
-    cells = [(one.backend, one.cpus) for one in tried.predictions]
-    rows: list[Measured] = []
+def take(chosen: Sequence[Callable[..., Any]]) -> Record:
+    """Try and measure functions; the machine is calibrated first, which a first use of `raybench try` does."""
+    began = calendar_stamp()
     with Home() as home:
-        for part in (cells[:6], cells[6:]):  # at most eight processes are alive together
-            if part:
-                found = measure(work, tried.look, part, home, budget_s=budget_s, observe=lambda step: note(name, step))
-                rows += [one for one in found.backends if one.rounds]
-    loop_s = tried.options[0].base_s if tried.options else tried.look.total_s
-    told = {(one.backend, one.cpus): one for one in rows}
-    took = {(SEQUENTIAL, 1): loop_s} | {key: loop_s / one.speedup + (one.start_s or 0.0) for key, one in told.items()}
-    best = min(took, key=lambda key: took[key])
+        known = calibration(home, partial(note, "calibration"))
+    outcomes = []
+    for one in chosen:
+        outcomes.append(judge(one, known))
+        print(f"{one.__name__}: {outcomes[-1].sentence}", file=sys.stderr)
+    return Record(machine=machine.machine_key(), cpus=machine.usable_cpus(), began=began, outcomes=tuple(outcomes))
+
+
+def judge(function: Callable[..., Any], known: Calibration) -> Outcome:
+    """Try one function as a user would, then measure every backend at every P beside the sequential baseline."""
+    name = function.__name__
+    work = Work(target=target.of(function, name=name), items=functions.items_of(function))
+    began, table_s = now(), None
+
+    def observe(step: Step) -> None:
+        nonlocal table_s
+        table_s = now() - began if step.shown is not None and table_s is None else table_s
+        note(name, step)
+
+    tried = run(work, Wish(), observe)
+    whole_s = now() - began
+    look = tried.look
+    found = list(measured(work, look, known))
+    base_s = look.total_s if not found else _base_s(found[0][0], look)
+    ways = [Way(backend=SEQUENTIAL, cpus=1, seconds=base_s)]
+    for rows, row in found:
+        cost = known.of(row.backend)
+        warm_s = base_s / whole_speedup(look, rows, row, cost)
+        ways.append(Way(backend=row.backend, cpus=row.cpus, seconds=warm_s + (row.start_s or 0.0)))
     return Outcome(
-        trial=tried,
-        chosen_s=took.get((tried.verdict.use, tried.verdict.cpus), loop_s),
-        best_s=took[best],
-        loop_s=loop_s,
-        best_name=f"{shown(best[0])} P={best[1]}",
-        points=tuple(
-            point(one, told[one.backend, one.cpus]) for one in tried.predictions if (one.backend, one.cpus) in told
-        ),
+        function=name,
+        task_s=look.mean_s,
+        count=look.count,
+        use=tried.verdict.use,
+        cpus=tried.verdict.cpus,
+        sentence=tried.verdict.sentences[0],
+        table_s=table_s,
+        whole_s=whole_s,
+        ways=tuple(ways),
+        points=tuple(point(name, look, rows, row, known) for rows, row in found),
     )
 
 
-def point(predicted: Prediction, found: Measured) -> tuple[bool, float]:
-    """Return whether a predicted interval covers what was measured, and its half-width on the log scale."""
-    low, high = predicted.speedup_interval
-    return low <= found.speedup <= high, float(np.log(high / low) / 2)
+def measured(work: Work, look: Look, known: Calibration) -> Iterator[tuple[Rows, Measured]]:
+    """Measure every backend that can be predicted, on all cores and on one; failures have no number."""
+    for cpus in sorted({machine.usable_cpus(), 1}, reverse=True):
+        cells = [(one.backend, one.cpus) for one in predict(look, known, (*COSTED, LIBRARY), (cpus,))]
+        if cells:
+            with Home() as home:
+                rows = measure(work, look, cells, home, effort=EFFORT, observe=partial(note, look.name))
+            yield from ((rows, row) for row in rows.backends if row.rounds)
 
 
-def table(outcomes: Sequence[Outcome]) -> str:
-    """Return the outcomes as Markdown, with what was to be reached."""
-    lines = [f"| {' | '.join(HEAD)} |", "|---" * len(HEAD) + "|"]
-    for one in outcomes:
-        look, verdict = one.trial.look, one.trial.verdict
-        covered = sum(hit for hit, _ in one.points)
-        half = float(np.median([width for _, width in one.points])) if one.points else float("nan")
-        cells = (
-            look.name,
-            f"{1000 * look.mean_s:.3g} ms",
-            f"{shown(verdict.use)} P={verdict.cpus}",
-            one.best_name,
-            f"{1 + one.loss:.2f}",
-            f"{covered} of {len(one.points)}",
-            f"{100 * half:.0f} %",
-        )
-        lines.append(f"| {' | '.join(cells)} |")
-    points = [each for one in outcomes for each in one.points]
-    near = sum(one.loss <= NEAR for one in outcomes)
-    harmful = sum(one.trial.verdict.use != SEQUENTIAL and one.chosen_s > (1 + NEAR) * one.loop_s for one in outcomes)
-    lines += [
-        "",
-        f"- chosen within 5 % of the best: {near} of {len(outcomes)} (wanted: {WANTED['choices']} of 12)",
-        f"- 'distribute' said where the loop is faster by more than 5 %: {harmful} (wanted: 0)",
-        f"- 90 % intervals that cover: {sum(hit for hit, _ in points)} of {len(points)} "
-        f"(wanted: {100 * WANTED['coverage']:.0f} % of 100 points or more)",
-        f"- median half-width: {100 * float(np.median([width for _, width in points])):.0f} % "
-        f"(wanted: at most {100 * WANTED['half_width']:.0f} %)"
-        if points
-        else "- no backend was measured",
-    ]
-    return "\n".join(lines)
+def _base_s(rows: Rows, look: Look) -> float:
+    return rows.base_s / len(rows.indices) * look.count
+
+
+def whole_speedup(look: Look, rows: Rows, row: Measured, cost: Cost | None) -> float:
+    """Return a measured speedup for all items: the uneven end of a schedule weighs less on a longer list."""
+    if cost is None:
+        return row.speedup
+    return (
+        row.speedup
+        * speedup(look, look.task_s(look.count), cost, row.cpus)
+        / speedup(look, look.seconds_of(rows.indices), cost, row.cpus)
+    )
+
+
+def speedup(look: Look, seconds: Sequence[float], cost: Cost, cpus: int) -> float:
+    """Return the predicted warm speedup of tasks."""
+    return math.fsum(seconds) / predictor.seconds(tasks(look, seconds, cost), cost, cpus)
+
+
+def point(name: str, look: Look, rows: Rows, row: Measured, known: Calibration) -> Point:
+    """Set a prediction for the measured items beside what was measured."""
+    seconds, cost = look.seconds_of(rows.indices), known.of(row.backend)
+    if cost is None:  # library threads, whose gain was seen
+        (told,) = predict(look, known, (LIBRARY,), (row.cpus,))
+        predicted = blind = told.speedup
+        parts = told.parts
+    else:
+        alone = tasks(look, seconds, cost)
+        told = predictor.predict(alone, cost, row.cpus)
+        predicted, parts = math.fsum(seconds) / told.seconds, told.parts
+        alone = replace(alone, slowdown=1.0)
+        blind = math.fsum(seconds) / predictor.seconds(alone, cost, row.cpus)
+    return Point(
+        function=name,
+        backend=row.backend,
+        cpus=row.cpus,
+        predicted=predicted,
+        blind=blind,
+        parts=parts,
+        measured=row.speedup,
+    )
 
 
 def note(name: str, step: Step) -> None:

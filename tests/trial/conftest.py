@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from checkout import ROOT
+from raybench.analysis import predictor
+from raybench.analysis.predictor import Cost, Errors, Fit, Spread
 from raybench.model.serialize import encode
 from raybench.system import machine
 from raybench.trial import calibrate
-from raybench.trial.calibrate import Calibration, Cost
+from raybench.trial.calibrate import Calibration
 
 COSTS = Calibration(
     machine="made",
@@ -22,6 +24,14 @@ COSTS = Calibration(
     ),
     failed={},
 )
+
+
+@pytest.fixture
+def certain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let predictions be so good that they are shown."""
+    good = Errors(n=9, mean=0.03, worst=0.1, bias=0.0, coverage=0.9)
+    fit = Fit(spread=Spread(model=0.03, overhead=0.5, lock=0.1, doubling=0.01), errors={"the cell": good})
+    monkeypatch.setattr(predictor, "fitted", lambda: fit)
 
 
 @pytest.fixture

@@ -3,11 +3,15 @@
 import os
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
+from raybench.trial import probes
+
 STEPS = 20_000
+HELD = []
 
 
 def compute(x):
@@ -79,3 +83,14 @@ def write(x):
 
 def generate(x):
     yield x
+
+
+def own_pool(x):
+    with ProcessPoolExecutor(2) as pool:
+        return sum(pool.map(abs, range(4)))
+
+
+def open_gpu(x):
+    probes.GPU_FILES = ("/dev/zero",)  # stands in for the device file of a GPU
+    HELD.append(Path("/dev/zero").open("rb"))  # noqa: SIM115 - a driver keeps it open, too
+    return x

@@ -30,6 +30,25 @@ def test_each_kind_of_file_gives_one_item_per_row(tmp_path: Path) -> None:
     assert [row.tolist() for row in inputs.read(str(tmp_path / "i.npy"))] == [[0, 1], [2, 3], [4, 5]]
 
 
+def test_a_parquet_file_gives_one_item_per_row(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    rows = [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]
+    pd.DataFrame(rows).to_parquet(tmp_path / "i.parquet")
+
+    assert inputs.read(str(tmp_path / "i.parquet")) == rows
+
+
+@pytest.mark.parametrize("suffix", [".json", ".csv", ".parquet", ".npy"])
+def test_a_file_that_is_something_else_is_one_sentence(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"i{suffix}"
+    path.write_bytes(b"\xff\xfe\x00nothing of the kind")
+
+    with pytest.raises(BadSettings, match="cannot be read as") as caught:
+        inputs.read(str(path))
+
+    assert "\n" not in str(caught.value)
+
+
 def test_a_callable_and_a_generator_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "makes_items.py").write_text("def items():\n    yield from (1, 2)\n")
     monkeypatch.syspath_prepend(tmp_path)

@@ -74,6 +74,7 @@ def test_a_function_that_fails_ends_the_trial_with_its_item(
         ("append", [[0], [1]], "changes its item"),
         ("write", range(3), "shared.txt from 3 items"),
         ("large", range(2), "each task moves 500 MiB"),
+        ("open_gpu", range(2), "opens a GPU"),
     ],
 )
 def test_what_a_user_should_know_is_one_sentence(users: Path, name: str, items: Sequence[Any], told: str) -> None:
@@ -94,6 +95,11 @@ def test_a_call_that_does_not_return_is_ended_and_named(users: Path, monkeypatch
         found = look(work, home, cpus=1, observe=lambda step: None)
 
     assert "has not returned within 1.5 s on item 0" in found.failure
+
+
+def test_a_function_with_a_pool_of_its_own_leaves_no_process(users: Path) -> None:
+    assert not seen("own_pool", range(2)).failure  # `seen` looks for what is left
+    assert any("uses 2.0 cores by itself" in text for text in problems(made(seconds=0.1, cores=2.0)))
 
 
 def test_setup_and_star_give_their_arguments(users: Path) -> None:

@@ -1,4 +1,4 @@
-"""A whole trial on this machine: measured beside the loop, saved into a study, interrupted, and refused."""
+"""A whole trial on this machine: measured beside the baseline, saved into a study, interrupted, and refused."""
 
 import json
 import os
@@ -15,10 +15,12 @@ from raybench.model.errors import BadSettings
 from raybench.system import process_tree
 from raybench.trial import target
 from raybench.trial.look import Look
+from raybench.trial.measure import subset
 from raybench.trial.save import save
 from raybench.trial.trial import Trial, Wish
 from raybench.trial.verdict import Verdict
 from raybench.trial.work import Step
+from trial.made_looks import made
 
 PROCESSES = Wish(backends=("threads", "joblib"), budget_s=5)
 
@@ -44,14 +46,14 @@ def test_a_function_of_the_callers_is_measured_compared_and_shown(calibrated: An
 
 
 def test_the_command_line_tries_saves_and_the_study_verifies(
-    users: Path, calibrated: Any, capsys: pytest.CaptureFixture[str]
+    users: Path, calibrated: Any, certain: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["work.py:compute", "--inputs", "range(50)", "--backends", "joblib", "--budget", "5s", "--on", "25"]
     code = cli.main(["try", *words, "--save", "mine"])
 
     said = capsys.readouterr().out
     assert code == 0, said
-    assert "On 25 CPUs (PREDICTED" in said
+    assert "On 25 CPUs" in said
     assert 'raybench run --conf mine/conf study=quick "workloads=[compute]"' in said
     verify = ["verify", "--conf", "mine/conf", "workloads=[compute]", "backends=[sequential]"]
     done = subprocess.run(
@@ -87,7 +89,7 @@ def test_a_function_that_fails_gives_one_sentence_and_exit_code_1(
     assert "Cannot tell: raise_on_six raises ValueError: planted on item 6" in capsys.readouterr().out
 
 
-def test_an_item_that_fails_in_the_loop_only_is_named_as_the_item_it_is(
+def test_an_item_that_fails_in_the_baseline_only_is_named_as_the_item_it_is(
     users: Path, calibrated: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("raybench.trial.look.MOST_SAMPLED", 1)
@@ -95,7 +97,26 @@ def test_an_item_that_fails_in_the_loop_only_is_named_as_the_item_it_is(
     found = raybench.try_(target.find("late.py:f").function, [0, 1, 2, 3] * 10, wish=PROCESSES)
 
     assert found.verdict.use == ""
-    assert "the plain loop fails" in found.verdict.sentences[0]
+    assert "the sequential baseline fails" in found.verdict.sentences[0]
+
+
+def test_one_item_and_none_need_no_backend() -> None:
+    assert raybench.try_(offset, iter([7])).verdict.sentences == ("Do not distribute: there is one item, so one task.",)
+    with pytest.raises(BadSettings, match="no items"):
+        raybench.try_(offset, iter([]))
+
+
+def test_a_generator_is_read_once(calibrated: Any) -> None:
+    found = raybench.try_(offset, (i for i in range(30)), wish=PROCESSES)
+
+    assert found.look.count == 30
+    assert found.verdict.use
+
+
+def test_few_large_results_are_measured_where_all_of_them_would_fill_the_memory() -> None:
+    found = subset(made(seconds=0.1, sizes=(10, 500 * 2**20)), range(200), 2, seconds=1.0)
+
+    assert len(found) == 2
 
 
 def test_ctrl_c_gives_what_is_known_so_far(calibrated: Any) -> None:

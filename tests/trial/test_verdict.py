@@ -5,6 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from raybench.analysis import predictor
+from raybench.analysis.predictor import Fit
 from raybench.trial.predict import predict
 from raybench.trial.verdict import Option, choose, conclude
 from trial.conftest import COSTS
@@ -65,7 +67,7 @@ def test_a_start_longer_than_what_is_saved_is_no_reason_to_distribute() -> None:
 
 
 @pytest.mark.parametrize("speedup", [0.3, 0.94, 1.01, 1.04])
-def test_distribute_is_never_said_where_the_loop_is_as_fast(speedup: float) -> None:
+def test_distribute_is_never_said_where_the_baseline_is_as_fast(speedup: float) -> None:
     found = conclude(made(seconds=0.04), [option("joblib", speedup, start_s=0.0)], COSTS, elsewhere=())
 
     assert found.use == "sequential"
@@ -77,7 +79,7 @@ def test_nor_where_the_interval_holds_no_gain() -> None:
 
     assert found.use == "sequential"
     assert found.sentences[0].startswith(
-        "Not decided, so keep the loop: joblib on 2 cores is measured at 1.3x, between"
+        "Not decided, so run it sequentially: joblib on 2 cores is measured at 1.3x, between"
     )
 
 
@@ -120,7 +122,7 @@ def test_waiting_tasks_say_so() -> None:
     assert "wait 99 %" in found.sentences[0]
 
 
-def test_other_machines_are_marked_as_predicted() -> None:
+def test_other_machines_are_marked_as_predicted(certain: None) -> None:
     look = made(seconds=0.04)
     there = predict(look, COSTS, ("joblib", "ray_tasks"), (25,))
 
@@ -128,3 +130,23 @@ def test_other_machines_are_marked_as_predicted() -> None:
 
     assert found.sentences[-1].startswith("On 25 CPUs (PREDICTED, one machine): joblib ")
     assert "efficiency 0.75 is kept down to tasks of" in found.sentences[-1]
+
+
+def test_predictions_whose_errors_miss_the_limits_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    fit = Fit(spread=predictor.fitted().spread, errors={})
+    monkeypatch.setattr(predictor, "fitted", lambda: fit)
+    look = made(seconds=0.04)
+    there = predict(look, COSTS, ("joblib",), (25,))
+    hidden = replace(option("joblib", 2.0), told=False, shown=False)
+
+    assert conclude(look, [option("joblib", 2.0)], COSTS, elsewhere=there).sentences[-1] == (
+        "On 25 CPUs: no prediction is certain enough to be shown."
+    )
+    assert "nothing was measured" in conclude(look, [hidden], COSTS, elsewhere=()).sentences[0]
+
+
+def test_a_prediction_with_a_wide_interval_is_not_shown(certain: None) -> None:
+    sure, wide = (predict(made(seconds=length), COSTS, ("ray_tasks",), (2,))[0] for length in (0.5, 1e-6))
+
+    assert sure.shown
+    assert not wide.shown

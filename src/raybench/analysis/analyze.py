@@ -1,6 +1,6 @@
 """All analyses of a run, gathered for the report. A study without the cells of an analysis has an empty part."""
 
-from raybench.analysis import anytime, controls, losses, metg, plausibility, speedup, timelines, tuning
+from raybench.analysis import anytime, controls, held_out, losses, metg, plausibility, speedup, timelines, tuning
 from raybench.analysis.dataset import Dataset, RunData
 from raybench.analysis.results import Findings
 from raybench.model.stats import Resampler
@@ -10,9 +10,10 @@ def analyse(run: RunData) -> Findings:
     """Analyse the raw data of a run; the data set is built once, and the same draws serve every estimate."""
     data, draws = Dataset(run.plan, run.measurements, run.samples), Resampler()
     accounts, curves = tuple(losses.accounts(data, draws)), tuple(metg.curves(data, draws))
+    rows = plausibility.mark_implausible(data, speedup.rows(data, draws), accounts, curves)
     return Findings(
         data=data,
-        rows=plausibility.mark_implausible(data, speedup.rows(data, draws), accounts, curves),
+        rows=rows,
         controls=controls.judge_controls(data, draws, facts=run.environment.facts),
         curves=curves,
         accounts=accounts,
@@ -22,4 +23,5 @@ def analyse(run: RunData) -> Findings:
         targets=tuple(anytime.times_to_target(data, draws)),
         residuals=tuple(controls.residuals(data)),
         durations=timelines.durations(data),
+        held_out=held_out.hold_out(data, rows),
     )

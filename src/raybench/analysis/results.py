@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from raybench.analysis.anytime import Anytime, TimeToTarget
 from raybench.analysis.controls import ControlReport, Residual
 from raybench.analysis.dataset import Dataset
+from raybench.analysis.held_out import HeldOut
 from raybench.analysis.losses import CoreSeconds
 from raybench.analysis.metg import Curve
 from raybench.analysis.tuning import Delta, EarlyStopping
@@ -66,6 +67,7 @@ class Findings:
     targets: tuple[TimeToTarget, ...] = ()
     residuals: tuple[Residual, ...] = ()
     durations: tuple[Durations, ...] = ()
+    held_out: HeldOut = field(default_factory=HeldOut)
     claims: tuple[ClaimLine, ...] = ()
     documented: Mapping[str, float] = field(default_factory=dict)
     aside: Mapping[str, str] = field(default_factory=dict)

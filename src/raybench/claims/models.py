@@ -9,9 +9,9 @@ import numpy as np
 
 from raybench.analysis import predictor
 from raybench.analysis.dataset import CellData, cold, makespan
+from raybench.analysis.held_out import LeftOut
 from raybench.analysis.metg import Curve, Metg
 from raybench.analysis.pairs import pair
-from raybench.analysis.speedup import FULL_WORK
 from raybench.claims.selection import Sample, Selection, transform
 from raybench.model import units
 from raybench.model.evidence import Change
@@ -83,18 +83,11 @@ def bytes_per_second(selection: Selection) -> Iterator[Sample]:
 
 
 def prediction_error(selection: Selection) -> Iterator[Sample]:
-    """Return predicted time / measured time - 1; above 0 it promises too long a time.
-
-    The baseline's task times are made longer by the hardware ceiling where it was measured.
-    """
+    """Return predicted time / measured time - 1, the cell itself left out; above 0 it promises too long a time."""
+    held = {one.cell.key: one for one in selection.material.findings.held_out.of(LeftOut.CELL)}
     for of in selection.cells:
-        row = selection.row(of)
-        if row.work_ratio < FULL_WORK:
-            continue
-        slowdown = 1 / row.ceiling.point if row.ceiling else 1.0
-        told, took = predictor.predict_and_measure(selection.material.data, of, slowdown=slowdown)
-        if told:
-            found = ratio(told, took, selection.material.draws).estimate(Change(shift=-1))
+        if one := held.get(of.key):
+            found = ratio(one.told_s, one.took_s, selection.material.draws).estimate(Change(shift=-1))
             yield selection.sample(of, found, other=of.baseline)
 
 

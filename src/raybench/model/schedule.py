@@ -4,23 +4,15 @@ import heapq
 from collections.abc import Sequence
 
 
-def list_schedule_s(seconds: Sequence[float], workers: int, *, per_task_s: float = 0.0) -> float:
-    """Return the makespan of tasks that are taken in order by whichever worker is free first.
+def list_schedule_s(
+    seconds: Sequence[float], workers: int, *, per_task_s: float = 0.0, driver_s: float = 0.0
+) -> float:
+    """Return the makespan of tasks that are taken in order by whichever worker is free first, by simulation.
 
-    per_task_s : what a worker spends on each task besides.
+    per_task_s : what a worker spends on each task besides. driver_s : what the one driver spends on each task before
+    a worker can have it, one task after the other.
     """
     free = [0.0] * workers
-    for length in seconds:
-        heapq.heapreplace(free, free[0] + length + per_task_s)
+    for place, length in enumerate(seconds, start=1):
+        heapq.heapreplace(free, max(free[0], place * driver_s) + length + per_task_s)
     return max(free)
-
-
-def makespan_s(
-    seconds: Sequence[float], workers: int, *, worker_s: float = 0.0, driver_s: float = 0.0, alone: float = 0.0
-) -> float:
-    """Return the makespan of tasks that also cost their worker and the one driver something, all of it predicted.
-
-    worker_s, driver_s : seconds of each for every task. alone : share of a task during which no other may run, 0 to 1.
-    """
-    busy = list_schedule_s(seconds, workers, per_task_s=worker_s)
-    return max(busy, len(seconds) * driver_s, alone * sum(seconds))

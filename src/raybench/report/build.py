@@ -22,7 +22,6 @@ from raybench.report.splice import splice_file
 from raybench.report.stale import RESULTS, data_hash, place
 from raybench.report.tables import code_span, escape, markdown
 from raybench.store import store
-from raybench.store.tracking_file import read_tracking
 
 FIGURES, PAGE = "figures", "index.html"
 SPLICED = ("README.md", "METHODOLOGY.md")
@@ -41,7 +40,6 @@ def read(run: Path, reports: Path) -> RunData:
         measurements=loaded.measurements,
         qualities=loaded.qualities,
         samples=loaded.samples,
-        tracking=read_tracking(run),
         torn=loaded.torn,
     )
 

@@ -11,6 +11,7 @@ from raybench.analysis.results import Findings
 from raybench.model import units
 from raybench.report import cells, evidence, recorded, search, texts
 from raybench.report.answers import answers
+from raybench.report.predictions import predictions
 from raybench.report.section import Figure, Section
 from raybench.report.tables import Entry, Table, code, number, word
 from raybench.report.threats import threats
@@ -39,6 +40,7 @@ def document(run: RunData, findings: Findings, figures: Mapping[str, Sequence[Fi
         evidence.claims(findings),
         evidence.metg(findings),
         evidence.start_up(findings),
+        predictions(findings),
         search.deltas(findings),
         evidence.controls(run, findings),
         _cells(run, findings),

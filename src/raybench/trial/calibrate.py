@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from raybench.analysis.predictor import Cost
 from raybench.execution.group import Group, Repeats, Rounds
 from raybench.execution.sandbox import Home
 from raybench.model.clock import now
@@ -29,20 +30,6 @@ WORKLOAD = Spec(
     params={"count": COUNT, "carriers": CARRIERS, "size": SIZE},
     tags=(Tag.GRANULARITY_SWEEP,),
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cost:
-    """What a backend costs with so many workers. start_s : seconds more than a plain process until it is ready.
-
-    task_s : seconds between two empty tasks. byte_s : seconds per byte that travels to or from a worker.
-    """
-
-    backend: str
-    workers: int
-    start_s: float
-    task_s: float
-    byte_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +96,7 @@ def cost(name: str, workers: int, line: Measurement, bare: Measurement) -> Cost:
 
 
 def start_s(line: Measurement, bare: Measurement) -> float:
-    """Return the seconds that a backend takes to start, to warm up and to end, beyond those of the plain loop."""
+    """Return the seconds that a backend takes to start, to warm up and to end, beyond those of the baseline."""
 
     def fixed(of: Measurement) -> float:
         return of.phases.cold - of.phases.makespan

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from raybench.execution.child import Bounds, Child, Cut
 from raybench.execution.classify import memory_limit
@@ -18,6 +19,8 @@ from raybench.model.units import amount, duration
 from raybench.trial import inputs
 from raybench.trial.look_worker import Beside, Call, Facts
 from raybench.trial.work import Observer, Step, Work, passed_on
+
+Floats = npt.NDArray[np.float64]
 
 MODULE = "raybench.trial.look_worker"
 MOST_SAMPLED = 400
@@ -57,7 +60,7 @@ class Look:
 
     @property
     def total_s(self) -> float:
-        """Return the seconds of a loop over all items."""
+        """Return the seconds of the sequential baseline over all items."""
         return self.count * self.mean_s
 
     @property
@@ -95,11 +98,12 @@ class Look:
 
     def task_s(self, most: int) -> list[float]:
         """Return seconds of all tasks in their order, each as long as the sampled item next to it; at most `most`."""
-        places = np.linspace(0, self.count - 1, min(self.count, most))
-        at = np.array([one.index for one in self.calls], dtype=np.float64)
-        nearest = (
-            np.abs(places[:, None] - at[None, :]).argmin(axis=1) if len(at) < 2000 else np.searchsorted(at, places)
-        )
+        return self.seconds_of(np.linspace(0, self.count - 1, min(self.count, most)))
+
+    def seconds_of(self, items: Sequence[float] | Floats) -> list[float]:
+        """Return seconds of some items, by their numbers; each takes as long as the sampled item next to it."""
+        at = [one.index for one in self.calls]
+        nearest = np.rint(np.interp(items, at, np.arange(len(at))))  # half-way between two of them the nearer changes
         return [self.calls[int(i)].wall_s for i in nearest]
 
     def words(self) -> str:

@@ -114,7 +114,7 @@ class _Looker:
         self.good: list[Call] = []
         self._first_s, self._changes = 0.0, False
         self._repeatable: bool | None = None
-        self._kept: list[Any] = []  # the answers, as a loop keeps them: memory that is used again is faster
+        self._kept: list[Any] = []  # the answers, as a caller keeps them: memory that is used again is faster
         self._kept_bytes = 0
         self._files: dict[str, set[int]] = {}
         self._current = -1
@@ -202,7 +202,7 @@ class _Looker:
             with threadpool_limits(threads):
                 wide_s = probes.mean_s(lambda: self._call(item))
             cores = max(cores, (probes.cpu_s() - cpu) / max(1e-9, now() - began))
-            gain = alone_s / max(wide_s, 1e-9)
+            gain = min(alone_s / max(wide_s, 1e-9), max(1.0, cores))  # what other programs take is no gain
         return Facts(
             first_s=self._first_s,
             repeatable=self._repeatable,

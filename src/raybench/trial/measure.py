@@ -1,4 +1,4 @@
-"""Measure the plausible backends beside the loop, in alternating rounds of one group, until they are told apart."""
+"""Measure the plausible backends beside the sequential baseline, in alternating rounds, until they are told apart."""
 
 import math
 import secrets
@@ -24,10 +24,8 @@ from raybench.trial.calibrate import start_s
 from raybench.trial.look import Look
 from raybench.trial.work import Observer, Step, Work, passed_on
 
-SUBSET_S = 1.0  # of the loop over the measured items
 MOST_ITEMS = 5_000
 MOST_BYTES = 128 * 2**20  # of the measured items and results together
-MOST_ROUNDS = 40
 NARROWEST = math.log(1.02)  # half-width: a program of a minute does not know more
 NEAR = math.log(1.05)  # two that differ by less are the same to a user
 WARM_UP_S = 0.5  # a call that takes longer warms nobody up
@@ -35,10 +33,22 @@ SEED = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
-    """A backend beside the loop. speedup, low, high : warm, of the measured items, with a 95 % interval.
+class Effort:
+    """How much is measured. budget_s : from the first start to the last round; rounds : at most.
 
-    answers : how they compare with the loop's. reason : '' or why there is no number.
+    subset_s : of the sequential baseline over the items that are measured.
+    """
+
+    budget_s: float
+    subset_s: float = 1.0
+    rounds: int = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """A backend beside the sequential baseline. speedup, low, high : warm, of the measured items, with a 95 % interval.
+
+    answers : how they compare with the sequential baseline's. reason : '' or why there is no number.
     """
 
     backend: str
@@ -54,55 +64,62 @@ class Measured:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
-    """What was measured. indices : of the items that were run. loop_s : seconds of a loop over them, geometric mean."""
+    """What was measured. indices : of the items that were run. base_s : the baseline's seconds, geometric mean."""
 
     indices: tuple[int, ...] = ()
-    loop_s: float = 0.0
+    base_s: float = 0.0
     backends: tuple[Measured, ...] = ()
     interrupted: bool = False
 
 
-def subset(look: Look, items: Sequence[Any], cpus: int) -> tuple[int, ...]:
-    """Choose items, from all over the list, that a loop takes about a second for; at least four for each core."""
-    wanted = math.ceil(SUBSET_S / max(look.mean_s, 1e-9))
+def subset(look: Look, items: Sequence[Any], cpus: int, *, seconds: float) -> tuple[int, ...]:
+    """Choose items, from all over the list, that take the baseline so long; four for each core, unless too large."""
+    wanted = math.ceil(seconds / max(look.mean_s, 1e-9))
     fitting = int(MOST_BYTES / max(1.0, look.bytes_in + look.bytes_out))
-    count = max(min(4 * cpus, len(items)), min(wanted, fitting, MOST_ITEMS))
+    least = min(4 * cpus, len(items), max(cpus, fitting))
+    count = max(least, min(wanted, fitting, MOST_ITEMS))
     return tuple(sorted(inputs.sample(items, count, seed=SEED)))
 
 
 def measure(
-    work: Work, look: Look, cells: Sequence[tuple[str, int]], home: Home, *, budget_s: float, observe: Observer
+    work: Work,
+    look: Look,
+    cells: Sequence[tuple[str, int]],
+    home: Home,
+    *,
+    effort: Effort,
+    observe: Observer,
 ) -> Rows:
-    """Run the loop and these (backend, P) in rounds; Ctrl-C ends it with what is known so far."""
-    indices = subset(look, work.items, max(cpus for _, cpus in cells))
+    """Run the sequential baseline and these (backend, P) in rounds; Ctrl-C ends it with what is known so far."""
+    indices = subset(look, work.items, max(cpus for _, cpus in cells), seconds=effort.subset_s)
     path = work.write(home.scratch / "measured.pkl", indices)
-    session = _Session(look, indices, budget_s, observe)
+    session = _Session(look, indices, effort.budget_s, observe)
     jobs = _jobs(look, str(path), indices, cells)
     ended: dict[str, Ended] = {}
     interrupted = False
     group = Group(jobs, home, token=secrets.token_hex(32), keep=session.keep, origin=session.began)
-    wanted = Rounds(count=MOST_ROUNDS, reason="until decided")
-    repeats = Repeats(budget_s=budget_s)
+    wanted = Rounds(count=effort.rounds, reason="until decided")
+    repeats = Repeats(budget_s=effort.budget_s)
     try:
         for job, one in group.run(wanted, repeats, started=session.started, enough=lambda: session.enough(jobs)):
             ended[job.cell.key] = one
     except KeyboardInterrupt:
         interrupted = True
-    loop = session.of(jobs[0])
-    if not loop and jobs[0].cell.key in ended:
+    baseline = session.of(jobs[0])
+    if not baseline and jobs[0].cell.key in ended:
         reason = ended[jobs[0].cell.key].measurement.reason
         return Rows(indices=indices, backends=(Measured(backend=SEQUENTIAL, cpus=1, reason=reason),))
     return Rows(
         indices=indices,
-        loop_s=float(np.exp(np.mean([math.log(one.seconds) for one in loop]))) if loop else 0.0,
+        base_s=float(np.exp(np.mean([math.log(one.seconds) for one in baseline]))) if baseline else 0.0,
         backends=tuple(_row(job, session, jobs[0], ended) for job in jobs[1:]),
         interrupted=interrupted,
     )
 
 
 def _jobs(look: Look, path: str, indices: Sequence[int], cells: Sequence[tuple[str, int]]) -> list[Job]:
-    """Return one job for the loop, the first, and one for each cell."""
-    seconds = dict(zip(indices, _seconds(look, indices), strict=True))
+    """Return one job for the sequential baseline, the first, and one for each cell."""
+    seconds = dict(zip(indices, look.seconds_of(indices), strict=True))
     cheapest = min(range(len(indices)), key=lambda place: seconds[indices[place]])
     params = {
         "path": path,
@@ -132,17 +149,12 @@ def _jobs(look: Look, path: str, indices: Sequence[int], cells: Sequence[tuple[s
     return jobs
 
 
-def _seconds(look: Look, indices: Sequence[int]) -> list[float]:
-    at = np.array([one.index for one in look.calls])
-    return [look.calls[int(np.abs(at - index).argmin())].wall_s for index in indices]
-
-
-def _row(job: Job, session: "_Session", loop: Job, ended: dict[str, Ended]) -> Measured:
+def _row(job: Job, session: "_Session", baseline: Job, ended: dict[str, Ended]) -> Measured:
     name, cpus = job.cell.backend.name, job.cell.cpus
-    line, base = (ended[one.cell.key].measurement if one.cell.key in ended else None for one in (job, loop))
+    line, base = (ended[one.cell.key].measurement if one.cell.key in ended else None for one in (job, baseline))
     if line is not None and line.status is not Status.OK:
         return Measured(backend=name, cpus=cpus, reason=line.reason)
-    ratio = session.ratio(job, loop)
+    ratio = session.ratio(job, baseline)
     if not ratio.n:
         return Measured(backend=name, cpus=cpus, reason="not measured: the time was up before its first round")
     low, high = interval(ratio)
@@ -162,8 +174,8 @@ def _row(job: Job, session: "_Session", loop: Job, ended: dict[str, Ended]) -> M
 
 
 def _how_close(job: Job) -> str:
-    """Say how answers that are not the loop's bit for bit compare; a repeatable function has been checked for it."""
-    return "equal within rounding" if job.cell.workload.params["repeatable"] else "differ from the loop's (random?)"
+    """Say how answers compare that are not the baseline's bit for bit; those of a repeatable function were checked."""
+    return "equal within rounding" if job.cell.workload.params["repeatable"] else "differ from the baseline's (random?)"
 
 
 def interval(ratio: LogRatio) -> tuple[float, float]:
@@ -199,26 +211,26 @@ class _Session:
     def of(self, job: Job) -> list[Sample]:
         return self.samples.get(job.cell.key, [])
 
-    def ratio(self, job: Job, loop: Job) -> LogRatio:
-        """Return the log speedup of a cell over the loop; without an interval where it has fewer than 3 rounds."""
-        return log_ratio(round_differences(self.of(loop), self.of(job)))
+    def ratio(self, job: Job, baseline: Job) -> LogRatio:
+        """Return the log speedup of a cell over the baseline; without an interval where it has fewer than 3 rounds."""
+        return log_ratio(round_differences(self.of(baseline), self.of(job)))
 
     def enough(self, jobs: Sequence[Job]) -> bool:
         """Return whether the next round would pass the budget, or nothing is left to decide."""
-        loop, *cells = jobs
-        done = len(self.of(loop)) - 1
+        baseline, *cells = jobs
+        done = len(self.of(baseline)) - 1
         per_round = (now() - (self.rounds_began or now())) / max(1, done)
         if done and per_round > self._left_s():
             return True
         alive = [job for job in cells if len(self.of(job)) >= done]
-        return done >= FEWEST and self._decided(alive, loop)
+        return done >= FEWEST and self._decided(alive, baseline)
 
-    def _decided(self, cells: Sequence[Job], loop: Job) -> bool:
-        ranked = sorted(cells, key=lambda job: -self.ratio(job, loop).mean)
+    def _decided(self, cells: Sequence[Job], baseline: Job) -> bool:
+        ranked = sorted(cells, key=lambda job: -self.ratio(job, baseline).mean)
         if not ranked:
             return True
         best, *others = ranked
-        return _told(self.ratio(best, loop)) and all(_told(self._between(best, other)) for other in others[:1])
+        return _told(self.ratio(best, baseline)) and all(_told(self._between(best, other)) for other in others[:1])
 
     def _between(self, one: Job, other: Job) -> LogRatio:
         """Return the log ratio of two cells' times over the rounds that both have."""

@@ -1,46 +1,39 @@
-"""The predictor: how long a function's tasks take on a backend with P cores, from what was measured apart.
+"""What `raybench try` predicts: a time for each backend and P, from a look at the function and a calibration."""
 
-A mechanistic model: a greedy list scheduler over the sampled task times, with the calibrated cost of a task and of a
-byte in each worker and in the one driver. Nothing of the predicted cell enters.
-"""
-
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import sqrt
 
-from raybench.model.schedule import list_schedule_s, makespan_s
+from raybench.analysis import predictor
+from raybench.analysis.predictor import Cost, Parts, Span, Tasks
 from raybench.trial.backends import LIBRARY, THREADS
-from raybench.trial.calibrate import Calibration, Cost
+from raybench.trial.calibrate import Calibration
 from raybench.trial.look import Look
 
 MOST_TASKS = 50_000  # scheduled one by one; of more, a sample stands for all
-LEVEL = 1.645  # a two-sided interval of 90 %
-MODEL_SD = 0.05  # of log seconds, with nothing to lose
-OVERHEAD_SD = 0.5  # more, for each part of the time that is the backend's own
-LOCK_SD = 0.25  # more, where the interpreter's lock is held about half of the time
-DOUBLING_SD = 0.04  # more, for each doubling beyond the cores that were seen
-EFFICIENT = 0.75  # the middle of the documented 0.7-0.8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prediction:
-    """Seconds of all items with their 90 % interval. start_s : more where the backend is not up yet. speedup : warm.
+class Prediction(Span):
+    """Seconds of all items with their 90 % interval. start_s : more where the backend is not up yet.
 
-    elsewhere : more cores than this machine has.
+    base_s : the sequential baseline's seconds. elsewhere : more cores than this machine has.
     """
 
     backend: str
     cpus: int
-    seconds: float
-    low: float
-    high: float
     start_s: float
-    base_s: float  # the loop's
+    base_s: float
     elsewhere: bool = False
 
     @property
+    def shown(self) -> bool:
+        """Return whether it may be shown: its interval is narrow, and such predictions keep the limits of error."""
+        return self.narrow and predictor.fitted().passes
+
+    @property
     def speedup(self) -> float:
-        """Return the warm speedup over the loop."""
+        """Return the warm speedup over the sequential baseline."""
         return self.base_s / self.seconds
 
     @property
@@ -51,7 +44,7 @@ class Prediction:
 
 def predict(look: Look, known: Calibration, backends: Sequence[str], cpus: Sequence[int]) -> list[Prediction]:
     """Return a prediction for each backend and each number of cores, as far as they make sense."""
-    tasks = look.task_s(MOST_TASKS)
+    seconds = look.task_s(MOST_TASKS)
     found = []
     for name in backends:
         cost = known.of(name)
@@ -59,48 +52,35 @@ def predict(look: Look, known: Calibration, backends: Sequence[str], cpus: Seque
             if name == LIBRARY:
                 found += [_threaded(look)] if count == look.cpus and _uses_library(look) else []
             elif cost is not None and (name == THREADS or look.processes) and look.count > 1:
-                found.append(_one(look, cost, tasks, count))
+                told = predictor.predict(tasks(look, seconds, cost), cost, count)
+                found.append(_all_items(look, told, cost, count, scale=look.count / len(seconds)))
     return found
 
 
-def seconds(look: Look, cost: Cost, tasks: Sequence[float], cpus: int) -> float:
-    """Return the warm makespan of tasks (seconds each) on P cores, without the backend's start."""
-    moved = cost.task_s + cost.byte_s * (look.bytes_in + look.bytes_out)
-    slow = 1 + (look.slowdown - 1) * (min(cpus, look.cpus) - 1)
-    alone = _lock(look) / slow if cost.backend == THREADS else 0.0
-    slowed = [slow * one for one in tasks]
-    return makespan_s(slowed, cpus, worker_s=cost.workers * moved, driver_s=moved, alone=alone)
+def tasks(look: Look, seconds: Sequence[float], cost: Cost) -> Tasks:
+    """Return what was seen of the function as the predictor takes it; `seconds` of each task, on this backend."""
+    return Tasks(
+        seconds=seconds,
+        moved_bytes=look.bytes_in + look.bytes_out,
+        slowdown=look.slowdown,
+        cores=look.cpus,
+        lock=_lock(look) if cost.backend == THREADS else 0.0,
+        sampled=look.spread / sqrt(len(look.calls)) if len(look.calls) < look.count else 0.0,
+    )
 
 
-def least_task_s(cost: Cost, cpus: int, *, moved_bytes: float = 0.0) -> float:
-    """Return the task length down to which an efficiency of 0.75 is kept on P cores."""
-    moved = cost.task_s + cost.byte_s * moved_bytes
-    return max(EFFICIENT / (1 - EFFICIENT) * cost.workers * moved, EFFICIENT * cpus * moved)
-
-
-def _one(look: Look, cost: Cost, tasks: Sequence[float], cpus: int) -> Prediction:
-    took = seconds(look, cost, tasks, cpus) * look.count / len(tasks)
-    ideal = list_schedule_s(tasks, cpus) * look.count / len(tasks)
-    half = LEVEL * _spread(look, cost, cpus, overhead=1 - min(1.0, ideal / took))
+def _all_items(look: Look, told: Span, cost: Cost, cpus: int, *, scale: float) -> Prediction:
     return Prediction(
         backend=cost.backend,
         cpus=cpus,
-        seconds=took,
-        low=took * math.exp(-half),
-        high=took * math.exp(half),
+        seconds=scale * told.seconds,
+        low=scale * told.low,
+        high=scale * told.high,
+        parts=told.parts,
         start_s=cost.start_s,
         base_s=look.total_s,
         elsewhere=cpus > look.cpus,
     )
-
-
-def _spread(look: Look, cost: Cost, cpus: int, *, overhead: float) -> float:
-    """Return the standard deviation of the log of a prediction: model, sampled items, overhead, lock, extrapolation."""
-    sampled = look.spread / math.sqrt(len(look.calls)) if len(look.calls) < look.count else 0.0
-    held = _lock(look) if cost.backend == THREADS else 0.0
-    beyond = max(0.0, math.log2(cpus / look.cpus))
-    parts = (MODEL_SD, sampled, OVERHEAD_SD * overhead, 4 * LOCK_SD * held * (1 - held), DOUBLING_SD * beyond)
-    return math.hypot(*parts)
 
 
 def _lock(look: Look) -> float:
@@ -113,17 +93,9 @@ def _uses_library(look: Look) -> bool:
 
 
 def _threaded(look: Look) -> Prediction:
-    """Predict the loop with library threads on all cores from the calls that were looked at."""
+    """Predict the sequential baseline with library threads on all cores from the calls that were looked at."""
     assert look.facts is not None
     assert look.facts.threads_gain is not None
-    took = look.total_s / look.facts.threads_gain
-    half = LEVEL * 2 * MODEL_SD
-    return Prediction(
-        backend=LIBRARY,
-        cpus=look.cpus,
-        seconds=took,
-        low=took * math.exp(-half),
-        high=took * math.exp(half),
-        start_s=0.0,
-        base_s=look.total_s,
-    )
+    told = predictor.span(look.total_s / look.facts.threads_gain, Parts())
+    free = Cost(backend=LIBRARY, workers=1, task_s=0.0)
+    return _all_items(look, told, free, look.cpus, scale=1.0)

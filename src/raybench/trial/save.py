@@ -51,7 +51,7 @@ class $kind(Workload):
 AGAIN = """which = drawn(seed, len(tasks))  # computed again here; compare with answers that you know, if you can
         (again,) = self.run(tasks[which], self.prepare(None))
         if not same(results[which].answer, again.answer):
-            raise WrongAnswer(f"item {which} has another answer than in the plain loop")"""
+            raise WrongAnswer(f"item {which} has another answer than in the sequential baseline")"""
 RANDOM = """if len(results) != len(tasks):  # two calls give two answers: put here what must hold for each of them
             raise WrongAnswer(f"{len(results)} answers to {len(tasks)} items")"""
 

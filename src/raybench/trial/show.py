@@ -23,7 +23,7 @@ Row = tuple[str, ...]
 
 
 def rows(trial: "Trial") -> Iterator[Row]:
-    """Yield the table's rows: the loop, then each backend at each P, fastest first."""
+    """Yield the table's rows: the sequential baseline, then each backend at each P, fastest first."""
     base_s = trial.options[0].base_s if trial.options else trial.look.total_s
     yield ("sequential", duration(base_s), "", "", "", "")
     predicted = {(one.backend, one.cpus): one for one in trial.predictions if not one.elsewhere}
@@ -35,7 +35,7 @@ def rows(trial: "Trial") -> Iterator[Row]:
         guess = _guess(predicted[key])
         one = told.get(key)
         if one is None or not one.told:
-            yield (name, "", "", f"{plain(predicted[key].base_s / _cold(predicted[key]))}x (predicted)", guess, "")
+            yield (name, "", "", _cold(predicted[key]), guess, "")
         else:
             yield (
                 name,
@@ -82,11 +82,13 @@ def _notes(trial: "Trial") -> list[str]:
     return [*(f"Note: {text}." for text in trial.problems), *([f"Stopped: {trial.stopped}."] if trial.stopped else [])]
 
 
-def _cold(one: Prediction) -> float:
-    return one.seconds + one.start_s
+def _cold(one: Prediction) -> str:
+    return f"{plain(one.base_s / (one.seconds + one.start_s))}x (predicted)" if one.shown else ""
 
 
 def _guess(one: Prediction) -> str:
+    if not one.shown:
+        return "uncertain"
     low, high = one.speedup_interval
     return f"{plain(one.speedup)}x [{plain(low)}, {plain(high)}]"
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderResult
 
+from raybench.analysis import predictor
 from raybench.execution.sandbox import Home
 from raybench.model.clock import now
 from raybench.model.errors import BadSettings
@@ -16,13 +17,13 @@ from raybench.trial import inputs, show, target, verdict
 from raybench.trial.backends import LIBRARY, RAY, RAY_BATCHED, choose
 from raybench.trial.calibrate import Calibration, calibration
 from raybench.trial.look import Look, look, problems
-from raybench.trial.measure import Measured, Rows, measure, subset
-from raybench.trial.predict import Prediction, predict, seconds
+from raybench.trial.measure import Effort, Measured, Rows, measure, subset
+from raybench.trial.predict import Prediction, predict, tasks
 from raybench.trial.verdict import Option, Verdict
 from raybench.trial.work import Observer, Step, Work
 
 BATCHED_BELOW_S = 0.03  # shorter tasks go to Ray in batches
-MOST_CELLS = 6  # beside the loop in one group
+MOST_CELLS = 6  # beside the sequential baseline in one group
 HOPELESS = 0.8  # predicted speedup at best: not worth a second of measuring
 FEWEST_ROUNDS = 3
 RAYS = {RAY, RAY_BATCHED}
@@ -174,20 +175,22 @@ def _option(one: Prediction) -> Option:
         high=high,
         start_s=one.start_s,
         told=False,
+        shown=one.shown,
     )
 
 
 def _measured(trial: Trial, work: Work, home: Home, known: Calibration, *, clock: "_Clock", observe: Observer) -> Trial:
-    cells = plausible(trial, work, clock.left_s())
+    effort = Effort(budget_s=clock.left_s())
+    cells = plausible(trial, work, effort)
     if not cells:
-        why = "nothing here is predicted to be near the loop, or one round takes longer than the budget"
+        why = "nothing here is predicted to be near the sequential baseline, or one round takes longer than the budget"
         return replace(trial, stopped=f"not measured: {why}")
-    rows = measure(work, trial.look, cells, home, budget_s=clock.left_s(), observe=observe)
+    rows = measure(work, trial.look, cells, home, effort=effort, observe=observe)
     trial = replace(trial, rows=rows, stopped="interrupted: fewer rounds than planned" if rows.interrupted else "")
     told = tuple(_told(one, trial, known) for one in rows.backends if one.rounds)
     failed = tuple(f"{one.backend} on {one.cpus} cores: {one.reason}" for one in rows.backends if one.reason)
     trial = replace(trial, problems=(*trial.problems, *failed))
-    if not rows.loop_s and rows.backends:
+    if not rows.base_s and rows.backends:
         return replace(trial, verdict=_fails(trial, failed[0]))
     if not told:
         return replace(trial, stopped=trial.stopped or "not measured: no backend gave a number")
@@ -195,25 +198,25 @@ def _measured(trial: Trial, work: Work, home: Home, known: Calibration, *, clock
 
 
 def _fails(trial: Trial, reason: str) -> Verdict:
-    """Say that the plain loop fails on an item that was not looked at; tasks are numbered as the items they are."""
+    """Say that the baseline fails on an item that was not looked at; tasks are numbered as the items they are."""
     named = re.sub(r"\btask (\d+)", lambda found: f"item {trial.rows.indices[int(found.group(1))]}", reason)
-    return Verdict(use="", cpus=1, sentences=(f"Cannot tell: the plain loop fails: {named}.",))
+    return Verdict(use="", cpus=1, sentences=(f"Cannot tell: the sequential baseline fails: {named}.",))
 
 
-def plausible(trial: Trial, work: Work, budget_s: float) -> list[tuple[str, int]]:
+def plausible(trial: Trial, work: Work, effort: Effort) -> list[tuple[str, int]]:
     """Choose what to measure: what may be near the best by its prediction, as much as the budget has room for."""
     here = sorted((one for one in trial.predictions if not one.elsewhere), key=lambda one: one.seconds)
     wanted = [one for one in here if one.speedup_interval[1] >= HOPELESS][:MOST_CELLS]
     if not wanted:
         return []
-    count = len(subset(trial.look, work.items, max(one.cpus for one in wanted)))
+    count = len(subset(trial.look, work.items, max(one.cpus for one in wanted), seconds=effort.subset_s))
     share = count / trial.look.count
     while wanted:
         round_s = share * (trial.look.total_s + sum(one.seconds for one in wanted))
-        if sum(one.start_s for one in wanted) + FEWEST_ROUNDS * round_s <= budget_s or len(wanted) == 1:
+        if sum(one.start_s for one in wanted) + FEWEST_ROUNDS * round_s <= effort.budget_s or len(wanted) == 1:
             break
         wanted.pop()
-    if FEWEST_ROUNDS * share * trial.look.total_s > budget_s:
+    if FEWEST_ROUNDS * share * trial.look.total_s > effort.budget_s:
         return []
     return [(one.backend, one.cpus) for one in wanted]
 
@@ -221,15 +224,15 @@ def plausible(trial: Trial, work: Work, budget_s: float) -> list[tuple[str, int]
 def _told(one: Measured, trial: Trial, known: Calibration) -> Option:
     """Turn what was measured on some items into all of them: the uneven end weighs less on a longer list."""
     seen, rows = trial.look, trial.rows
-    base_s = rows.loop_s / len(rows.indices) * seen.count
+    base_s = rows.base_s / len(rows.indices) * seen.count
     cost = known.of(one.backend)
     factor = 1.0
     if cost is not None:
-        tasks = seen.task_s(len(rows.indices))
+        alone = tasks(seen, seen.task_s(len(rows.indices)), cost)
         everything = next(
             p for p in trial.predictions if (p.backend, p.cpus, p.elsewhere) == (one.backend, one.cpus, False)
         )
-        factor = everything.speedup / (sum(tasks) / seconds(seen, cost, tasks, one.cpus))
+        factor = everything.speedup / (sum(alone.seconds) / predictor.seconds(alone, cost, one.cpus))
     started = one.start_s if one.start_s is not None else (cost.start_s if cost else 0.0)
     return Option(
         backend=one.backend,

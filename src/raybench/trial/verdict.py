@@ -4,23 +4,29 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from raybench.analysis.predictor import least_task_s
 from raybench.model.units import amount, duration, plain
 from raybench.trial.backends import COSTED, LIBRARY, SEQUENTIAL, THREADS, shown
 from raybench.trial.calibrate import Calibration
 from raybench.trial.look import Look
-from raybench.trial.predict import Prediction, least_task_s
+from raybench.trial.predict import Prediction
 
 TIED = 1.03  # of two so near each other the one that starts sooner is chosen
 WORTH = 1.05  # a speedup below it is not worth a word
 RANK = (LIBRARY, *COSTED)
 ENOUGH = 1e9  # tasks: nobody has more
+UNCERTAIN = (
+    "Not decided, so run it sequentially: nothing was measured, and no prediction is certain enough to be shown; "
+    "a larger --budget measures."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
     """One way to run all items. seconds : warm, of all; start_s : more where its workers are not up yet.
 
-    low, high : interval of the warm speedup. told : it was measured, not only predicted.
+    low, high : interval of the warm speedup. told : it was measured, not only predicted. shown : the prediction is
+    certain enough to be shown.
     """
 
     backend: str
@@ -31,19 +37,20 @@ class Option:
     high: float
     start_s: float
     told: bool
+    shown: bool = True
 
     @property
     def speedup(self) -> float:
-        """Return the warm speedup over the loop."""
+        """Return the warm speedup over the sequential baseline."""
         return self.base_s / self.seconds
 
     @property
     def cold_speedup(self) -> float:
-        """Return the speedup over the loop of somebody who starts from nothing."""
+        """Return the speedup over the sequential baseline of somebody who starts from nothing."""
         return self.base_s / (self.seconds + self.start_s)
 
     def pays_from(self, count: int) -> float:
-        """Return the number of such tasks from which on it is faster than the loop, its start included."""
+        """Return the number of such tasks from which on it is faster than the baseline, its start included."""
         saved_s = (self.base_s - self.seconds) / count
         return math.ceil(self.start_s / saved_s * (1 - 1e-12)) if saved_s > 0 else math.inf
 
@@ -64,7 +71,10 @@ def conclude(look: Look, options: Sequence[Option], known: Calibration, *, elsew
     if look.count == 1:
         return Verdict(use=SEQUENTIAL, cpus=1, sentences=("Do not distribute: there is one item, so one task.",))
     best = choose(options, look.count)
-    if best is None and (open_one := _undecided(options)):
+    open_one = _undecided(options) if best is None else None
+    if any(one is not None and not one.shown for one in (best, open_one)):
+        best, first, chosen, cpus = None, UNCERTAIN, SEQUENTIAL, 1
+    elif open_one is not None:
         first, chosen, cpus = _not_decided(open_one), SEQUENTIAL, 1
     elif best is None:
         first = f"Do not distribute: {reason(look, options, known)}."
@@ -82,7 +92,7 @@ def conclude(look: Look, options: Sequence[Option], known: Calibration, *, elsew
 
 
 def choose(options: Iterable[Option], count: int) -> Option | None:
-    """Return the way that takes least time for so many tasks, its start included; None where none beats the loop.
+    """Return the way that takes least time for so many tasks, its start included; None where none beats the baseline.
 
     Where no start pays for so few tasks: the fastest way once its workers are up, among equals the first to start.
     """
@@ -96,7 +106,7 @@ def choose(options: Iterable[Option], count: int) -> Option | None:
 
 
 def _undecided(options: Iterable[Option]) -> Option | None:
-    """Return the best way of those that may be faster than the loop and may not."""
+    """Return the best way of those that may be faster than the sequential baseline and may not."""
     found = [one for one in options if one.speedup >= WORTH and one.low <= 1]
     return max(found, key=lambda one: one.speedup, default=None)
 
@@ -106,7 +116,7 @@ def _not_decided(one: Option) -> str:
     ends = f"between {plain(one.low)}x and {plain(one.high)}x" if math.isfinite(one.high) else "from too few rounds"
     how = "measured" if one.told else "predicted"
     found = f"{_name(one)} is {how} at {plain(one.speedup)}x, {ends}"
-    return f"Not decided, so keep the loop: {found}; a larger --budget tells."
+    return f"Not decided, so run it sequentially: {found}; a larger --budget tells."
 
 
 def _is_good(one: Option) -> bool:
@@ -124,7 +134,7 @@ def reason(look: Look, options: Sequence[Option], known: Calibration) -> str:
     moved = look.bytes_in + look.bytes_out
     if gain is not None and gain > 1.3:
         return (
-            f"library threads already use the cores: the plain loop with {look.cpus} library threads is "
+            f"library threads already use the cores: the sequential baseline with {look.cpus} library threads is "
             f"{plain(gain)} times as fast as with one"
         )
     if cheapest is not None and cheapest.byte_s * moved > max(cheapest.task_s, 0.2 * look.mean_s):
@@ -141,16 +151,16 @@ def reason(look: Look, options: Sequence[Option], known: Calibration) -> str:
     if look.slowdown > 1.4:
         return f"two calls at once take {plain(look.slowdown)} times as long each: the cores share what limits them"
     if options and all(one.backend == THREADS for one in options):
-        return "threads, all that was tried, are not faster than the loop"
+        return "threads, all that was tried, are not faster than the sequential baseline"
     best = max((one.speedup for one in options), default=1.0)
-    return f"nothing was found to be faster than the loop (the best: {plain(best)}x)"
+    return f"nothing was found to be faster than the sequential baseline (the best: {plain(best)}x)"
 
 
 def _use(best: Option, look: Look) -> str:
     kind = "" if best.told else " (predicted, not measured)"
     if best.backend == LIBRARY:
         return (
-            f"Use the plain loop with {best.cpus} library threads: {plain(best.speedup)}x faster than with one{kind}."
+            f"Run it sequentially with {best.cpus} library threads: {plain(best.speedup)}x faster than with one{kind}."
         )
     waits = f"; its tasks wait {100 * look.waiting:.0f} % of their time" if look.waiting > 0.5 else ""
     faster = f"{plain(best.speedup)}x faster once its workers are up{kind}{waits}"
@@ -186,7 +196,10 @@ def _elsewhere(look: Look, known: Calibration, predictions: Sequence[Prediction]
     """Say what is predicted for machines with more cores than this one."""
     said = []
     for cpus in sorted({one.cpus for one in predictions}):
-        rows = [one for one in predictions if one.cpus == cpus]
+        rows = [one for one in predictions if one.cpus == cpus and one.shown]
+        if not rows:
+            said.append(f"On {cpus} CPUs: no prediction is certain enough to be shown.")
+            continue
         shown_rows = ", ".join(
             f"{shown(one.backend)} {plain(one.speedup)}x [{plain(one.speedup_interval[0])}, "
             f"{plain(one.speedup_interval[1])}]"
