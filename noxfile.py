@@ -60,6 +60,15 @@ def peers(session: nox.Session) -> None:
     session.run("python", "benchmarks/peers", env=environment())
 
 
+@nox.session(name="tracking-cost")
+def tracking_cost(session: nox.Session) -> None:
+    """Measure what logging every trial to MLflow costs, in the environment with MLflow; writes reports/PEERS.md."""
+    install(session, "tracking")
+    words = ("--no-report", "--conf", "benchmarks/peers/conf", "study=tracking", *session.posargs)
+    session.run("raybench", "run", *words, env=environment() | {"PYTHONPATH": "benchmarks"})
+    session.run("python", "benchmarks/peers", env=environment())
+
+
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the tests, some at a time; arguments of pytest go behind `--`, another choice with `-m` as well."""

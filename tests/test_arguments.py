@@ -7,7 +7,7 @@ import pytest
 from raybench.arguments import VERBS, parse
 
 WORDLESS = [name for name, verb in VERBS.items() if not verb.words]
-WITHOUT_CONF = ["try", "calibrate", "export", "trace", "doctor"]
+WITHOUT_CONF = ["try", "calibrate", "export", "trace", "view", "doctor"]
 
 
 @pytest.mark.parametrize("verb", WORDLESS)

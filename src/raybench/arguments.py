@@ -64,6 +64,18 @@ def _doctor(parser: Parser) -> None:
     parser.add_argument("--clean", action="store_true", help="remove generated files and leftovers")
 
 
+def _keep_logs(parser: Parser) -> None:
+    parser.add_argument(
+        "--keep-logs", action="store_true", help="keep what Ray Tune's loggers write, for `view tensorboard`"
+    )
+
+
+def _view(parser: Parser) -> None:
+    parser.add_argument("--start", action="store_true", help="start it here instead of printing the command")
+    parser.add_argument("--port", type=int, default=0, help="port of loopback; default: the program's own")
+    parser.add_argument("--tracking-uri", default="sqlite:///mlflow.db", help="the store that `track` wrote to")
+
+
 def _try(parser: Parser) -> None:
     parser.add_argument(
         "--inputs",
@@ -132,7 +144,7 @@ VERBS = {
     "run": Verb(
         about="measure what is missing, in whole blocks up to the budget, then write the report",
         words=OVERRIDES,
-        options=(_conf, _root, _no_report),
+        options=(_conf, _root, _no_report, _keep_logs),
         needs_linux=True,
         examples=("run study=quick", 'run --conf mine/conf study=quick "workloads=[collatz]" budget_min=5'),
     ),
@@ -175,6 +187,12 @@ VERBS = {
         words="key of a cell, as `raybench plan` prints it",
         options=(_run, _trace),
         examples=("trace 0a1b2c3d4e5f", "trace 0a1b2c3d4e5f --block 2 --out trace.json"),
+    ),
+    "view": Verb(
+        about="print the command that shows a run in MLflow, TensorBoard or Ray's dashboard, or start it on loopback",
+        words="mlflow, tensorboard or ray, then a run's folder; default: the one named in reports/current",
+        options=(_view,),
+        examples=("view mlflow", "view tensorboard reports/raw/MACHINE/quick/RUN --start"),
     ),
     "cell": Verb(
         about="take one measurement in this process and print it as JSON, for debugging",

@@ -58,6 +58,8 @@ def _measure(arguments: argparse.Namespace) -> int:
     made = run_folder.plan_study(asked)
     opened = run_folder.open_run(asked, made, command=f"raybench run {' '.join(arguments.overrides)}".strip())
     say(f"run {opened.folder}: {opened.note}")
+    if arguments.keep_logs:
+        run_folder.keep_logs(opened)
     why = run_folder.why_finished(opened, budget_min=asked.study.budget_min)
     if why and not asked.study.retry_failed and not adaptive.is_open(opened):
         say(f"nothing left to measure: {why}")
@@ -225,6 +227,17 @@ def _trace(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _view(arguments: argparse.Namespace) -> int:
+    from raybench.tracking import view
+
+    found = view.choose(arguments.overrides, tracking_uri=arguments.tracking_uri, port=arguments.port)
+    for sentence in found.sentences():
+        say(sentence)
+    if arguments.start:
+        view.start(found)
+    return 0
+
+
 def _rebuild(reports: Path, folder: Path, arguments: argparse.Namespace, *, always: bool) -> None:
     from raybench.report import stale
 
@@ -334,6 +347,7 @@ _DO: dict[str, Callable[[argparse.Namespace], int]] = {
     "compare": _compare,
     "export": _export,
     "trace": _trace,
+    "view": _view,
     "doctor": _doctor,
     "cell": _cell,
     "try": _try,

@@ -8,7 +8,7 @@ import pytest
 from made_study import CEILING, POOL, cell, planned, series, stamps
 from peers import report as peers_report
 from raybench.model.measurement import Details
-from raybench.model.plan import Role, Spec
+from raybench.model.plan import Requires, Role, Skip, Spec
 from raybench.store import store
 from report import made_run
 from report.read_back import table
@@ -75,3 +75,43 @@ def test_targets_are_judged_like_claims(tmp_path: Path):
     assert targets.loc["T1", "measured"].startswith("0.8")
     assert targets.loc["T2", "verdict"] == "UNTESTABLE"
     assert "joblib" in targets.loc["T2", "note"]
+
+
+PLAIN = cell(POOL, 2)
+TRACKED = cell(
+    replace(POOL, name="pool_mlflow", variant_of=POOL.name, role=Role.PEER, requires=Requires(packages=("mlflow",))), 2
+)
+
+
+def tracking(reports: Path, *, skipped: str = "") -> None:
+    """Write a run of the study of tracking: 2 s without, 3 s with it; or one in which the tracked cell was skipped."""
+    folder = reports / "raw" / "made" / "tracking" / "20260103T000000Z-c"
+    folder.mkdir(parents=True)
+    skips = (Skip(cell=TRACKED, reason=skipped),) if skipped else ()
+    plan = planned([PLAIN] if skipped else [PLAIN, TRACKED], blocks=6, skipped=skips)
+    store.write_plan(folder, replace(plan, study="tracking", verdicts=False))
+    store.write_environment(folder, replace(made_run.environment(), machine="made"))
+    kept = store.Store(folder / store.MEASUREMENTS)
+    lines = series(PLAIN, [2.0] * 6, tasks=FOUR) + ([] if skipped else series(TRACKED, [3.0] * 6, tasks=FOUR))
+    for line in lines:
+        kept.append(line)
+
+
+def test_what_tracking_costs_stands_there_by_the_newest_run_with_it(tmp_path: Path):
+    peers(tmp_path / "reports", seconds=2.5, run="20260101T000000Z-a", machine="made")
+    tracking(tmp_path / "reports")
+
+    text = told(tmp_path)
+
+    row = table(text, "Cost per trial").set_index("tracked variant").loc["pool_mlflow"]
+    assert row["with / without"].startswith("1.5")
+    assert row["cost per trial"].startswith("250 ms")
+    assert "20260103T000000Z-c" in text
+
+
+def test_without_mlflow_the_report_says_what_to_install(tmp_path: Path):
+    peers(tmp_path / "reports", seconds=2.5, run="20260101T000000Z-a", machine="made")
+    assert "take one with `nox -s tracking-cost`" in told(tmp_path)
+
+    tracking(tmp_path / "reports", skipped="package mlflow is not installed; pip install 'raybench[mlflow]'")
+    assert "is not measured: package mlflow is not installed; pip install" in told(tmp_path)

@@ -90,7 +90,7 @@ def test_the_first_group_shows_its_workload_without_interval_or_advice() -> None
     lines = as_lines(first_lines(made_run.plan(), done, (), "friedman"), width=100)
 
     assert lines[0].startswith("friedman")
-    assert lines[-1] == "provisional: 1 block so far, intervals need 3"
+    assert lines[-1] == "provisional: 1 block so far, intervals begin with the second or third"
     text = "\n".join(lines)
     assert "+-" not in text
     assert "Distribute" not in text

@@ -209,7 +209,7 @@ def _overhead(of: CellData, base: CellData, resampler: Resampler) -> Iterator[Co
 
 def _judge(rows: Sequence[ControlRow]) -> tuple[ControlRow, ...]:
     """Judge each control by its region, and adjust what is missed over all of them."""
-    judged = [row for row in rows if row.estimate.n >= FEWEST]
+    judged = [row for row in rows if math.isfinite(row.logs.error)]
     adjusted = dict(zip(map(id, judged), holm([_p_outside(row) for row in judged]), strict=True))
     return tuple(
         replace(row, p=adjusted[id(row)], verdict=_verdict(row, adjusted[id(row)])) if id(row) in adjusted else row

@@ -15,6 +15,7 @@ from raybench.model.measurement import Environment, HeadUse, Measurement, Qualit
 from raybench.model.pairing import samples_of
 from raybench.model.plan import Cell, Plan, Role, Status, Tag, reading_order
 from raybench.model.serialize import digest
+from raybench.model.tracking import TrackingCheck
 
 Floats = npt.NDArray[np.float64]
 Metric = Callable[[Measurement], float | None]
@@ -32,6 +33,7 @@ class RunData:
     measurements: tuple[Measurement, ...]
     qualities: tuple[Quality, ...] = ()
     samples: tuple[Sample, ...] = ()
+    tracking: TrackingCheck | None = None  # what is in the tracker, where the run was tracked
     torn: bool = False
 
 

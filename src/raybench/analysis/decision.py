@@ -1,5 +1,6 @@
 """The decision table: for each workload, whether to distribute it on this machine. Pure, from rows."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -177,6 +178,8 @@ class _Candidate:
                 else "including start-up, the gain is within measurement noise"
             )
         if advice is Advice.UNDECIDED:
+            if any(math.isinf(estimate.high) for estimate in self.compared):
+                return "too few blocks for an interval"
             within = any(estimate.low <= 1 for estimate in self.compared)
             return "the 95 % interval includes 1x" if within else "the gain is within measurement noise"
         baseline = "threaded" if gain is not None and gain.high < 1 + floor else "sequential"

@@ -20,6 +20,7 @@ from raybench.backends import ray_session
 from raybench.backends.asha import rungs_of
 from raybench.backends.base import Backend, Resources, in_order
 from raybench.backends.ray_tune_trial import Coming, TrialTasks, by_reference, with_its_tasks
+from raybench.backends.tune_logs import keep_logs
 from raybench.backends.worker_side import Bundle, shared_memory
 from raybench.model.clock import now
 from raybench.model.errors import BackendFailed
@@ -144,13 +145,19 @@ class RayTune(Backend):
                 name=whole.bundle.token,
                 failure_config=tune.FailureConfig(fail_fast=settings.fail_fast),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+                callbacks=self._callbacks(tasks),
             ),
         )
+
+    def _callbacks(self, tasks: Sequence[Task]) -> list[Any]:
+        """Return what listens to the trials in the driver, beside the loggers that Tune brings itself."""
+        return []
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         ray_session.end()
+        keep_logs(self._folder)
         shutil.rmtree(self._folder, ignore_errors=True)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from raybench.claims import checks, models, quality, times, tuned
+from raybench.claims import checks, models, quality, times, tracked, tuned
 from raybench.claims.claim import Part
 from raybench.claims.selection import Material as Material  # what `samples` needs, for callers
 from raybench.claims.selection import Sample, Selection, select_cells
@@ -47,6 +47,7 @@ QUANTITIES: Mapping[str, Quantity] = MappingProxyType(
         **_by_name("share", times.efficiency, times.serial_fraction, checks.utilisation, checks.search_share),
         **_by_name("share", checks.gpu_share_at_once, checks.failures_handled, models.start_up_share),
         **_by_name("share", quality.steps_saved),
+        **_by_name("share", tracked.tracked_share, tracked.promoted_loads),
         **_by_name("%", times.estimate_error, models.prediction_error, quality.rmse_delta),
         **_by_name("s", checks.seconds_per_task, models.start_up_s, models.break_even_s, models.sequential_s_for),
         **_by_name("s", models.metg_work),

@@ -40,6 +40,8 @@ WORDS: Mapping[str, str] = MappingProxyType(
         "failures_handled": "share of the measurements in which no planted failure lost anything",
         "start_up_share": "start-up's predicted share of {sequential_s} s of sequential work",
         "steps_saved": "share of the training steps saved",
+        "tracked_share": "entries found in the tracker / entries expected",
+        "promoted_loads": "share of rows that the promoted model, loaded again, predicts alike",
         "estimate_error": "error of the estimate T_seq / (P x {assumed})",
         "prediction_error": "error of raybench's own prediction",
         "rmse_delta": "reduction of the test error by the {variant} model",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from raybench.model.clock import now
 from raybench.model.plan import Job
 
-ENOUGH = 3  # groups from which a cell has an interval
+FEWEST, ENOUGH = 2, 3  # groups from which a cell has an interval: where the study's other cells help, and always
 MOST_GROUPS = 100  # to look at when asking how many would do
 
 Groups = list[list[Job]]
@@ -42,17 +42,24 @@ class Budget:
         return sum(self.took.get(group[0].cell.workload.name, 0.0) for group in groups)
 
     def choose(self, groups: Groups) -> Groups:
-        """Choose the groups of a block that are still measured: all, or the core's and what fits beside them.
+        """Choose the groups of a block that are still measured, so that as many rows as possible get an interval.
 
-        Where the target is out of reach for all rows, those with an interval leave the time to the core's.
+        All of them where they fit, and where no row would be left without an interval for it. Else the core's, and
+        beside them what fits as often as an interval needs, cheap ones first. Where the target is out of reach for
+        all rows, those with an interval leave the time to the core's.
         """
+        block = groups[0][0].block
         core = [group for group in groups if any(job.cell.key in self.core for job in group)]
-        if core and groups[0][0].block >= ENOUGH and self.needs_s(groups) > self.seconds:
+        if core and block >= ENOUGH and self.needs_s(groups) > self.seconds:
             groups = core
-        chosen: Groups = []
-        for group in [*core, *(group for group in groups if group not in core)]:
-            if self.estimate_s([*chosen, group]) <= self.left_s:
-                chosen.append(group)
+        times = max(1, FEWEST - block)  # that a row must be measured once more
+        if times * self.estimate_s(groups) <= self.left_s:
+            return groups
+        others = sorted((group for group in groups if group not in core), key=lambda group: self.estimate_s([group]))
+        chosen = core if self.estimate_s(core) <= self.left_s else []
+        for group in others:
+            if times * self.estimate_s([*chosen, group]) <= self.left_s:
+                chosen = [*chosen, group]
         return [group for group in groups if group in chosen]  # in the order drawn
 
     def needs_s(self, groups: Groups) -> float:

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterable
 
+from raybench.backends.tune_logs import LOGS
 from raybench.model.plan import Job, Spec
 
 # What a process needs to start and to find its machine; nothing that steers how fast it computes.
@@ -60,4 +61,13 @@ def environment(spec: Spec, *, threads: int, job: Job | None = None, named: Iter
         kept["RAYBENCH_PADDING"] = "x" * job.padding
         if job.cell.gpus == 0:
             kept["CUDA_VISIBLE_DEVICES"] = ""
+        if logs := os.environ.get(LOGS):
+            kept[LOGS] = os.path.join(logs, _place(job))
     return kept
+
+
+def _place(job: Job) -> str:
+    """Name the folder for a process's logs: what a reader of TensorBoard looks for first."""
+    cell = job.cell
+    process = f"block-{job.block}-{job.replica}-{job.attempt}"
+    return os.path.join(cell.workload.name, f"{cell.backend.name}-P{cell.cpus}", process)

@@ -1,11 +1,13 @@
 """Open the run of a study: the plan, its folder, and whether an earlier run goes on or a new one begins."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
 
+from raybench.backends.tune_logs import LOGS
 from raybench.config.settings import Settings
 from raybench.execution.environment import environment
 from raybench.model.errors import BadStore
@@ -22,6 +24,7 @@ from raybench.system.kernel import memory_allowed
 from raybench.workloads import files
 
 STOPPED = "stopped.json"
+LOGS_FOLDER = "logs"  # of a run that keeps what Ray Tune's loggers write; not under version control
 HOST_STATE = "host_state"  # among the facts of environment.json
 HOST_LATER = "host_later"  # the same before later blocks, in short
 LOOK_ALONE_S, LOOK_TOGETHER_S = 0.25, 1.5  # of such a look: 2 s on two cores
@@ -82,6 +85,11 @@ def look_again(run: Run, block: int) -> None:
     seen = {"block": block, "speed": round(state.speed, 1), "slowdown": round(state.slowdown, 4)}
     facts = {**recorded.facts, HOST_LATER: [*recorded.facts.get(HOST_LATER, []), seen]}
     store.write_environment(run.folder, replace(recorded, facts=facts))
+
+
+def keep_logs(run: Run) -> None:
+    """Let every process that is measured from now on leave what Ray Tune's loggers wrote in the run's folder."""
+    os.environ[LOGS] = str((run.folder / LOGS_FOLDER).resolve())
 
 
 def note_stop(run: Run, reason: str, *, budget_min: float) -> None:

@@ -13,7 +13,7 @@ from raybench.execution.sandbox import Home, Sandbox
 from raybench.execution.verify_backend import Verified, disagreements
 from raybench.model.plan import Limits, Role, Spec, Status, Tag
 from raybench.model.serialize import decode, to_json
-from raybench.planning.planner import unsuitable
+from raybench.planning.planner import say_missing, unsuitable
 from raybench.system import machine
 
 WORKERS = 2
@@ -82,7 +82,7 @@ def _reason(workload: Spec, backend: Spec) -> str:
     for spec in (workload, backend):
         for package in spec.requires.packages:
             if here.missing_package(package):
-                return f"package {package} is not installed"
+                return say_missing(package)
         for name in spec.requires.data:
             if reason := here.missing_data(name):
                 return reason

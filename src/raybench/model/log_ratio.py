@@ -17,7 +17,8 @@ import scipy.stats
 
 Floats = npt.NDArray[np.float64]
 
-FEWEST = 3  # groups with which an interval is given
+FEWEST = 3  # groups with which an interval is given, whatever else is known
+FEWEST_MODERATED = 2  # the same where a study's other cells tell how variances are spread
 FEWEST_RATIOS = 10  # with fewer, a study's own variances cannot tell how variances are spread
 SPAN = 0.5  # of log seconds, below which a line over them has no lever
 QUANTUM = 1e-12  # spread of logs that rounding alone leaves: a quantised timer, not a precise one
@@ -93,12 +94,12 @@ def log_ratio(differences: npt.ArrayLike, *, seconds: float = 1.0, prior: Prior 
 
     seconds : makespan of the cell, at which the prior is read. prior : of the study; None gives the plain paired t.
     The variance is shrunk towards the prior and never falls below the cell's own: without that guard the noisiest tenth
-    of the cells is covered in 88 % of studies only. Fewer than 3 groups have no interval.
+    of the cells is covered in 88 % of studies only. Intervals begin at 2 groups with a prior, at 3 without.
     Source: Smyth 2004, Linear models and empirical Bayes methods, eq. 5.
     """
     d = np.asarray(differences, dtype=np.float64)
     n = len(d)
-    if n < FEWEST:
+    if n < (FEWEST if prior is None else FEWEST_MODERATED):
         return LogRatio(mean=float(d.mean()) if n else math.nan, error=math.inf, degrees=1.0, n=n)
     own, degrees = float(d.var(ddof=1)), float(n - 1)
     if prior is None:
@@ -113,7 +114,7 @@ def log_ratio(differences: npt.ArrayLike, *, seconds: float = 1.0, prior: Prior 
 
 
 def fit_prior(differences: Sequence[npt.ArrayLike], seconds: npt.ArrayLike) -> Prior | None:
-    """Fit the distribution of a study's variances; None where fewer than 10 ratios have 3 groups and any spread.
+    """Fit the distribution of a study's variances; None where fewer than 10 ratios have 2 groups and any spread.
 
     differences : of each cell, one per group. seconds : makespan of each cell.
     Source: Smyth 2004, section 6.2 (moments of log s^2); the trend is that of limma (Law et al. 2014).
@@ -122,7 +123,7 @@ def fit_prior(differences: Sequence[npt.ArrayLike], seconds: npt.ArrayLike) -> P
     found = [
         (len(d), float(np.var(d, ddof=1)), span)
         for d, span in zip(map(np.asarray, differences), spans, strict=True)
-        if len(d) >= FEWEST and np.std(d) > QUANTUM and span > 0
+        if len(d) >= FEWEST_MODERATED and np.std(d) > QUANTUM and span > 0
     ]
     if len(found) < FEWEST_RATIOS:
         return None

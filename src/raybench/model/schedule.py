@@ -4,9 +4,7 @@ import heapq
 from collections.abc import Sequence
 
 
-def list_schedule_s(
-    seconds: Sequence[float], workers: int, *, per_task_s: float = 0.0, driver_s: float = 0.0
-) -> float:
+def list_schedule_s(seconds: Sequence[float], workers: int, *, per_task_s: float = 0.0, driver_s: float = 0.0) -> float:
     """Return the makespan of tasks that are taken in order by whichever worker is free first, by simulation.
 
     per_task_s : what a worker spends on each task besides. driver_s : what the one driver spends on each task before

@@ -14,7 +14,7 @@ import scipy.stats
 
 from raybench.model.estimate import Estimate, VerdictKind
 from raybench.model.evidence import SAME, Change, OfDraws, OfLogRatio, OfRanks
-from raybench.model.log_ratio import FEWEST, QUANTUM, LogRatio, Prior, log_ratio
+from raybench.model.log_ratio import QUANTUM, LogRatio, Prior, log_ratio
 
 SEED = 20_101  # of all resampling: the same raw data always give the same numbers
 RESAMPLES = 9_999  # (resamples + 1) x 2.5 % is whole; Monte-Carlo error of a bound is then below a tenth of its width
@@ -171,7 +171,7 @@ def ratio(top: npt.ArrayLike, bottom: npt.ArrayLike, resampler: Resampler, *, pr
     """Estimate top / bottom as the mean of log ratios, paired by block, with a moderated t interval.
 
     top, bottom : one positive value per block, same order. prior : of the study's variances; None: the paired t.
-    Fewer than 3 blocks give an infinite interval, not an error; constant log ratios the flag `quantised timer`.
+    Too few blocks (`log_ratio`) give an infinite interval, no error; constant log ratios the flag `quantised timer`.
     Source: Smyth 2004; the bootstrap beside it, Efron & Tibshirani 1993, ch. 13.
     """
     a, b = np.asarray(top, dtype=np.float64), np.asarray(bottom, dtype=np.float64)
@@ -184,7 +184,7 @@ def ratio(top: npt.ArrayLike, bottom: npt.ArrayLike, resampler: Resampler, *, pr
     logs = np.log(a) - np.log(b)
     found = log_ratio(logs, seconds=float(np.exp(np.log(b).mean())), prior=prior)
     point = float(np.exp(found.mean))
-    if n < FEWEST:
+    if not np.isfinite(found.error):
         return Ratio(point=point, logs=found, flag=INSUFFICIENT)
     if np.ptp(logs) < QUANTUM:
         exact = found if prior else replace(found, error=0.0)  # rounding of the logarithm alone leaves about 1e-16

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from raybench.model.plan import Cell, GridRow, Job, Limits, Plan, Role, Skip, Spec, Study, Tag
 from raybench.planning.groups import draw_block, is_baseline
 
-EXTRAS = {"distributed": "dask", "optuna": "optuna", "mlflow": "mlflow"}  # import name -> extra of raybench
+EXTRAS = {"distributed": "dask", **{name: name for name in ("mlflow", "optuna", "tensorboard")}}  # import name -> extra
 # A workload with the left tag needs a backend with the right tag, for the reason given.
 NEEDS = {
     Tag.KILLS: (Tag.SURVIVES_KILLS, "its tasks kill their worker; this backend has no worker that may die"),
@@ -203,9 +203,7 @@ def _unavailable(cell: Cell, study: Study, machine: Machine) -> str:
     for spec in (cell.workload, cell.backend):
         for package in spec.requires.packages:
             if machine.missing_package(package):
-                extra = EXTRAS.get(package)
-                remedy = f"pip install 'raybench[{extra}]'" if extra else f"pip install {package}"
-                return f"package {package} is not installed; {remedy}"
+                return say_missing(package)
         for name in spec.requires.data:
             if reason := machine.missing_data(name):
                 return reason
@@ -221,6 +219,13 @@ def _unavailable(cell: Cell, study: Study, machine: Machine) -> str:
             "oversubscribe=true runs it all the same, labelled"
         )
     return ""
+
+
+def say_missing(package: str) -> str:
+    """Say that a package is not installed, and what to type."""
+    extra = EXTRAS.get(package)
+    remedy = f"pip install 'raybench[{extra}]'" if extra else f"pip install {package}"
+    return f"package {package} is not installed; {remedy}"
 
 
 def limit_note(job: Job) -> str:

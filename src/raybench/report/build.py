@@ -22,6 +22,7 @@ from raybench.report.splice import splice_file
 from raybench.report.stale import RESULTS, data_hash, place
 from raybench.report.tables import code_span, escape, markdown
 from raybench.store import store
+from raybench.store.tracking_file import read_tracking
 
 FIGURES, PAGE = "figures", "index.html"
 SPLICED = ("README.md", "METHODOLOGY.md")
@@ -40,6 +41,7 @@ def read(run: Path, reports: Path) -> RunData:
         measurements=loaded.measurements,
         qualities=loaded.qualities,
         samples=loaded.samples,
+        tracking=read_tracking(run),
         torn=loaded.torn,
     )
 

@@ -14,6 +14,7 @@ from raybench.analysis.results import ClaimLine
 from raybench.claims.judge import judge
 from raybench.model.errors import BadSettings, RaybenchError
 from raybench.store import store
+from raybench.store.tracking_file import read_tracking
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +63,7 @@ def read_one(folder: Path, *, conf: Sequence[Path] = ()) -> ReadRun:
         measurements=loaded.measurements,
         qualities=loaded.qualities,
         samples=loaded.samples,
+        tracking=read_tracking(folder),
     )
     findings = analyse(run)
     return ReadRun(readings=quantities.read(run, findings.data), claims=judge(run, findings, conf))

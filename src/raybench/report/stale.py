@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 from raybench.store import store
+from raybench.store.tracking_file import TRACKING
 
 RESULTS = "RESULTS.md"
 
@@ -11,7 +12,8 @@ RESULTS = "RESULTS.md"
 def data_hash(run: Path) -> str:
     """Hash a run's raw files: what a report is made from."""
     sha = hashlib.sha256()
-    for name in (store.PLAN, store.ENVIRONMENT, store.MEASUREMENTS):
+    tracked = [TRACKING] if (run / TRACKING).is_file() else []  # most runs are not: their hash stays as it was
+    for name in (store.PLAN, store.ENVIRONMENT, store.MEASUREMENTS, *tracked):
         path = run / name
         sha.update(path.read_bytes() if path.is_file() else b"")
         sha.update(name.encode())

@@ -274,7 +274,7 @@ def pays_from(backend: str, seconds: float) -> str:
 
 def provisional(blocks: int) -> str:
     """Mark lines that further blocks will change."""
-    return f"provisional: {blocks} block{'s' * (blocks != 1)} so far, intervals need 3"
+    return f"provisional: {blocks} block{'s' * (blocks != 1)} so far; intervals begin with the second or third"
 
 
 def trusted(host: str, blocks: str, floor: float | None) -> str:

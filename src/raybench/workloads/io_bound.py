@@ -66,6 +66,29 @@ class HttpRequests(Workload):
 
 
 @dataclass(frozen=True, kw_only=True)
+class HttpChain(HttpRequests):
+    """GET pages of which each names the next, so that no two can be asked for at once: one task, whatever the cores."""
+
+    per_task: int = 0  # all
+
+    def tasks(self, seed: int) -> list[Task]:
+        return [Task(index=0, params={"path": f"/{seed}/first", "requests": self.requests})]
+
+    def run(self, task: Task, context: Mapping[str, int]) -> Iterator[Progress]:
+        page = _get(context["port"], task.params["path"])
+        for _ in range(task.params["requests"] - 1):
+            page = _get(context["port"], f"/{page}")
+        yield Progress(answer=page)
+
+    def check(self, tasks: Sequence[Task], results: Sequence[TaskResult], seed: int) -> None:
+        """Compare the last page with the digest at the end of the chain."""
+        demand_equal("io_chain", results, [_end_of_chain(t.params["path"], t.params["requests"]) for t in tasks])
+
+    def warm_up(self, seed: int) -> list[Task]:
+        return [Task(index=0, params={"path": "/warm-up", "requests": 1})]
+
+
+@dataclass(frozen=True, kw_only=True)
 class FileReads(Workload):
     """Read `files` files of `file_bytes` each, one per task, and add up their words.
 
@@ -148,6 +171,13 @@ def _get(port: int, path: str) -> str:
         return connection.getresponse().read().decode()
     finally:
         connection.close()
+
+
+def _end_of_chain(path: str, requests: int) -> str:
+    for _ in range(requests):
+        page = hashlib.sha256(path.encode()).hexdigest()
+        path = f"/{page}"
+    return page
 
 
 def _words_sum(count: int, number: int) -> int:
