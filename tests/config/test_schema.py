@@ -142,7 +142,7 @@ def test_a_file_that_is_no_text_is_named(tmp_path: Path, content: bytes):
         ("workload.q_ok.about='${x}'", "cannot be replaced"),
         ("blocks=1,2", "one value for a key"),
         ("study@x=quick", "expected an override"),
-        ("cluster=null", "choose from existing, local"),
+        ("cluster=null", "choose from driver_node, existing, local"),
     ],
 )
 def test_an_override_that_is_wrong_is_named(tmp_path: Path, override: str, said: str):

@@ -25,6 +25,9 @@ Cores = Annotated[
 CpuAxis = Annotated[tuple[Cores, ...], Meta(min_length=1, description="a list of at least one number of cores")]
 Gpus = Annotated[float, Meta(ge=0, description="a number of GPUs, at least 0")]
 GpuAxis = Annotated[tuple[Gpus, ...], Meta(min_length=1, description="a list of at least one number of GPUs")]
+NodeCpus = Annotated[
+    tuple[Natural, ...], Meta(max_length=250, description="a list of at most 250 numbers of CPUs, one per node")
+]
 Variable = Annotated[str, Meta(pattern="^[A-Za-z_][A-Za-z0-9_]*$", description="the name of an environment variable")]
 Text = Annotated[str, Meta(min_length=1, description="a text")]
 WORDS = {  # msgspec's names of types -> for a reader
@@ -118,11 +121,14 @@ class StudyFile(Strict, frozen=True, kw_only=True):
 
 
 class ClusterFile(Strict, frozen=True, kw_only=True):
-    """A file of conf/cluster."""
+    """A file of conf/cluster: an address, or nodes that raybench starts, or neither (an embedded head)."""
 
     name: Text
     address: Text | None
-    nodes: tuple[dict[str, Any], ...]
+    nodes: NodeCpus
+    bandwidth_mbit: Above0 | None = None
+    lease_timeout_ms: Count | None = None
+    object_store_mib: Annotated[int, Meta(ge=80, le=2**20, description="a whole number of MiB, at least 80")] = 200
 
 
 class LimitsFile(Strict, frozen=True, kw_only=True):

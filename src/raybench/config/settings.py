@@ -11,6 +11,7 @@ from raybench.config.hydra_compose import TUNED, Composed, compose_study, explai
 from raybench.config.schema import (
     AXES,
     BackendFile,
+    ClusterFile,
     Configuration,
     GridRowFile,
     LimitsFile,
@@ -22,6 +23,7 @@ from raybench.model.plan import Cluster, GridRow, Limits, Requires, Spec, Study
 from raybench.model.yaml_file import Keys, nearest
 
 GIB = 2**30
+EMBEDDED = Cluster().name  # of the cluster that is neither joined nor started
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +152,6 @@ def _study(
     study = config.study
     rows = [_grid_row(composed, config, row, place) for place, row in enumerate(study.grid)]
     grid = [replace(r, workloads=_all(r.workloads, workloads), backends=_all(r.backends, backends)) for r in rows]
-    cluster = config.cluster
     return Study(
         name=composed.chosen["study"],
         about=study.about,
@@ -165,12 +166,30 @@ def _study(
         verdicts=study.verdicts,
         quality_pairs=study.quality_pairs,
         limits=_limits(config.limits),
-        cluster=Cluster(name=cluster.name, address=cluster.address, nodes=cluster.nodes),
+        cluster=_cluster(composed, config.cluster),
         target_half_width=study.target_half_width,
         oversubscribe=config.oversubscribe,
         retry_failed=config.retry == "failed",
         accept_failed=config.accept_failed,
     )
+
+
+def _cluster(composed: Composed, asked: ClusterFile) -> Cluster:
+    """Check that a cluster is one of the three kinds, and that its name tells which."""
+    embedded = asked.address is None and not asked.nodes
+    if asked.nodes and asked.address is not None:
+        raise composed.fault(("cluster", "address"), "raybench starts a cluster that has nodes; give address or nodes")
+    if asked.nodes and not any(asked.nodes):
+        raise composed.fault(("cluster", "nodes"), "no node has a CPU; expected at least one that has, e.g. [0, 1, 1]")
+    if asked.nodes and asked.name == EMBEDDED:
+        text = f"'{EMBEDDED}' is the embedded head; give a cluster of several nodes another name"
+        raise composed.fault(("cluster", "name"), text)
+    if embedded and asked.name != EMBEDDED:
+        text = f"cluster '{asked.name}' has neither nodes nor an address; expected CPUs of each node, e.g. [1, 1]"
+        raise composed.fault(("cluster", "nodes"), text)
+    if not asked.nodes and asked.bandwidth_mbit is not None:
+        raise composed.fault(("cluster", "bandwidth_mbit"), "only links between `nodes` can be limited; expected null")
+    return Cluster(**msgspec.structs.asdict(asked))
 
 
 def _limits(asked: LimitsFile) -> Limits:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -70,15 +70,18 @@ class Ending:
 
 
 class Child:
-    """A fresh Python process that runs a module of ours, reads one request and writes lines."""
+    """A fresh Python process that runs a module of ours, reads one request and writes lines.
 
-    def __init__(self, module: str, *, env: Mapping[str, str], cwd: Path) -> None:
+    within : a command that runs another, with the same pid, in a place of its own; () for none.
+    """
+
+    def __init__(self, module: str, *, env: Mapping[str, str], cwd: Path, within: Sequence[str] = ()) -> None:
         read_end, write_end = os.pipe()
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
         self.spawned = now()
         try:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", module],
+                [*within, sys.executable, "-m", module],
                 stdin=subprocess.PIPE,
                 stdout=self._log,
                 stderr=self._log,

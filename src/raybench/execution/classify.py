@@ -6,7 +6,7 @@ import psutil
 
 from raybench.execution.child import Cut, Ending
 from raybench.model.measurement import HeadUse, HeadUsed, Measurement
-from raybench.model.plan import Job, Status
+from raybench.model.plan import Job, Status, needs_ray
 from raybench.model.serialize import decode
 from raybench.system import kernel
 
@@ -74,6 +74,6 @@ def _out_of_memory(watched: Watched, what: str) -> str:
 
 def head_used(job: Job) -> HeadUsed | None:
     """Say whose Ray head a process ran on; None where it needs none."""
-    if "ray" not in job.cell.backend.requires.packages:
+    if not needs_ray(job.cell):
         return None
-    return HeadUsed(use=HeadUse.JOINED if job.cluster.address else HeadUse.OWN)
+    return HeadUsed(use=HeadUse.OWN if job.cluster.is_embedded else HeadUse.JOINED)

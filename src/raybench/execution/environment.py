@@ -38,6 +38,7 @@ COMMON = {
     "PYTHONUNBUFFERED": "1",
     "SPT_NOENV": "1",  # else setproctitle, which Ray uses, overwrites the environment in which we look for the tag
 }
+LEASE = "RAY_worker_lease_timeout_milliseconds"  # read by the driver: how long it keeps a worker that is idle
 # An embedded head takes the loopback address as its node's own, and then every daemon of Ray's binds to it alone.
 # `_node_ip_address` does not: Ray resolves a loopback address to the machine's public one.
 LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
@@ -55,6 +56,8 @@ def environment(spec: Spec, *, threads: int, job: Job | None = None, named: Iter
     names = job.environment if job is not None else (*spec.environment, *named)
     kept |= {name: os.environ[name] for name in names if name in os.environ}
     kept |= {str(k): str(v) for k, v in spec.params.get("flags", {}).items()}
+    if job is not None and job.cluster.lease_timeout_ms is not None:
+        kept[LEASE] = str(job.cluster.lease_timeout_ms)
     kept["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(os.path.abspath(path) for path in sys.path if path))
     if job is not None:
         kept["PYTHONHASHSEED"] = str(job.hash_seed)

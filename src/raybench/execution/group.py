@@ -13,11 +13,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from raybench.execution.member import Ended, Member
+from raybench.execution.nodes import Nodes
 from raybench.execution.sandbox import Home
 from raybench.execution.series import Order
 from raybench.model.clock import now
 from raybench.model.measurement import Sample
-from raybench.model.plan import Job
+from raybench.model.plan import Job, needs_ray
 from raybench.planning.groups import is_baseline, runs_once
 from raybench.system import interference, spin
 
@@ -58,12 +59,21 @@ class Group:
     """The processes of a group, from their start to their end.
 
     jobs : of the group, in the order in which they start. keep : stores a sample at once. origin : when the run began.
+    nodes : that those of Ray run on.
     """
 
     def __init__(
-        self, jobs: Sequence[Job], home: Home, *, token: str, keep: Callable[[Sample], None], origin: float
+        self,
+        jobs: Sequence[Job],
+        home: Home,
+        *,
+        token: str,
+        keep: Callable[[Sample], None],
+        origin: float,
+        nodes: Nodes | None = None,
     ) -> None:
         self.jobs = jobs
+        self._nodes = nodes
         self._home, self._token, self._keep, self._origin = home, token, keep, origin
         self._place = 0
         self._baseline_s = math.inf  # seconds that the baseline's last sample took
@@ -89,7 +99,9 @@ class Group:
             for place, job in enumerate(self.jobs):
                 started(job)
                 name = f"{job.group}.{place}"
-                members.append(stack.enter_context(Member(job, self._home, name=name, token=self._token)))
+                nodes = self._nodes if needs_ray(job.cell) else None
+                member = Member(job, self._home, name=name, token=self._token, nodes=nodes)
+                members.append(stack.enter_context(member))
             if self._once:
                 rounds = Rounds(count=1, reason="its work cannot be repeated in one process")
                 self._round(members, 0)
@@ -129,7 +141,7 @@ class Group:
         order = Order(round=number, place=self._place, cores=self._core(member, number))
         self._place += 1
         spun = _spin(order.cores or member.job.affinity)
-        watch = interference.Watch(lambda: sum(one.cpu_s() for one in everyone))
+        watch = interference.Watch(lambda: sum(one.cpu_s() for one in everyone) + self._cpu_s_of_nodes())
         began = now()
         sample = member.sample(order)
         if sample is None:
@@ -155,6 +167,9 @@ class Group:
             self._baseline_s = took
         elif took > max(DEAR_S, DEAR * self._baseline_s) and not sample.disturbance.reason:
             self._dear.add(member)
+
+    def _cpu_s_of_nodes(self) -> float:
+        return 0.0 if self._nodes is None else self._nodes.cpu_s()
 
     def _core(self, member: Member, number: int) -> tuple[int, ...]:
         """Return the core of the baseline's next sample: each granted core of the group in turn."""

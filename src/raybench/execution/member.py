@@ -1,6 +1,7 @@
 """One process of a group: started, told to take samples, frozen while others run, and ended."""
 
 import json
+import os
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from types import TracebackType
@@ -9,11 +10,13 @@ from typing import Self
 from raybench.execution.child import Bounds, Child
 from raybench.execution.classify import UNREADABLE, Watched, classify, head_used, memory_limit
 from raybench.execution.environment import environment
+from raybench.execution.nodes import Nodes
 from raybench.execution.sandbox import Home, Sandbox
 from raybench.execution.series import Order
 from raybench.model.measurement import Measurement, Sample
-from raybench.model.plan import Job
+from raybench.model.plan import Job, needs_ray
 from raybench.model.serialize import from_json, to_json
+from raybench.system.meter import COUNTER
 
 MODULE = "raybench.execution.worker"
 
@@ -31,16 +34,18 @@ class Member:
 
     Once it has failed, timed out or outgrown its memory, it takes no further sample; `end` says why.
     A process with daemons (Ray's) is frozen while it waits: idle, they would take some percent of a core.
+    nodes : on which a driver runs; None runs the process here.
     """
 
-    def __init__(self, job: Job, home: Home, *, name: str, token: str) -> None:
+    def __init__(self, job: Job, home: Home, *, name: str, token: str, nodes: Nodes | None = None) -> None:
         self.job = job
+        self._nodes = nodes
         self.alive = True
         self._token = token
         self._box = Sandbox(home, name)
         self._stack = ExitStack()
         self._last: str | None = None  # the line of the whole process
-        self._freezes = "ray" in job.cell.backend.requires.packages and job.cluster.address is None
+        self._freezes = needs_ray(job.cell) and job.cluster.is_embedded
         self._frozen = False
 
     def __enter__(self) -> Self:
@@ -58,15 +63,20 @@ class Member:
         self._stack.close()
 
     def _start(self) -> None:
-        job = self.job
+        job, within = self.job, []
+        if self._nodes is not None:
+            job = replace(job, cluster=replace(job.cluster, address=self._nodes.address))
+            within = self._nodes.command((), cwd=self._box.scratch)
         env = environment(job.cell.backend, threads=job.cell.cpus_per_task, job=job) | self._box.variables
         if job.cluster.address is None:
             env |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": self._token}
+        elif self._nodes is not None:
+            env |= self._nodes.variables | {COUNTER: os.pathsep.join((env[COUNTER], self._nodes.counter))}
         self._limit = memory_limit(job.limits.memory_bytes)
         self._bounds = Bounds(
             timeout_s=job.limits.cell_timeout_s, memory_bytes=self._limit, held_bytes=self._box.held_bytes
         )
-        self._child = self._stack.enter_context(Child(MODULE, env=env, cwd=self._box.scratch))
+        self._child = self._stack.enter_context(Child(MODULE, env=env, cwd=self._box.scratch, within=within))
         self.spawned = self._child.spawned
         self._box.add(self._child.process.pid)
         self._child.send({"job": to_json(job), "spawned": self.spawned, "affinity": list(job.affinity)})

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import psutil
@@ -12,11 +13,11 @@ from raybench.config.settings import Settings
 from raybench.execution.environment import environment
 from raybench.model.errors import BadStore
 from raybench.model.measurement import Environment, Measurement
-from raybench.model.plan import Plan, Spec, Stop
+from raybench.model.plan import Cluster, Plan, Spec, Stop
 from raybench.model.serialize import decode, digest, encode, from_json, to_json
 from raybench.planning.planner import Machine, plan
 from raybench.store import json_file, store
-from raybench.system import fingerprint, host_state, machine
+from raybench.system import fingerprint, host_state, machine, namespaces
 from raybench.system.host_state import HostState
 from raybench.system.identity import changes
 from raybench.system.identity import identity as parts_of_identity
@@ -57,7 +58,14 @@ def read_machine() -> Machine:
         gpus=len(machine.gpus()),
         missing_data=files.unavailable,
         memory_bytes=memory_allowed() or psutil.virtual_memory().total,
+        refused_nodes=_refused_nodes,
     )
+
+
+@cache
+def _refused_nodes(cluster: Cluster) -> str:
+    """Say why this machine cannot start such nodes, or ''; asks the kernel once."""
+    return namespaces.unavailable(limited=cluster.bandwidth_mbit is not None)
 
 
 def look_at_host(run: Run) -> HostState | None:

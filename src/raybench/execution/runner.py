@@ -13,6 +13,7 @@ from typing import Self
 
 from raybench.execution import quality_processes
 from raybench.execution.budget import Budget
+from raybench.execution.clusters import Clusters
 from raybench.execution.group import Group, Repeats
 from raybench.execution.leftovers import Leftovers, remove_leftovers
 from raybench.execution.rounds import choose_rounds
@@ -79,6 +80,7 @@ class Runner:
         self._index = len(loaded.measurements)
         self._repeats = Repeats(budget_s=0.0)
         self._home = Home()  # at the end: a store that cannot be read leaves no folder
+        self._clusters = Clusters(self._home, token=secrets.token_hex(32), tell=self._tell)
 
     def __enter__(self) -> Self:
         return self
@@ -86,7 +88,10 @@ class Runner:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._home.close()
+        try:
+            self._clusters.__exit__(kind, error, trace)
+        finally:
+            self._home.close()
 
     @property
     def tag(self) -> str:
@@ -148,7 +153,10 @@ class Runner:
 
         spare_s : seconds of the budget that further rounds may take.
         """
-        group = Group(jobs, self._home, token=secrets.token_hex(32), keep=self._keep_sample, origin=self._began)
+        nodes = self._clusters.nodes_of(jobs)
+        group = Group(
+            jobs, self._home, token=secrets.token_hex(32), keep=self._keep_sample, origin=self._began, nodes=nodes
+        )
         rounds = choose_rounds(jobs, self._lines.values(), self._samples, spare_s=spare_s)
 
         def started(job: Job) -> None:
@@ -173,13 +181,16 @@ class Runner:
             self._observe(Event(kind=EventKind.QUALITY, text=spec.name))
             taken = quality_processes.take(spec, self._home, pairs=pairs, seed=seed, timeout_s=timeout_s)
             if taken.fault:
-                self._observe(Event(kind=EventKind.TOLD, text=taken.fault))
+                self._tell(taken.fault)
             fresh = [line for line in taken.lines if line.key not in self._qualities]
             for line in fresh:
                 self._store.append(line)
             self._qualities |= {line.key for line in fresh}
             added += len(fresh)
         return added
+
+    def _tell(self, text: str) -> None:
+        self._observe(Event(kind=EventKind.TOLD, text=text))
 
     def _keep_sample(self, sample: Sample) -> None:
         self._store.append(sample)

@@ -148,6 +148,11 @@ class Cell:
         return digest([self.workload.identity, self.backend.identity, *shape])[:12]
 
 
+def needs_ray(cell: Cell) -> bool:
+    """Return whether a cell runs on the cluster; the others run beside it."""
+    return "ray" in cell.backend.requires.packages
+
+
 BACKGROUND_SHARE = 0.10  # of the machine's CPU time, by other programs
 
 
@@ -164,11 +169,23 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
-    """Where Ray cells run. Without an address each cell starts, or shares, an embedded local head."""
+    """Where Ray cells run: by its address, or on nodes that raybench starts; else each cell starts an embedded head.
+
+    nodes : logical CPUs of each node; the first runs the head and the driver. bandwidth_mbit : of each node's link.
+    lease_timeout_ms : how long a driver keeps a leased worker; None leaves Ray's default, or the backend's flag.
+    """
 
     name: str = "local"
     address: str | None = None
-    nodes: tuple[Mapping[str, Any], ...] = ()
+    nodes: tuple[int, ...] = ()
+    bandwidth_mbit: float | None = None
+    lease_timeout_ms: int | None = None
+    object_store_mib: int = 200
+
+    @property
+    def is_embedded(self) -> bool:
+        """Return whether each cell starts a head of its own."""
+        return self.address is None and not self.nodes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,9 @@ import importlib.util
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from raybench.model.plan import Cell, GridRow, Job, Limits, Plan, Role, Skip, Spec, Study, Tag
+from raybench.model.plan import Cell, Cluster, GridRow, Job, Limits, Plan, Role, Skip, Spec, Study, Tag, needs_ray
 from raybench.planning.groups import draw_block, is_baseline
+from raybench.planning.nodes import lacks
 
 EXTRAS = {"distributed": "dask", **{name: name for name in ("mlflow", "optuna", "tensorboard")}}  # import name -> extra
 # A workload with the left tag needs a backend with the right tag, for the reason given.
@@ -29,6 +30,7 @@ class Machine:
     missing_data: Callable[[str], str]  # why a data file cannot be had, or ''
     missing_package: Callable[[str], bool] = lambda name: importlib.util.find_spec(name) is None
     memory_bytes: int = 0  # of the machine or its container; 0 is unknown
+    refused_nodes: Callable[[Cluster], str] = lambda cluster: ""  # why several nodes cannot be started here, or ''
 
 
 def plan(study: Study, machine: Machine) -> Plan:
@@ -72,11 +74,17 @@ def _pattern(cells: Sequence[Cell], study: Study, machine: Machine) -> list[Job]
             seed=study.seed,
             limits=_limits(cell, study),
             cluster=study.cluster,
-            affinity=machine.cpus_for(min(cell.cpus, machine.usable_cpus)),  # oversubscribed cells share what there is
+            affinity=_affinity(cell, study.cluster, machine),
             environment=tuple(sorted({*study.environment, *cell.workload.environment, *cell.backend.environment})),
         )
         for cell in cells
     ]
+
+
+def _affinity(cell: Cell, cluster: Cluster, machine: Machine) -> tuple[int, ...]:
+    """Return the CPU numbers that a cell may run on: oversubscribed cells share what there is, as do all nodes."""
+    shared = cluster.nodes and needs_ray(cell)
+    return machine.cpus_for(machine.usable_cpus if shared else min(cell.cpus, machine.usable_cpus))
 
 
 def _limits(cell: Cell, study: Study) -> Limits:
@@ -218,7 +226,7 @@ def _unavailable(cell: Cell, study: Study, machine: Machine) -> str:
             f"asks for {cell.cpus} cores, {machine.usable_cpus} are usable; "
             "oversubscribe=true runs it all the same, labelled"
         )
-    return ""
+    return lacks(cell, study.cluster, machine.refused_nodes)
 
 
 def say_missing(package: str) -> str:

@@ -85,6 +85,20 @@ def descend(pids: Iterable[int]) -> list[psutil.Process]:
     return [process for process in everyone if process.pid in wanted]
 
 
+def list_in_network(pid: int) -> list[int]:
+    """List the processes in the network namespace of `pid`, itself among them; [] where that process is gone."""
+    with suppress(OSError):
+        wanted = os.stat(f"/proc/{pid}/ns/net").st_ino
+        return [other for other in psutil.pids() if _network(other) == wanted]
+    return []
+
+
+def _network(pid: int) -> int | None:
+    with suppress(OSError):
+        return os.stat(f"/proc/{pid}/ns/net").st_ino
+    return None
+
+
 def is_alive(pid: int) -> bool:
     """Return whether a process runs; one that is dead and not yet buried does not."""
     with suppress(psutil.Error):
