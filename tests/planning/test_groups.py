@@ -1,14 +1,16 @@
 """Groups: one workload's processes together, bounded in number and memory, with A/A in half of them."""
 
 from collections import Counter
+from dataclasses import replace
 from itertools import groupby
 
 import pytest
 
-from raybench.model.plan import Cell, Job, Role, Spec, Tag
+from raybench.model.plan import Cell, Cluster, Job, Requires, Role, Spec, Tag
 from raybench.planning.groups import BYTES_PER_WORKER, MOST_PROCESSES, draw_block, runs_once
 
 BASELINE = Spec(name="sequential", target="x.A", role=Role.BASELINE, tags=(Tag.SERIAL,))
+RAY = Spec(name="ray", target="x.R", tags=(Tag.PARALLEL,), requires=Requires(packages=("ray",)))
 
 
 def cells(workload: str, count: int, *, tags: tuple[Tag, ...] = (), workers: int = 2) -> list[Cell]:
@@ -89,3 +91,17 @@ def test_sweeps_and_planted_faults_run_once_in_a_process() -> None:
     assert runs_once(cells("a", 0, tags=(Tag.FAULTS,))[0])
     assert runs_once(cells("a", 0, tags=(Tag.GRANULARITY_SWEEP,))[0])
     assert not runs_once(cells("a", 0, tags=(Tag.COMPUTE,))[0])
+
+
+def test_two_cells_on_one_cluster_are_never_alive_together() -> None:
+    nodes = Cluster(name="two", nodes=(1, 1))
+    family = cells("a", 2) + [
+        Cell(workload=cells("a", 0)[0].workload, backend=replace(RAY, name=name), workers=2) for name in ("r0", "r1")
+    ]
+    jobs = [replace(job, cluster=nodes) for job in pattern(family)]
+    found = groups(draw_block(jobs, seed=1, block=0, aa=False))
+    assert all(sum("ray" in job.cell.backend.requires.packages for job in members) <= 1 for members in found)
+    assert all(sum(job.cell.backend.role is Role.BASELINE for job in members) == 1 for members in found)
+    assert {job.cell.backend.name for members in found for job in members} == {
+        *("sequential", "pool0", "pool1", "r0", "r1")
+    }

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from raybench.model.plan import Cell, Job, Role, Tag
+from raybench.model.plan import Cell, Job, Role, Tag, needs_ray
 from raybench.model.serialize import digest
 
 MOST_PROCESSES = 8  # of a group, its baselines included
@@ -59,7 +59,8 @@ def _with_replicas(members: Sequence[Job], part: int, *, aa: bool) -> list[Job]:
 def split(family: Sequence[Job], rng: np.random.Generator, *, memory_bytes: int | None = None) -> list[list[Job]]:
     """Return one workload's jobs as groups of at most 8 processes that fit into the memory, a baseline in each.
 
-    Cells of different sizes of the workload never share a group. One process always fits.
+    Cells of different sizes of the workload never share a group, nor do two on one cluster: the actors of the first
+    would leave the second no CPU. One process always fits.
     """
     sizes: dict[str, list[Job]] = {}
     for job in family:
@@ -73,12 +74,18 @@ def split(family: Sequence[Job], rng: np.random.Generator, *, memory_bytes: int 
         room = (memory_bytes or float("inf")) - sum(_bytes(job.cell) for job in baselines)
         current: list[Job] = []
         for job in shuffled:
-            if current and (len(current) >= most or sum(_bytes(j.cell) for j in [*current, job]) > room):
+            full = len(current) >= most or sum(_bytes(j.cell) for j in [*current, job]) > room
+            if current and (full or (_shares(job) and any(map(_shares, current)))):
                 groups.append([*baselines, *current])
                 current = []
             current.append(job)
         groups.append([*baselines, *current])
     return groups
+
+
+def _shares(job: Job) -> bool:
+    """Return whether a job takes the CPUs of a cluster that outlives it."""
+    return needs_ray(job.cell) and not job.cluster.is_embedded
 
 
 def is_baseline(cell: Cell) -> bool:

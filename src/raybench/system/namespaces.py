@@ -36,6 +36,8 @@ for p in /proc/[0-9]*; do
 done"""
 _BRIDGE = f"set -e; ip link add name br0 type bridge; ip link set br0 up; {_HOLD}"
 _LIMIT = 'tc qdisc add dev "$1" root tbf rate "$2" burst "$3" latency "$4"'
+# Ray takes the address that a way to the outside would have for its own, and without one it listens on loopback
+# alone: hence a route that leads nowhere. No server of names is asked, which could not be reached.
 # $1 number, $2 address, $3 pid of the bridge, $4 folder of the room, $5 folder in memory that all rooms see
 _ROOM = f"""set -e
 hostname "node$1"
@@ -43,10 +45,13 @@ if [ -n "$5" ]; then mount --bind "$5" "$4/memory"; fi
 mount -t tmpfs -o mode=1777 tmpfs {SHARED_MEMORY}
 if [ -n "$5" ]; then mkdir -p "$5"; mount --bind "$4/memory" "$5"; fi
 mkdir {INSIDE}; mount --bind "$4/ray" {INSIDE}
+mount --bind "$4/hosts" /etc/hosts
+if [ -e /etc/resolv.conf ]; then mount --bind /dev/null /etc/resolv.conf; fi
 ip link set lo up
 ip link add name eth0 type veth peer name "port$1" netns "$3"
 ip address add "$2/24" dev eth0
 ip link set eth0 up
+ip route add default dev eth0
 nsenter --target "$3" --net ip link set "port$1" master br0 up
 {_HOLD}"""
 _PROBE = f"""set -e
@@ -103,11 +108,13 @@ def rooms(
     with ExitStack() as stack:
         bridge = stack.enter_context(_held(_BRIDGE, (), env=env, mounts=False))
         opened = []
-        for number in range(1, count + 1):
+        addresses = {number: f"{NETWORK}.{number}" for number in range(1, count + 1)}
+        hosts = "127.0.0.1 localhost\n" + "".join(f"{at} node{number}\n" for number, at in addresses.items())
+        for number, address in addresses.items():
             own = folder / str(number)
             for name in ("ray", "memory"):
                 (own / name).mkdir(parents=True)
-            address = f"{NETWORK}.{number}"
+            (own / "hosts").write_text(hosts, encoding="utf-8")
             given = (str(number), address, str(bridge), str(own), "" if memory is None else str(memory))
             holder = stack.enter_context(_held(_ROOM, given, env=env))
             opened.append(Room(number=number, address=address, holder=holder))
