@@ -1,4 +1,4 @@
-"""Several nodes in the plan: what they have no room for, and what this machine cannot start, is skipped with a reason."""
+"""Several nodes in the plan: cells that they have no room for, or that this machine cannot start, are skipped."""
 
 import pytest
 
