@@ -54,7 +54,7 @@ def test_every_planned_cell_is_reported_up_to_all_usable_cores(run: RunData, fin
 
 
 @pytest.mark.rule(3)
-def test_every_ratio_stands_beside_the_kind_and_the_seconds_of_its_base(findings: Findings) -> None:
+def test_every_ratio_is_shown_with_the_kind_and_the_seconds_of_its_base(findings: Findings) -> None:
     compared = [row for row in findings.rows if row.speedup or row.time_to_score or row.gain or row.relative]
     assert compared
     for row in compared:

@@ -102,7 +102,7 @@ def _calibrate(parser: Parser) -> None:
 def _compare(parser: Parser) -> None:
     parser.add_argument("--same", type=_share, default=0.05, metavar="5%", help="smaller changes are no change")
     parser.add_argument("--only-changed", action="store_true", help="show only what is better or worse")
-    parser.add_argument("--format", choices=("text", "md", "json"), default="text")
+    parser.add_argument("--format", choices=("text", "md", "json", "html"), default="text")
     parser.add_argument("--strict", action="store_true", help="exit 1 where anything is undecided, too")
 
 
@@ -169,7 +169,11 @@ VERBS = {
         about="compare two runs: what became better or worse; exit 1 where anything is worse",
         words="two runs: their folders, or folders of reports whose current runs are meant",
         options=(_conf, _compare),
-        examples=("compare reports/raw/MACHINE/quick/RUN reports", "compare A B --same 10% --only-changed --format md"),
+        examples=(
+            "compare reports/raw/MACHINE/quick/RUN reports",
+            "compare A B --same 10% --only-changed --format md",
+            "compare A B --format html > compare.html",
+        ),
     ),
     "doctor": Verb(
         about="look at this machine: cores, load, memory, GPUs, data, steadiness; start, check and stop a Ray cluster",

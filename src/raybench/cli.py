@@ -74,13 +74,14 @@ def _measure(arguments: argparse.Namespace) -> int:
 
 
 def _conclude(opened: "Run", asked: "Settings", arguments: argparse.Namespace) -> None:
-    """Show the table of a run and write its report; of a run without a measurement there is neither."""
+    """Show the table of a run and write its report; before the first group has ended there are single samples."""
     from raybench import console
     from raybench.report import run_table, shown_run
     from raybench.store import store
 
     table = shown_run.read(opened.folder, opened.plan)
     if table is None:
+        console.show_lines(shown_run.first_samples(opened.folder, opened.plan))
         return
     console.show_lines(run_table.as_lines(table, width=console.width()))
     if arguments.json:
@@ -182,7 +183,7 @@ def _compare(arguments: argparse.Namespace) -> int:
     from raybench import console
     from raybench.analysis.compare import Outcome, compare
     from raybench.model.errors import BadSettings
-    from raybench.report import comparison, texts
+    from raybench.report import compare_page, comparison, texts_compare
     from raybench.report.read_run import read_both
 
     if len(arguments.overrides) != 2:
@@ -191,11 +192,13 @@ def _compare(arguments: argparse.Namespace) -> int:
     found = compare(a.readings, b.readings, same=arguments.same, claims=(a.claims, b.claims))
     if arguments.format == "json":
         print(comparison.as_json(found))
+    elif arguments.format == "html":
+        print(compare_page.compare_page(found, only_changed=arguments.only_changed), end="")
     else:
         shown = comparison.page(found, only_changed=arguments.only_changed)
         console.show_comparison(shown) if arguments.format == "text" else print(comparison.as_markdown(shown))
     if not found.comparable:
-        raise BadSettings(texts.NOT_COMPARABLE)
+        raise BadSettings(texts_compare.NOT_COMPARABLE)
     bad = (Outcome.WORSE, Outcome.UNDECIDED) if arguments.strict else (Outcome.WORSE,)
     return int(found.outcome in bad)
 

@@ -250,7 +250,7 @@ def test_claims_whose_verdict_changes_are_told_apart_from_those_that_one_run_doe
     here = readings(made())
     found = compare(here, here, same=0.05, claims=(lines(yes, yes, untested), lines(yes, no, yes)))
 
-    assert [(line.id, before, line.verdict) for line, before in found.claims] == [("C01", yes, no)]
+    assert [(line.id, before, line.verdict) for line, before in found.changed_claims] == [("C01", yes, no)]
     assert found.tested_once == 1
 
 

@@ -9,11 +9,14 @@ import pytest
 
 from made_study import ASHA, POOL, cell, planned, series
 from raybench.analysis import speedup
+from raybench.analysis.controls import judge_controls
 from raybench.analysis.dataset import Dataset
 from raybench.model import units
+from raybench.model.measurement import Sample
 from raybench.model.plan import Status
 from raybench.report import run_table, shown_run
 from raybench.report.run_table import RunTable, as_lines, break_even, first_lines
+from raybench.store import store
 from report import made_run
 
 LINES = [made_run.measurement(job, index) for index, job in enumerate(made_run.plan().jobs)]
@@ -90,7 +93,7 @@ def test_the_first_group_shows_its_workload_without_interval_or_advice() -> None
     lines = as_lines(first_lines(made_run.plan(), done, (), "friedman"), width=100)
 
     assert lines[0].startswith("friedman")
-    assert lines[-1] == "provisional: 1 block so far, intervals begin with the second or third"
+    assert lines[-1] == "provisional: 1 block so far; intervals begin with the second or third"
     text = "\n".join(lines)
     assert "+-" not in text
     assert "Distribute" not in text
@@ -139,3 +142,29 @@ def test_the_summary_page_is_appended_to_and_a_page_that_is_none_is_told(tmp_pat
     assert "friedman" in page.read_text(encoding="utf-8")
     assert shown_run.append_summary(table(), str(tmp_path)).startswith("GITHUB_STEP_SUMMARY lacks the table")
     assert shown_run.append_summary(table(), "") == ""
+
+
+def test_an_interrupt_before_the_first_group_has_ended_leaves_the_samples_so_far(tmp_path: Path) -> None:
+    folder = made_run.write(tmp_path, keep=slice(0, 0))
+    cell = made_run.plan().jobs[0].cell
+    writer = store.Store(folder / store.MEASUREMENTS)
+    for number, seconds in enumerate((2.0, 3.0, 4.0)):
+        writer.append(Sample(cell=cell.key, block=0, replica=1, attempt=1, round=number, place=number, seconds=seconds))
+
+    assert shown_run.read(folder, made_run.plan()) is None
+    first, last = shown_run.first_samples(folder, made_run.plan())
+    assert first == f"{cell.workload.name} x {cell.backend.name} P={cell.cpus}   3 s   3 samples"
+    assert last.startswith("No group has ended")
+
+
+def test_a_contended_host_has_the_wider_region_at_the_terminal_too() -> None:
+    """A/A within 4 %: outside of 2 %, inside of 5 %."""
+    plan = made_run.plan()
+    told = {
+        spread: run_table.run_table(plan, LINES, (), facts={"host_state": {"spread": spread}}).status
+        for spread in (0.01, 0.12)
+    }
+    judged = {spread: judge_controls(Dataset(plan, LINES), facts={"host_state": {"spread": spread}}) for spread in told}
+    assert [judged[spread].contended for spread in (0.01, 0.12)] == [False, True]
+    for spread, report in judged.items():
+        assert [line for line in told[spread] if str(report.trust) in line]

@@ -1,6 +1,17 @@
 """All analyses of a run, gathered for the report. A study without the cells of an analysis has an empty part."""
 
-from raybench.analysis import anytime, controls, held_out, losses, metg, plausibility, speedup, timelines, tuning
+from raybench.analysis import (
+    anytime,
+    controls,
+    held_out,
+    losses,
+    metg,
+    plausibility,
+    speedup,
+    timelines,
+    timing,
+    tuning,
+)
 from raybench.analysis.dataset import Dataset, RunData
 from raybench.analysis.results import Findings
 from raybench.model.stats import Resampler
@@ -22,6 +33,8 @@ def analyse(run: RunData) -> Findings:
         anytime=tuple(anytime.curves(data)),
         targets=tuple(anytime.times_to_target(data, draws)),
         residuals=tuple(controls.residuals(data)),
+        timed=timing.timed_share(run.measurements, run.samples),
+        sensitivity=timing.sensitivity(data, run.measurements, run.samples),
         durations=timelines.durations(data),
         held_out=held_out.hold_out(data, rows),
     )

@@ -69,7 +69,7 @@ class Comparison:
     ratios_only : why seconds are not judged; '' where they are.
     broken, mended : cells that fail only in B, or only in A, with the reason.
     only_a, only_b : what only one of them has.
-    claims : those that both runs test and whose verdict changes, with that of A.
+    claims : those that both runs test, with the verdict of A.
     tested_once : number of claims that only one of the runs tests.
     """
 
@@ -94,6 +94,11 @@ class Comparison:
         return any(one.judged for one in self.changes) or bool(self.broken or self.mended)
 
     @property
+    def changed_claims(self) -> tuple[tuple[ClaimLine, VerdictKind], ...]:
+        """Return the claims whose verdict changes, with that of A."""
+        return tuple((line, before) for line, before in self.claims if line.verdict is not before)
+
+    @property
     def outcome(self) -> Outcome:
         """Return the verdict on the whole: worse if anything is, the same only if everything is."""
         found = {one.outcome for one in self.changes if one.judged}
@@ -115,7 +120,7 @@ def compare(
     names = sorted(a.facts.keys() | b.facts.keys())
     facts = {name: (a.facts.get(name, ABSENT), b.facts.get(name, ABSENT)) for name in names}
     facts = {name: both for name, both in facts.items() if ABSENT not in both or not name.startswith(SETTINGS)}
-    changed = list(_both_verdicts(*claims))
+    judged = list(_both_verdicts(*claims))
     measured = [{cell for cell, _ in run.series} for run in (a, b)]
     return Comparison(
         a=a.run,
@@ -130,14 +135,14 @@ def compare(
         mended={cell: why for cell, why in a.broken.items() if cell in measured[1]},
         only_a=tuple(key for key in a.series if key not in b.series and key[0] not in b.broken),
         only_b=tuple(key for key in b.series if key not in a.series and key[0] not in a.broken),
-        claims=tuple(both for both in changed if not is_untested(both)),
-        tested_once=sum(map(is_untested, changed)),
+        claims=tuple(both for both in judged if not any(_untested(both))),
+        tested_once=sum(1 for both in judged if any(_untested(both)) and not all(_untested(both))),
     )
 
 
-def is_untested(both: tuple[ClaimLine, VerdictKind]) -> bool:
-    """Return whether one of the runs does not test a claim."""
-    return VerdictKind.UNTESTABLE in (both[0].verdict, both[1])
+def _untested(both: tuple[ClaimLine, VerdictKind]) -> tuple[bool, bool]:
+    """Return for B and for A whether the run does not test a claim."""
+    return both[0].verdict is VerdictKind.UNTESTABLE, both[1] is VerdictKind.UNTESTABLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,8 +255,8 @@ def _no_seconds(a: Readings, b: Readings, same: float) -> Iterator[str]:
 
 
 def _both_verdicts(a: Sequence[ClaimLine], b: Sequence[ClaimLine]) -> Iterator[tuple[ClaimLine, VerdictKind]]:
-    """Yield each claim of B that A has too, with the verdict of A, where the two differ."""
+    """Yield each claim of B that A has too, with the verdict of A."""
     before = {line.id: line.verdict for line in a}
     for line in b:
-        if before.get(line.id, line.verdict) is not line.verdict:
+        if line.id in before:
             yield line, before[line.id]

@@ -178,9 +178,17 @@ class CellData:
 class Dataset:
     """All measurements of a run by cell, in reading order: built once, read by every analysis."""
 
-    def __init__(self, plan: Plan, measurements: Sequence[Measurement], samples: Sequence[Sample] = ()) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        measurements: Sequence[Measurement],
+        samples: Sequence[Sample] = (),
+        *,
+        all_rounds: bool = False,
+    ) -> None:
+        """Arrange a run. all_rounds : use disturbed rounds of every cell, not of busy cells alone."""
         self.plan = plan
-        processes = _Processes(plan, measurements, samples)
+        processes = _Processes(plan, measurements, samples, all_rounds=all_rounds)
         skips = {skip.cell.key: skip.reason for skip in plan.skips}
         lines: dict[str, list[Measurement]] = {}
         for m in sorted(measurements, key=lambda m: (m.cell, m.replica, m.block, m.attempt)):
@@ -212,7 +220,9 @@ QUIET_GROUPS = 3  # with quiet rounds in so many groups, the others are left out
 class _Processes:
     """The processes of a run with the samples that count. busy : keys of cells that have too few quiet rounds."""
 
-    def __init__(self, plan: Plan, measurements: Sequence[Measurement], samples: Sequence[Sample]) -> None:
+    def __init__(
+        self, plan: Plan, measurements: Sequence[Measurement], samples: Sequence[Sample], *, all_rounds: bool
+    ) -> None:
         self._taken = samples_of(measurements, samples)
         baselines = {cell.key for cell in _cells(plan) if is_baseline(cell)}
         self._beside = {
@@ -221,7 +231,9 @@ class _Processes:
             if m.cell in baselines and m.replica % 2 and m.status is Status.OK
         }
         quiet = Counter(m.cell for m in measurements if m.status is Status.OK and self._quiet(m))
-        self.busy = {m.cell for m in measurements if self._taken[m.key] and quiet[m.cell] < QUIET_GROUPS}
+        self.busy = {
+            m.cell for m in measurements if self._taken[m.key] and (all_rounds or quiet[m.cell] < QUIET_GROUPS)
+        }
 
     def of(self, blocks: Mapping[int, Measurement]) -> Blocks:
         return {block: self._process(m) for block, m in blocks.items()}

@@ -9,6 +9,7 @@ from raybench.analysis.dataset import Dataset
 from raybench.analysis.held_out import HeldOut
 from raybench.analysis.losses import CoreSeconds
 from raybench.analysis.metg import Curve
+from raybench.analysis.timing import Sensitivity, TimedShare
 from raybench.analysis.tuning import Delta, EarlyStopping
 from raybench.model.estimate import Estimate, Row, VerdictKind
 from raybench.model.plan import Cell
@@ -20,6 +21,7 @@ class ClaimLine:
 
     unit : of `value`, as `units.by_unit` knows it. band : what the sentence demands, in words.
     kind : what the sentence says of its cells. section : where in its source. side : on which a PREDICTED number falls.
+    further : numbers of the further parts that the sentence has, each with its unit; None without one.
     meant : the study planned a cell that the claim is about. needs : what another study would have to have.
     """
 
@@ -35,6 +37,7 @@ class ClaimLine:
     needs: str = ""
     value: Estimate | None = None
     unit: str = ""
+    further: tuple[tuple[Estimate | None, str], ...] = ()
     note: str = ""
     cells: tuple[str, ...] = ()  # keys
 
@@ -66,6 +69,8 @@ class Findings:
     anytime: tuple[Anytime, ...] = ()
     targets: tuple[TimeToTarget, ...] = ()
     residuals: tuple[Residual, ...] = ()
+    timed: TimedShare | None = None
+    sensitivity: Sensitivity | None = None
     durations: tuple[Durations, ...] = ()
     held_out: HeldOut = field(default_factory=HeldOut)
     claims: tuple[ClaimLine, ...] = ()

@@ -25,7 +25,7 @@ from raybench.claims.verdict import (
 )
 from raybench.claims.words import describe
 from raybench.model import units
-from raybench.model.estimate import VerdictKind
+from raybench.model.estimate import Estimate, VerdictKind
 from raybench.model.stats import band_verdict
 
 QUALITY = (quality.rmse_delta, quality.variant_error, quality.variant_ratio)  # from the pass without a clock
@@ -77,9 +77,20 @@ def _line(material: Material, claim: Claim) -> ClaimLine:
         needs=claim.needs,
         value=mean.estimate if mean else shown.sample.estimate if shown else None,
         unit=shown.unit if shown else "",
+        further=tuple(_number(claim, judged, part) for part in claim.parts[1:]),
         note="\n".join(filter(None, ("; ".join(filter(None, line)) for line in (brief, details)))),
         cells=tuple(dict.fromkeys(of.key for one in [*([shown] if shown else []), *judged] for of in one.sample.cells)),
     )
+
+
+def _number(claim: Claim, judged: Sequence[Judged], part: Part) -> tuple[Estimate | None, str]:
+    """Return the number that decides a part, and its unit; None where there is none."""
+    mine = [one for one in judged if one.part is part]
+    if claim.kind is ClaimKind.TYPICAL and (mean := mean_over_workloads(mine)) is not None:
+        return mean.estimate, mine[0].unit
+    best = rank_by_success if claim.kind is ClaimKind.EXISTENCE else rank_by_weight
+    shown = min(mine, key=best, default=None)
+    return (shown.sample.estimate, shown.unit) if shown else (None, "")
 
 
 def is_meant(material: Material, part: Part) -> bool:

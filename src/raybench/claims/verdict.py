@@ -4,7 +4,8 @@ universal ("do not", "always")  one counter-example outside the band, widened by
                                 refutes after Holm's adjustment; support needs all numbers inside
 typical (rules of thumb)        the mean over at least 5 workloads (random effects), by its 90 % interval
 existence ("X is faster on Y")  one number inside is enough, the band narrowed by the region and the choice of the best
-                                paid for by Holm's adjustment; refuted where all lie outside
+                                paid for by Holm's adjustment; refuted where all lie outside the band as it is stated: a
+                                gain that is real and smaller than the region decides nothing
 question                        the source plans to compare and claims nothing: ANSWERED
 
 Regions: an edge at 1x is moved by 5 %, the smallest gain worth distributing for; a single documented figure by 10 %.
@@ -29,6 +30,7 @@ from raybench.model.stats import UNDECIDABLE, band_verdict, holm, outside_p
 ALPHA = 0.05
 FIGURE = 0.10  # what a single documented figure may be off
 FEWEST_WORKLOADS = 5
+TOO_SMALL = "any gain is smaller than 5 %, the smallest that is worth distributing for"
 LEVEL = 0.90  # of the interval of a mean: its lower or upper end alone is a one-sided test at 5 %
 
 
@@ -98,7 +100,15 @@ def judge_number(kind: ClaimKind, part: Part, sample: Sample) -> Judged:
         return Judged(part=part, sample=sample, kind=VerdictKind.ANSWERED if answered else VerdictKind.INCONCLUSIVE)
     edges = move_edges(kind, part)
     verdict = band_verdict(sample.estimate, *edges)
+    if kind is ClaimKind.EXISTENCE and verdict is VerdictKind.REFUTED and not is_outside(sample.estimate, part):
+        verdict = VerdictKind.INCONCLUSIVE
+        sample = replace(sample, note="; ".join(filter(None, [sample.note, TOO_SMALL])))
     return Judged(part=part, sample=sample, kind=verdict, p=outside_p(sample.estimate, *edges), edges=edges)
+
+
+def is_outside(estimate: Estimate, part: Part) -> bool:
+    """Return whether the whole interval lies outside the band of the sentence itself, no edge moved."""
+    return band_verdict(estimate, part.low, part.high) is VerdictKind.REFUTED
 
 
 def move_edges(kind: ClaimKind, part: Part) -> tuple[float, float]:

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from raybench.analysis import speedup
 from raybench.analysis.dataset import Dataset
+from raybench.analysis.needs import is_counted
 from raybench.config.settings import Settings
 from raybench.execution.budget import Budget
 from raybench.execution.quality_processes import complete
@@ -16,7 +17,7 @@ from raybench.execution.rounds import FIRST
 from raybench.execution.run_folder import Run, look_again, look_at_host
 from raybench.execution.runner import BAD, Event, EventKind, Observer, Pass, Runner, jobs_in_order
 from raybench.model import stats
-from raybench.model.plan import Limits, Plan, Status, Stop, Tag
+from raybench.model.plan import Limits, Plan, Status, Stop
 from raybench.planning.planner import top_up_block
 from raybench.store import store
 from raybench.system.host_state import HostState
@@ -115,10 +116,7 @@ def wide_cells(plan: Plan, loaded: store.Loaded) -> list[str]:
     rows = speedup.rows(Dataset(plan, loaded.measurements, loaded.samples))
     restless = {row.cell.workload.name for row in rows if row.counts.get(Status.DISTURBED)}
     wide = []
-    for row in rows:
-        backend = row.cell.backend
-        if backend.is_control or Tag.SERIAL in backend.tags or Tag.GRANULARITY_SWEEP in row.cell.workload.tags:
-            continue
+    for row in filter(is_counted, rows):
         ratio = row.speedup or row.time_to_score
         if stats.half_width(ratio) > plan.target_half_width if ratio else row.cell.workload.name in restless:
             wide.append(row.cell.key)

@@ -16,6 +16,9 @@ from raybench.report.document import Document, document, kind_table
 from raybench.report.html_report import page
 from raybench.report.plots import PLOTS
 from raybench.report.plots.canvas import svg
+from raybench.report.read_run import Reading
+from raybench.report.replay import PAGE as REPLAY
+from raybench.report.replay import Replay, compare_with, other_machine
 from raybench.report.results_md import results
 from raybench.report.section import Figure
 from raybench.report.splice import splice_file
@@ -52,21 +55,36 @@ def rebuild(reports: Path, folder: Path, root: Path, *, conf: Sequence[Path] = (
     Where `reports` does not lie below `root`, RESULTS.md goes into it too, and `root` stays as it is.
     conf : further configuration folders with claims. Returns the files whose bytes changed.
     """
-    run, findings = analyse_and_judge(read(folder, reports), conf=conf)
+    run, findings, replay = analyse_beside(reports, folder, conf=conf)
     drawn = _drawn(findings)
-    whole = _whole(run, findings, drawn)
+    whole = _whole(run, findings, drawn, replay)
     pictures = {name: svg(plot, data) for name, (plot, data) in drawn.items() if plot.draw is not None}
     in_page = charts({name: data for name, (_, data) in drawn.items()})
     files = {
         **_texts(whole, run, findings, reports, root),
         reports / PAGE: page(whole, run, findings, pictures=pictures, charts=in_page),
+        **{reports / name: text for name, text in (replay.pages() if replay else {}).items()},
         **{reports / FIGURES / f"{name}.svg": pictures[name] for name, (plot, _) in drawn.items() if plot.brief},
     }
     changed = [path for path, text in files.items() if _write(path, text)]
-    stale = sorted(path for path in (reports / FIGURES).glob("*.svg") if path not in files)
+    written = [*(reports / FIGURES).glob("*.svg"), *reports.glob(REPLAY)]
+    stale = sorted(path for path in written if path not in files)
     for path in stale:  # a figure of an earlier run would be taken for one of this
         path.unlink()
     return changed + stale
+
+
+def analyse_beside(
+    reports: Path, folder: Path, *, conf: Sequence[Path] = ()
+) -> tuple[RunData, Findings, Replay | None]:
+    """Analyse a run, and beside it, in a process of its own, the run of another machine where there is one."""
+    run = read(folder, reports)
+    place = other_machine(reports, run.folder)
+    if place is None:
+        return *analyse_and_judge(run, conf=conf), None
+    with Reading(place, conf=conf) as reading:
+        run, findings = analyse_and_judge(run, conf=conf)
+        return run, findings, compare_with(reading, place, run, findings)
 
 
 def analyse_and_judge(run: RunData, *, conf: Sequence[Path] = ()) -> tuple[RunData, Findings]:
@@ -75,9 +93,11 @@ def analyse_and_judge(run: RunData, *, conf: Sequence[Path] = ()) -> tuple[RunDa
     return run, replace(findings, claims=judge(run, findings, conf))
 
 
-def texts(run: RunData, findings: Findings, reports: Path, root: Path) -> dict[Path, str]:
+def texts(
+    run: RunData, findings: Findings, reports: Path, root: Path, *, replay: Replay | None = None
+) -> dict[Path, str]:
     """Return what RESULTS.md and the spliced documents must say; nothing is drawn or written."""
-    whole = _whole(run, findings, _drawn(findings))
+    whole = _whole(run, findings, _drawn(findings), replay)
     return _texts(whole, run, findings, reports, root)
 
 
@@ -85,12 +105,12 @@ def _drawn(findings: Findings) -> dict[str, tuple[Any, Any]]:
     return {plot.name: (plot, data) for plot in PLOTS if (data := plot.series(findings)) is not None}
 
 
-def _whole(run: RunData, findings: Findings, drawn: Mapping[str, tuple[Any, Any]]) -> Document:
+def _whole(run: RunData, findings: Findings, drawn: Mapping[str, tuple[Any, Any]], replay: Replay | None) -> Document:
     captions: dict[str, list[Figure]] = {}
     for name, (plot, data) in drawn.items():
         shown = Figure(name=name, title=plot.title, caption=plot.caption(data), brief=plot.brief)
         captions.setdefault(plot.section, []).append(shown)
-    return document(run, findings, captions)
+    return document(run, findings, captions, replay=replay.paragraph() if replay else ())
 
 
 def _texts(whole: Document, run: RunData, findings: Findings, reports: Path, root: Path) -> dict[Path, str]:

@@ -12,7 +12,7 @@ from raybench.analysis.quantities import PACKAGE, SETTINGS, CellName, Quantity
 from raybench.model import units
 from raybench.model.estimate import Estimate
 from raybench.model.serialize import encode
-from raybench.report import texts
+from raybench.report import texts_compare
 from raybench.report.cells import clip
 from raybench.report.tables import Entry, Table, code, escape, markdown, number, word
 
@@ -67,10 +67,28 @@ def as_json(found: Comparison) -> str:
         "mended": by_cell(dict(found.mended)),
         "only_a": [{"cell": cell, "quantity": quantity} for cell, quantity in found.only_a],
         "only_b": [{"cell": cell, "quantity": quantity} for cell, quantity in found.only_b],
-        "claims": [{"id": line.id, "a": before, "b": line.verdict} for line, before in found.claims],
+        "claims": [{"id": line.id, "a": before, "b": line.verdict} for line, before in found.changed_claims],
         "claims_tested_once": found.tested_once,
     }
     return json.dumps(json.loads(encode(document)), indent=1)
+
+
+def claims_table(found: Comparison) -> Table:
+    """List the claims that both runs test with both verdicts, those that change first."""
+    changed = {line.id for line, _ in found.changed_claims}
+    return Table(
+        name="claims that both runs test",
+        columns=("claim", "in A", "in B", "carries over"),
+        rows=tuple(
+            (
+                word(f"{line.id}: {line.statement}"),
+                word(before),
+                word(line.verdict),
+                word("no" if line.id in changed else "yes"),
+            )
+            for line, before in sorted(found.claims, key=lambda both: both[0].id not in changed)
+        ),
+    )
 
 
 def _above(found: Comparison) -> tuple[str, ...]:
@@ -84,7 +102,7 @@ def _above(found: Comparison) -> tuple[str, ...]:
         f"B: {found.b}",
         f"Different: {'; '.join(listed) or 'nothing recorded'}.",
         f"The same: {', '.join(equal) or 'nothing recorded'}.",
-        texts.comparable(found.ratios_only),
+        texts_compare.comparable(found.ratios_only),
     )
 
 
@@ -92,7 +110,7 @@ def _differs(name: str, a: str, b: str) -> str:
     if name.startswith(SETTINGS):
         return name
     a, b = ((v[:COMMIT] if len(v) >= HASH and " " not in v else clip(v, SHOWN)) for v in (a, b))
-    return texts.differs(name.removeprefix(PACKAGE), a, b)
+    return texts_compare.differs(name.removeprefix(PACKAGE), a, b)
 
 
 def _table(found: Comparison, quantity: Quantity, *, only_changed: bool) -> Table:
@@ -153,9 +171,11 @@ def _aside(found: Comparison) -> tuple[str, ...]:
             cells = list(dict.fromkeys(_name(cell) for cell, _ in only))
             more = f" and {len(cells) - 3} more" if len(cells) > 3 else ""
             lines.append(f"Only in {side}: {len(only)} numbers of {', '.join(cells[:3])}{more}.")
-    lines += [f"Claim {line.id}: {before} -> {line.verdict}. {clip(line.statement)}" for line, before in found.claims]
+    lines += [
+        f"Claim {line.id}: {before} -> {line.verdict}. {clip(line.statement)}" for line, before in found.changed_claims
+    ]
     if found.tested_once:
-        lines.append(texts.tested_once(found.tested_once))
+        lines.append(texts_compare.tested_once(found.tested_once))
     return tuple(lines)
 
 
@@ -168,11 +188,11 @@ def _closing(found: Comparison) -> tuple[str, ...]:
     if not judged:
         return ()
     counts = Counter(one.outcome for one in judged)
-    lines = [texts.compared([(str(outcome), counts[outcome]) for outcome in Outcome], found.same)]
+    lines = [texts_compare.compared([(str(outcome), counts[outcome]) for outcome in Outcome], found.same)]
     open_ones = [one.detectable for one in judged if one.outcome is Outcome.UNDECIDED]
     known: Sequence[float] = [one for one in open_ones if math.isfinite(one)]
     if known:
-        lines.append(texts.undecided(statistics.median(known)))
+        lines.append(texts_compare.undecided(statistics.median(known)))
     if len(known) < len(open_ones):
-        lines.append(texts.ONLY_FEW)
+        lines.append(texts_compare.ONLY_FEW)
     return (*lines, f"Verdict: {found.outcome}")

@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from raybench.analysis.dataset import RunData
 from raybench.analysis.decision import Decision, by_kind, decisions
 from raybench.analysis.kinds import Kind
+from raybench.analysis.needs import needed
 from raybench.analysis.results import Findings
 from raybench.model import units
 from raybench.report import cells, evidence, recorded, search, texts
 from raybench.report.answers import answers
 from raybench.report.predictions import predictions
-from raybench.report.section import Figure, Section
+from raybench.report.section import Figure, Paragraph, Section
 from raybench.report.tables import Entry, Table, code, number, word
 from raybench.report.threats import threats
 
@@ -32,12 +33,17 @@ class Document:
     sections: tuple[Section, ...]
 
 
-def document(run: RunData, findings: Findings, figures: Mapping[str, Sequence[Figure]]) -> Document:
-    """Lay out the report. figures : by the id of the section in which they stand."""
+def document(
+    run: RunData, findings: Findings, figures: Mapping[str, Sequence[Figure]], *, replay: Paragraph = ()
+) -> Document:
+    """Lay out the report.
+
+    figures : by the id of the section in which they stand. replay : what another machine says of the claims.
+    """
     sections = (
         _answers(findings),
         _decisions(findings),
-        evidence.claims(findings),
+        evidence.claims(findings, replay),
         evidence.metg(findings),
         evidence.start_up(findings),
         predictions(findings),
@@ -66,6 +72,8 @@ def document(run: RunData, findings: Findings, figures: Mapping[str, Sequence[Fi
 def banner(run: RunData, findings: Findings) -> tuple[str, ...]:
     """Say first what a reader must know before any number."""
     said = [texts.trust(findings.controls.trust, reason) for reason in findings.controls.reasons if run.plan.controls]
+    if run.plan.controls and not findings.controls.trusted and findings.controls.pooled is not None:
+        said.append(texts.may_be_bias(findings.floor))
     if not run.plan.controls:
         said.append(texts.NO_CONTROLS)
     if not run.plan.verdicts:
@@ -73,7 +81,9 @@ def banner(run: RunData, findings: Findings) -> tuple[str, ...]:
     planned_blocks = {job.block for job in run.plan.jobs}
     begun = {m.block for m in run.measurements}
     if (through := len(begun & planned_blocks)) < len(planned_blocks):
+        need = needed(findings.data, findings.rows, facts=run.environment.facts) if run.plan.verdicts else None
         said.append(texts.partial(through, len(planned_blocks)))
+        said += [texts.needs(need)] if need is not None else []
     planned = {job.key[:3] for job in run.plan.jobs if job.block in begun}
     if missing := len(planned - {m.key[:3] for m in run.measurements}):
         said.append(texts.incomplete(missing, len(planned), len(begun)))

@@ -26,8 +26,8 @@ def check(reports: Path, folder: Path | None, root: Path, *, conf: Sequence[Path
     """Compare the documents in `root` with a run. folder : None where nothing was measured: then nothing is judged."""
     if folder is None:
         return Checked(claims=(), faults=())
-    run, findings = build.analyse_and_judge(build.read(folder, reports), conf=conf)
-    given = build.texts(run, findings, reports, root)
+    run, findings, replay = build.analyse_beside(reports, folder, conf=conf)
+    given = build.texts(run, findings, reports, root, replay=replay)
     return Checked(claims=findings.claims, faults=tuple(differences(given)))
 
 

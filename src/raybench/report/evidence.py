@@ -1,10 +1,11 @@
 """Sections that show the evidence: claims, METG, lost core-seconds, controls, the machine."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from raybench.analysis.controls import ControlRow
+from raybench.analysis.controls import ControlReport, ControlRow, ControlVerdict
 from raybench.analysis.dataset import RunData
 from raybench.analysis.losses import PARTS, CoreSeconds
 from raybench.analysis.metg import WRONG, Curve, Metg
@@ -12,17 +13,19 @@ from raybench.analysis.results import ClaimLine, Findings
 from raybench.model import units
 from raybench.model.estimate import Estimate, VerdictKind
 from raybench.report import cells, texts
-from raybench.report.section import Section
+from raybench.report.section import Paragraph, Section
 from raybench.report.starts import starts
 from raybench.report.tables import Entry, Table, code, number, word
 
-PASSED = ("found", "passed")  # verdicts of a control
 DECIDED = (VerdictKind.SUPPORTED, VerdictKind.REFUTED, VerdictKind.ANSWERED)
 RULE_TITLE = "Does the 0.7 to 0.8 rule hold, and how long must a task be?"
 
 
-def claims(findings: Findings) -> Section:
-    """List every claim that this study tests, decided ones first; the HTML report has all, with their notes."""
+def claims(findings: Findings, replay: Paragraph = ()) -> Section:
+    """List every claim that this study tests, decided ones first; the HTML report has all, with their notes.
+
+    replay : what another machine says of them.
+    """
     tested = [line for line in findings.claims if line.verdict is not VerdictKind.UNTESTABLE]
     brief = _brief_claims(sorted(tested, key=lambda line: line.verdict not in DECIDED))
     made = section("claims", "Claims under test", [brief], findings, "no claims were put to this run")
@@ -30,9 +33,10 @@ def claims(findings: Findings) -> Section:
     for line in findings.claims:
         if line.verdict is VerdictKind.UNTESTABLE:
             needs.setdefault(_need(line), []).append(line.id)
-    said = ((word(texts.untested(list(needs.items()))),),) if needs and tested else ()
+    said: list[Paragraph] = [(word(texts.untested(list(needs.items()))),)] if needs and tested else []
+    said += [replay] if replay and tested else []
     full = _claims(findings)
-    return replace(made, notes=said, details=(full,) if full.rows else ())
+    return replace(made, notes=tuple(said), details=(full,) if full.rows else ())
 
 
 def _need(line: ClaimLine) -> str:
@@ -50,7 +54,7 @@ def _brief_claims(lines: Sequence[ClaimLine]) -> Table:
                 word(f"{line.id}: {line.statement}"),
                 Entry(line.source, link="#sources"),
                 word(line.band),
-                number(units.by_unit(line.value, line.unit), line.value.point if line.value else None),
+                number(_measured(line), line.value.point if line.value else None),
                 word(line.verdict),
             )
             for line in lines
@@ -58,6 +62,11 @@ def _brief_claims(lines: Sequence[ClaimLine]) -> Table:
         numeric=frozenset({"measured"}),
         caption=texts.CLAIMS,
     )
+
+
+def _measured(line: ClaimLine) -> str:
+    """Write the number of each part of a claim, in the order of what is required."""
+    return "; ".join(units.by_unit(value, unit) for value, unit in ((line.value, line.unit), *line.further))
 
 
 def _claims(findings: Findings) -> Table:
@@ -250,9 +259,22 @@ def controls(run: RunData, findings: Findings) -> Section:
     made = section("controls", "Harness validation", [table], findings, missing)
     if not report.rows:
         return made
-    passed = sum(row.verdict in PASSED for row in report.rows)
-    said = texts.controls(passed, len(report.rows), findings.floor, report.drift)
-    return replace(made, paragraphs=((word(said),),), tables=(), details=(table,))
+    said = [texts.validation(count_controls(report), findings.floor, report.drift)]
+    if findings.timed is not None:
+        time = findings.timed
+        said.append(texts.timed(time.wall_s, time.timed_s, time.makespans_s))
+    if findings.sensitivity is not None:
+        said.append(texts.sensitivity(findings.sensitivity))
+    return replace(made, paragraphs=tuple((word(one),) for one in said), tables=(), details=(table,))
+
+
+def count_controls(report: ControlReport) -> list[tuple[str, int]]:
+    """Count the controls by outcome, in words."""
+    counts = Counter(row.verdict for row in report.rows)
+    undecided = counts[ControlVerdict.OPEN] + counts[ControlVerdict.TOO_FEW]
+    return [
+        ("passed", counts[ControlVerdict.PASSED]), ("undecided", undecided), ("missed", counts[ControlVerdict.MISSED]),
+    ]  # fmt: skip
 
 
 def _expectation(row: ControlRow) -> str:

@@ -9,17 +9,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
-import jinja2
 from markupsafe import Markup
 
 from raybench.analysis.dataset import RunData
 from raybench.analysis.results import Findings
 from raybench.model import units
 from raybench.model.estimate import VerdictKind
-from raybench.model.visible import visible
 from raybench.report.details import details, embed_json
 from raybench.report.document import Document
 from raybench.report.evidence import DECIDED
+from raybench.report.html import environment
 from raybench.report.recorded import flat
 from raybench.report.section import Section
 from raybench.report.tables import Entry, Table, word
@@ -42,14 +41,6 @@ def page(
     document: Document, run: RunData, findings: Findings, *, pictures: Mapping[str, str], charts: Mapping[str, Any]
 ) -> str:
     """Write the page. pictures : SVG text by the name of its figure; charts : what the page draws itself."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("raybench.report"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        autoescape=True,
-        finalize=_finalize,
-    )
     parts = [_part(section) for section in document.sections]
     facts, hidden = _facts(run), IN_TABLE | charts.keys()
     tables = [table for part in parts for table in (*part.shown, *part.folded)] + [facts]
@@ -60,17 +51,21 @@ def page(
         "claims": _claimed(findings),
         "verdicts": [str(kind) for kind in VerdictKind],
     }
-    return environment.get_template("page.html.j2").render(
-        document=document,
-        parts=parts,
-        absent=units.ABSENT,
-        plan=run.plan,
-        blocks=len({m.block for m in run.measurements}),
-        cores=sorted({cell.cpus for cell in run.plan.cells}),
-        pictures={name: _data_uri(svg) for name, svg in pictures.items() if name not in hidden},
-        charts=charts,
-        facts=facts,
-        data=Markup(embed_json(data)),
+    return (
+        environment()
+        .get_template("page.html.j2")
+        .render(
+            document=document,
+            parts=parts,
+            absent=units.ABSENT,
+            plan=run.plan,
+            blocks=len({m.block for m in run.measurements}),
+            cores=sorted({cell.cpus for cell in run.plan.cells}),
+            pictures={name: _data_uri(svg) for name, svg in pictures.items() if name not in hidden},
+            charts=charts,
+            facts=facts,
+            data=Markup(embed_json(data)),
+        )
     )
 
 
@@ -128,11 +123,6 @@ def _facts(run: RunData) -> Table:
         for name, value in flat(members)
     ]
     return Table(name="all facts", columns=("group", "fact", "value"), rows=tuple(rows))
-
-
-def _finalize(value: object) -> object:
-    """Neutralise control characters of every text that goes into the page."""
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _data_uri(svg: str) -> Markup:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from multiprocessing import Pipe, Process
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Self
 
 from raybench.analysis import quantities
 from raybench.analysis.analyze import analyse
@@ -28,19 +29,34 @@ class ReadRun:
 def read_both(a: Path, b: Path, *, conf: Sequence[Path] = ()) -> tuple[ReadRun, ReadRun]:
     """Read two runs; BadSettings where a folder holds none."""
     a, b = find_run(a), find_run(b)
-    receiver, sender = Pipe(duplex=False)  # no pool: its locks need a writable /dev/shm
-    child = Process(target=_send, args=(sender, b, conf), daemon=True)
-    child.start()
-    sender.close()
-    try:
-        mine, theirs = read_one(a, conf=conf), receiver.recv()
-    except BaseException:
-        child.kill()
-        raise
-    child.join()
-    if isinstance(theirs, RaybenchError):
-        raise theirs
-    return mine, theirs
+    with Reading(b, conf=conf) as theirs:
+        return read_one(a, conf=conf), theirs.result()
+
+
+class Reading:
+    """A run that is read in a process of its own, which starts at once."""
+
+    def __init__(self, folder: Path, *, conf: Sequence[Path] = ()) -> None:
+        self._receiver, sender = Pipe(duplex=False)  # no pool: its locks need a writable /dev/shm
+        self._child = Process(target=_send, args=(sender, folder, conf), daemon=True)
+        self._child.start()
+        sender.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._child.kill()
+        self._child.join()
+        self._receiver.close()
+
+    def result(self) -> ReadRun:
+        """Return what the run says, as soon as it is read; raise what kept it from being read."""
+        found = self._receiver.recv()
+        if isinstance(found, RaybenchError):
+            raise found
+        assert isinstance(found, ReadRun)
+        return found
 
 
 def _send(sender: Connection, folder: Path, conf: Sequence[Path]) -> None:

@@ -8,7 +8,7 @@ from raybench.analysis.results import Findings
 from raybench.model import units
 from raybench.model.measurement import Environment
 from raybench.report import texts
-from raybench.report.evidence import PASSED
+from raybench.report.evidence import count_controls
 from raybench.report.section import Section
 from raybench.report.tables import Entry, Table, code, word
 
@@ -36,8 +36,8 @@ def status(run: RunData, findings: Findings) -> str:
     parts.append(f"measured {run.environment.began[:4]}-{run.environment.began[4:6]}-{run.environment.began[6:8]}")
     if counted := [row.n for row in findings.rows if row.n]:
         parts.append(texts.blocks(min(counted), max(counted)))
-    if rows := findings.controls.rows:
-        parts.append(f"{sum(row.verdict in PASSED for row in rows)} of {len(rows)} controls passed")
+    if findings.controls.rows:
+        parts.append(texts.controls(count_controls(findings.controls)))
     return ", ".join(filter(None, parts)) + "."
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import jinja2
@@ -9,7 +10,7 @@ import jinja2
 from raybench.model import units
 from raybench.report.document import Document
 from raybench.report.section import Paragraph
-from raybench.report.tables import code_span, escape, markdown, one_line
+from raybench.report.tables import Entry, code_span, escape, markdown, one_line
 
 
 def results(document: Document, *, reports: str, others: Sequence[str]) -> str:
@@ -26,7 +27,7 @@ def results(document: Document, *, reports: str, others: Sequence[str]) -> str:
         "md": escape,
         "span": code_span,
         "table": markdown,
-        "paragraph": paragraph,
+        "paragraph": partial(paragraph, reports=reports),
         "comment": _comment,
         "fenced": _fence,
         "link": lambda run: f"[{escape(run)}]({reports}/{run})",
@@ -42,9 +43,14 @@ def results(document: Document, *, reports: str, others: Sequence[str]) -> str:
     return re.sub(r"\n{3,}", "\n\n", text)
 
 
-def paragraph(parts: Paragraph) -> str:
-    """Write a paragraph: names in fixed width, all else escaped."""
-    return "".join(code_span(part.text) if part.code else _escape_spaced(part.text) for part in parts)
+def paragraph(parts: Paragraph, *, reports: str = "reports") -> str:
+    """Write a paragraph: names in fixed width, all else escaped. reports : where its links lead to."""
+    return "".join(_part(part, reports) for part in parts)
+
+
+def _part(part: Entry, reports: str) -> str:
+    text = code_span(part.text) if part.code else _escape_spaced(part.text)
+    return f"[{text}]({reports}/{part.link})" if part.link else text
 
 
 def _escape_spaced(text: str) -> str:

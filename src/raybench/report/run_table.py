@@ -5,7 +5,7 @@ Plain lines of text and the same as data; how they reach a terminal is the comma
 
 import json
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
@@ -13,12 +13,13 @@ from raybench.analysis import controls, speedup
 from raybench.analysis.controls import ControlReport
 from raybench.analysis.dataset import Dataset, is_baseline
 from raybench.analysis.decision import Advice, Decision, decide
+from raybench.analysis.needs import needed, stops_short
 from raybench.model import stats, units
 from raybench.model.estimate import Estimate, Row
 from raybench.model.measurement import Measurement, Sample
 from raybench.model.plan import Plan, Role, Status
 from raybench.model.serialize import encode
-from raybench.report import cells, texts
+from raybench.report import cells, texts, texts_terminal
 
 CHARS = 60  # of a reason
 WIDTH = 80
@@ -66,11 +67,20 @@ class RunTable:
     status: tuple[str, ...]
 
 
-def run_table(plan: Plan, measurements: Sequence[Measurement], samples: Sequence[Sample]) -> RunTable:
-    """Summarise a run; workloads of which nothing was measured, and granularity sweeps, are left out."""
+def run_table(
+    plan: Plan,
+    measurements: Sequence[Measurement],
+    samples: Sequence[Sample],
+    *,
+    facts: Mapping[str, Any] | None = None,
+) -> RunTable:
+    """Summarise a run; workloads of which nothing was measured, and granularity sweeps, are left out.
+
+    facts : of the run's environment; they tell a contended host.
+    """
     data = Dataset(plan, measurements, samples)
     draws = stats.Resampler()
-    judged = controls.judge_controls(data, draws)
+    judged = controls.judge_controls(data, draws, facts=facts)
     sweeps = {of.cell.workload.name for of in data.cells if of.is_sweep}
     rows = [row for row in speedup.rows(data, draws) if row.cell.workload.name not in sweeps]
     gain = max(speedup.SAME_TIME, judged.floor)
@@ -79,7 +89,7 @@ def run_table(plan: Plan, measurements: Sequence[Measurement], samples: Sequence
     tables = (_workload([r for r in rows if r.cell.workload.name == name], decided.get(name)) for name in names)
     return RunTable(
         workloads=tuple(table for table in tables if table.lines),
-        status=tuple(_status(plan, data, rows, judged)),
+        status=tuple([*_status(plan, data, rows, judged), *_missing(data, rows, facts)]),
     )
 
 
@@ -95,7 +105,7 @@ def first_lines(plan: Plan, measurements: Sequence[Measurement], samples: Sequen
     done = [m for m in measurements if m.cell in mine]
     found = run_table(part, done, [s for s in samples if s.cell in mine])
     blocks = len({m.block for m in done if m.status is Status.OK})
-    return replace(found, status=(texts.provisional(blocks),) if found.workloads else ())
+    return replace(found, status=(texts_terminal.provisional(blocks),) if found.workloads else ())
 
 
 def as_json(table: RunTable) -> str:
@@ -116,7 +126,7 @@ def as_lines(table: RunTable, *, width: int = WIDTH) -> list[str]:
     for one in table.workloads:
         base = f"{one.baseline} {_seconds(one.baseline_time)}" if one.baseline_time else f"{one.baseline}: no time"
         task_s = one.baseline_time.point / one.tasks if one.baseline_time and one.tasks else 0.0
-        found.append(f"{texts.heading(one.workload, one.tasks if task_s else 0, task_s)}   {base}")
+        found.append(f"{texts_terminal.heading(one.workload, one.tasks if task_s else 0, task_s)}   {base}")
         found += _columns([_fields(line, one.lines) for line in one.lines], width)
         found += one.advice
     return [part for line in [*found, *table.status] for part in _wrap(line, width)]
@@ -168,20 +178,20 @@ def _scores(row: Row, base: Row) -> Iterator[str]:
     for name in [*(name for name in SCORES if name in known), *known][:1]:
         before, after = base.scores[name].point, row.scores[name].point
         if before and abs(after / before - 1) > speedup.SAME_SCORE:
-            yield texts.score_change(name, after / before - 1)
+            yield texts_terminal.score_change(name, after / before - 1)
 
 
 def _advice(decided: Decision, rows: Sequence[Row]) -> Iterator[str]:
     if decided.row is not None and decided.warm is not None and decided.advice in (Advice.DISTRIBUTE, Advice.WARM_ONLY):
         pays = decided.advice is Advice.DISTRIBUTE
         gains = (decided.warm, decided.cold)
-        yield texts.distribute(decided.row.cell.backend.name, gains, decided.against, pays_cold=pays)
+        yield texts_terminal.distribute(decided.row.cell.backend.name, gains, decided.against, pays_cold=pays)
     else:
-        yield texts.no_gain(str(decided.advice), cells.clip(decided.why))
+        yield texts_terminal.no_gain(str(decided.advice), cells.clip(decided.why))
     for row in rows:
         seconds = break_even(row)
         if seconds is not None:
-            yield texts.pays_from(row.cell.backend.name, seconds)
+            yield texts_terminal.pays_from(row.cell.backend.name, seconds)
 
 
 def break_even(row: Row) -> float | None:
@@ -210,9 +220,15 @@ def _status(plan: Plan, data: Dataset, rows: Sequence[Row], judged: ControlRepor
         yield from (texts.trust(judged.trust, reason) for reason in judged.reasons)
         return
     counts = [row.n for row in rows if row.n]
-    host = texts.BUSY if any(of.busy for of in data.cells) else texts.QUIET
+    host = texts_terminal.BUSY if any(of.busy for of in data.cells) else texts_terminal.QUIET
     blocks = texts.blocks(min(counts), max(counts)) if counts else ""
-    yield texts.trusted(host, blocks, judged.floor if judged.pooled else None)
+    yield texts_terminal.trusted(host, blocks, judged.floor if judged.pooled else None)
+
+
+def _missing(data: Dataset, rows: Sequence[Row], facts: Mapping[str, Any] | None) -> Iterator[str]:
+    """Say for how much longer a study would have to run that its budget stopped."""
+    if data.plan.verdicts and stops_short(data) and (need := needed(data, rows, facts=facts)) is not None:
+        yield texts.needs(need)
 
 
 # --- text -----------------------------------------------------------------------------------------
@@ -223,7 +239,7 @@ def _fields(line: Line, beside: Sequence[Line]) -> tuple[str, ...]:
     if line.time is None:
         return (name, line.note)
     if line.sooner is not None:
-        return (name, _seconds(line.time), texts.sooner(line.sooner.point, line.work_ratio, line.scores))
+        return (name, _seconds(line.time), texts_terminal.sooner(line.sooner.point, line.work_ratio, line.scores))
     if line.speedup is None:
         return (name, _seconds(line.time), "no baseline to compare with")
     gain = f"{units.plain(line.speedup.point)}x {units.within(stats.half_width(line.speedup))}".strip()

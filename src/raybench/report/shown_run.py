@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 
 from raybench.model.errors import explain
-from raybench.model.plan import Job, Plan
+from raybench.model.measurement import Sample
+from raybench.model.plan import Cell, Job, Plan
+from raybench.report import texts_terminal
 from raybench.report.run_table import RunTable, as_lines, first_lines, run_table
 from raybench.store import store
 
@@ -31,7 +34,30 @@ class FirstLines:
 def read(folder: Path, plan: Plan) -> RunTable | None:
     """Summarise what a run holds so far; None without any measurement."""
     loaded = store.Store(folder / store.MEASUREMENTS).load()
-    return run_table(plan, loaded.measurements, loaded.samples) if loaded.measurements else None
+    if not loaded.measurements:
+        return None
+    facts = store.read_environment(folder).facts
+    return run_table(plan, loaded.measurements, loaded.samples, facts=facts)
+
+
+def first_samples(folder: Path, plan: Plan) -> list[str]:
+    """Return what is known of a run that was interrupted before its first group had ended: the samples so far.
+
+    A run without anything to measure has no lines.
+    """
+    taken: dict[str, list[Sample]] = {}
+    for sample in store.Store(folder / store.MEASUREMENTS).load().samples:
+        taken.setdefault(sample.cell, []).append(sample)
+    cells: dict[str, Cell] = {cell.key: cell for cell in plan.cells}
+    lines = [
+        texts_terminal.so_far(
+            f"{cells[key].workload.name} x {cells[key].backend.name} P={cells[key].cpus}",
+            median(sample.seconds for sample in samples),
+            len(samples),
+        )
+        for key, samples in taken.items()
+    ]
+    return [*lines, texts_terminal.NO_GROUP] if plan.jobs else []
 
 
 def append_summary(table: RunTable, page: str) -> str:

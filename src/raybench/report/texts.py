@@ -1,8 +1,14 @@
-"""Sentences that a reader sees, in one place: plain English, numbers from the findings, none typed by hand."""
+"""Sentences of the report, in one place: plain English, numbers from the findings, none typed by hand.
 
+Those of a comparison and of the terminal are in `texts_compare` and `texts_terminal`.
+"""
+
+import math
 from collections.abc import Sequence
 
+from raybench.analysis.needs import Needed
 from raybench.analysis.rule import Sides
+from raybench.analysis.timing import Sensitivity
 from raybench.model import units
 from raybench.model.estimate import Estimate
 
@@ -24,7 +30,7 @@ def best(name: str, backend: str, gain: Estimate) -> str:
 
 def start_up(starts: Sequence[tuple[str, Estimate]]) -> str:
     """Say what it costs to start each backend from nothing."""
-    listed = _join([f"{backend} {units.seconds(start, with_n=False)}" for backend, start in starts])
+    listed = join([f"{backend} {units.seconds(start, with_n=False)}" for backend, start in starts])
     return f"Starting from nothing takes {listed}."
 
 
@@ -35,7 +41,7 @@ def break_even(work: Estimate) -> str:
 
 def shortest(level: float, cores: int, lengths: Sequence[tuple[str, str, Estimate]]) -> str:
     """Say how long a task must be for each backend. lengths : backend, censoring mark, seconds."""
-    listed = _join([f"{f'{mark} ' if mark else ''}{units.seconds(work)} with {name}" for name, mark, work in lengths])
+    listed = join([f"{f'{mark} ' if mark else ''}{units.seconds(work)} with {name}" for name, mark, work in lengths])
     return f"To keep {units.plain(100 * level)} % efficiency on {cores} cores, a task must last {listed}."
 
 
@@ -72,7 +78,7 @@ def rule(low: float, high: float, found: Sides) -> str:
 
 def claims(total: int, counts: Sequence[tuple[str, int]]) -> str:
     """Count the verdicts."""
-    listed = _join([f"{count} {word}" for word, count in counts if count])
+    listed = join([f"{count} {word}" for word, count in counts if count])
     return f"Of {total} documented claims: {listed}."
 
 
@@ -89,12 +95,43 @@ def host_state(spread: float) -> str:
     return f"core speed varied by {units.plain(100 * spread)} % within seconds"
 
 
-def controls(passed: int, total: int, floor: float, drift: Estimate) -> str:
-    """Say in one sentence whether the harness found the known answers."""
+def controls(counts: Sequence[tuple[str, int]]) -> str:
+    """Count the controls by outcome."""
+    return f"controls: {join([f'{count} {word}' for word, count in counts if count])}"
+
+
+def validation(counts: Sequence[tuple[str, int]], floor: float, drift: Estimate) -> str:
+    """Say whether the harness found the known answers. counts : controls by outcome."""
+    total = sum(count for _, count in counts)
+    listed = join([f"{count} {word}" for word, count in counts if count])
     grown = f" Drift over the run: {units.percent(drift)}." if drift.n else ""
     return (
-        f"{passed} of {total} controls with a known answer passed (the same cell twice, waiting tasks, an injected "
-        f"overhead, bare processes); the same cell twice leaves a bias of at most {units.plain(100 * floor)} %.{grown}"
+        f"{total} controls with a known answer (the same cell twice, waiting tasks, an injected overhead, bare "
+        f"processes): {listed}. Undecided: the interval is still wider than the tolerance. The same cell twice leaves "
+        f"a bias of at most {units.plain(100 * floor)} %.{grown}"
+    )
+
+
+def timed(wall_s: float, timed_s: float, makespans_s: float) -> str:
+    """Say how much of the wall time was measured."""
+    return (
+        f"Timed work: {units.plain(100 * timed_s / wall_s)} % of the {units.duration(wall_s)} that the run took "
+        f"(makespans and cold starts; makespans alone {units.plain(100 * makespans_s / wall_s)} %), the untimed "
+        "quality pass left out."
+    )
+
+
+def sensitivity(found: Sensitivity) -> str:
+    """Say what all rounds would say instead of quiet ones."""
+    disturbed = f"{found.disturbed} of {found.samples} samples were disturbed"
+    if not found.cells:
+        return f"Sensitivity: {disturbed}; no cell has quiet rounds enough, so that all rounds are used."
+    if not found.disturbed:
+        return f"Sensitivity: {disturbed}, so that all rounds are quiet."
+    return (
+        f"Sensitivity: {disturbed}. With all rounds instead of the quiet ones, speedups change by "
+        f"{100 * found.change:+.1f} % on average over {found.cells} cells, and by at most "
+        f"{units.plain(100 * found.most)} %."
     )
 
 
@@ -104,6 +141,24 @@ def controls(passed: int, total: int, floor: float, drift: Estimate) -> str:
 def trust(state: str, reason: str) -> str:
     """Say that a control failed, or what is missing for trust."""
     return f"{state}: {reason}"
+
+
+def may_be_bias(floor: float) -> str:
+    """Say what the pooled A/A interval cannot exclude."""
+    return (
+        f"A/A is the same cell measured twice, which should give 1. Until it does, a difference of less than "
+        f"{units.plain(100 * floor)} % between two cells may come from the harness."
+    )
+
+
+def needs(need: Needed) -> str:
+    """Say for how much longer a study would have to run until every interval is as narrow as asked."""
+    width = f"+-{units.plain(100 * need.width)} %"
+    have = f"{need.narrow} of {need.cells} cells have it"
+    if not math.isfinite(need.minutes):
+        return f"{width} for every cell is out of reach on this host within a day; {have}."
+    source = ", as far as the host's state tells" if need.predicted else ""
+    return f"{width} for every cell needs about {need.minutes:.0f} min more{source}; {have}."
 
 
 def partial(through: int, blocks: int) -> str:
@@ -140,7 +195,8 @@ ADVICE = (
 NO_DECISION = "Nothing to show: no parallel cell has a speedup yet."
 CLAIMS = (
     "SUPPORTED: the whole interval lies inside what the sentence says; REFUTED: outside; INCONCLUSIVE: neither. A "
-    "claim about many cells shows the one that decides."
+    "claim with several parts shows a number for each, in that order, and needs all of them; one about many cells "
+    "shows the cell that decides."
 )
 METG = (
     "Minimum effective task granularity (METG): the shortest task with which a backend keeps an efficiency, warm, "
@@ -163,7 +219,7 @@ SOURCES = {
 
 def source(name: str, about: str, ids: Sequence[str]) -> str:
     """Say what a source is and where its sentences stand."""
-    where = f" Its sentences: {_join(_ranges(ids))}, each with its test in conf/claim." if ids else ""
+    where = f" Its sentences: {join(_ranges(ids))}, each with its test in conf/claim." if ids else ""
     return f"{name}: {about}.{where}"
 
 
@@ -174,7 +230,8 @@ def untested(needs: Sequence[tuple[str, Sequence[str]]]) -> str:
     return f"{total} further claims are not tested by this study. {listed}."
 
 
-def _join(parts: Sequence[str]) -> str:
+def join(parts: Sequence[str]) -> str:
+    """Join words into a list as a sentence has it."""
     return ", ".join(parts[:-1]) + (" and " if len(parts) > 1 else "") + parts[-1] if parts else ""
 
 
@@ -187,103 +244,4 @@ def _ranges(ids: Sequence[str]) -> list[str]:
             runs[-1].append(one)
         else:
             runs.append([one])
-    return [f"{run[0]} to {run[-1]}" if len(run) > 2 else _join(run) for run in runs]
-
-
-# --- compare --------------------------------------------------------------------------------------
-
-
-def differs(name: str, a: str, b: str) -> str:
-    """Say how a fact differs between two runs."""
-    return f"{name} {a} -> {b}"
-
-
-def comparable(ratios_only: str) -> str:
-    """Say whether seconds are judged."""
-    if ratios_only:
-        return f"Comparable in ratios only; seconds are shown and not judged ({ratios_only})."
-    return "Comparable in seconds and in ratios: the same machine."
-
-
-def compared(counts: Sequence[tuple[str, int]], same: float) -> str:
-    """Close a comparison. counts : outcomes of all that was judged."""
-    total = sum(count for _, count in counts)
-    listed = _join([f"{count} {word.lower()}" for word, count in counts if count])
-    return f"{total} comparisons, same means within +-{units.plain(100 * same)} %: {listed}."
-
-
-def undecided(middle: float) -> str:
-    """Say what the undecided comparisons could have found."""
-    return (
-        f"Undecided: half of these comparisons find changes only from {100 * middle:.0f} % on (power 0.8). "
-        "More blocks narrow them."
-    )
-
-
-def tested_once(claims: int) -> str:
-    """Count the claims that only one of the runs can test."""
-    return f"{claims} claim{'s are' if claims > 1 else ' is'} tested by one of the two runs only."
-
-
-NOT_COMPARABLE = "no cell was measured in both runs (the same workload, sizes, backend and cores)"
-ONLY_FEW = "A comparison needs 3 blocks in both runs."
-
-
-# --- terminal -------------------------------------------------------------------------------------
-
-
-def heading(workload: str, tasks: int, task_s: float) -> str:
-    """Name a workload with the size of its work."""
-    return f"{workload}   {tasks} task{'s' * (tasks != 1)} of {units.duration(task_s)}" if tasks else workload
-
-
-def sooner(gain: float, share: float, scores: Sequence[str]) -> str:
-    """Say what early stopping did: other work, so never a speedup."""
-    word = (
-        f"finishes {units.plain(gain)}x sooner by" if gain >= 1 else f"takes {units.plain(1 / gain)}x as long, though"
-    )
-    return ", ".join([f"{word} doing {units.plain(100 * share)} % of the work", *scores])
-
-
-def score_change(name: str, change: float) -> str:
-    """Say how a score differs from the baseline's; whether higher is better depends on the score."""
-    return f"{name} {units.plain(100 * abs(change))} % {'higher' if change > 0 else 'lower'}"
-
-
-def distribute(backend: str, gains: tuple[Estimate, Estimate | None], against: str, *, pays_cold: bool) -> str:
-    """Advise a backend that gains, at least once its workers are up. gains : warm, and from a cold start."""
-    warm, cold = gains
-    told = f"{units.plain(warm.point)}x against {against}"
-    if pays_cold and cold is not None:
-        return f"Distribute with {backend}: {told} once workers are up, {units.plain(cold.point)}x from a cold start."
-    if cold is None:
-        return f"Distribute with {backend} if workers stay warm ({told}); the cold start was not measured."
-    loss = f"takes {units.plain(1 / cold.point)}x as long" if cold.high < 1 else "gains nothing measurable"
-    return f"Distribute with {backend} only if workers stay warm ({told}); a cold start {loss}."
-
-
-def no_gain(advice: str, why: str) -> str:
-    """Advise against distributing, or say why there is no advice."""
-    return f"{advice[:1].upper()}{advice[1:]}: {why}."
-
-
-def pays_from(backend: str, seconds: float) -> str:
-    """Say from how much sequential work on a backend pays that has to be started first."""
-    return f"{backend} pays from {units.duration(seconds)} of sequential work when it has to be started."
-
-
-def provisional(blocks: int) -> str:
-    """Mark lines that further blocks will change."""
-    return f"provisional: {blocks} block{'s' * (blocks != 1)} so far; intervals begin with the second or third"
-
-
-def trusted(host: str, blocks: str, floor: float | None) -> str:
-    """Say that the controls passed."""
-    return f"TRUSTED ({', '.join(filter(None, [host, blocks, _floor(floor)]))})."
-
-
-QUIET, BUSY = "quiet rounds", "busy machine"  # what others took during the samples; the host itself: `host_state`
-
-
-def _floor(floor: float | None) -> str:
-    return "" if floor is None else f"A/A within {units.plain(100 * floor)} %"
+    return [f"{run[0]} to {run[-1]}" if len(run) > 2 else join(run) for run in runs]

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import scipy.stats
 
+from raybench.model import precision
 from raybench.model.errors import RaybenchError
 from raybench.system.kernel import allowed_cpus
 
@@ -22,7 +22,6 @@ Floats = npt.NDArray[np.float64]
 ALONE_S, TOGETHER_S = 3.0, 4.0
 MOST_CORES = 4  # on larger machines a sample of cores, evenly spread over their numbers
 QUIET = 0.03  # sd of 1-s means above which a host is called contended
-BETWEEN_PROCESSES = 0.006  # sd of log seconds between equal processes; they keep it for life
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,16 +50,8 @@ class HostState:
         return self.spread > QUIET
 
     def half_width(self, *, groups: int, rounds: int, seconds: float = 1.0) -> float:
-        """Return the half-width to expect of a speedup's 95 % interval, as a fraction.
-
-        groups, rounds : of the study. seconds : of one makespan. The part within a group falls with the rounds and with
-        the length of a makespan; the part between processes (sd 0.6 %, of baseline and cell) only with the groups.
-        """
-        one = self.step**2 / min(seconds, 10.0)
-        within = one + one / 2  # the cell, and the mean of two baselines beside it
-        variance = (within / rounds + 2 * BETWEEN_PROCESSES**2) / groups
-        degrees = 3 * (groups - 1)  # moderation adds about two cells' worth
-        return float(scipy.stats.t.ppf(0.975, degrees) * math.sqrt(variance))
+        """Return the half-width to expect of a speedup's 95 % interval: see `model.precision`."""
+        return precision.half_width(step=self.step, groups=groups, rounds=rounds, seconds=seconds)
 
     def words(self) -> str:
         """Return the state in one sentence."""

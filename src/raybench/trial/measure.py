@@ -16,8 +16,8 @@ from raybench.model.log_ratio import FEWEST, LogRatio, log_ratio
 from raybench.model.measurement import Sample
 from raybench.model.pairing import round_differences
 from raybench.model.plan import Cell, Job, Limits, Spec, Status
+from raybench.model.precision import BETWEEN_PROCESSES
 from raybench.system import machine
-from raybench.system.host_state import BETWEEN_PROCESSES
 from raybench.trial import inputs
 from raybench.trial.backends import LIBRARY, SEQUENTIAL, shown, specs
 from raybench.trial.calibrate import start_s
