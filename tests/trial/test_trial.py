@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +12,20 @@ import pytest
 
 import raybench
 from raybench import cli
+from raybench.execution.sandbox import Home
 from raybench.model.errors import BadSettings
 from raybench.system import process_tree
-from raybench.trial import target
+from raybench.trial import calibrate, target
 from raybench.trial.look import Look
-from raybench.trial.measure import subset
+from raybench.trial.measure import Effort, subset
 from raybench.trial.save import save
 from raybench.trial.trial import Trial, Wish
 from raybench.trial.verdict import Verdict
 from raybench.trial.work import Step
+from trial.conftest import COSTS
 from trial.made_looks import made
 
-PROCESSES = Wish(backends=("threads", "joblib"), budget_s=5)
+PROCESSES = Wish(backends=("threads", "joblib"), budget_s=20)
 
 
 def offset(x: int) -> int:
@@ -114,7 +117,7 @@ def test_a_generator_is_read_once(calibrated: Any) -> None:
 
 
 def test_few_large_results_are_measured_where_all_of_them_would_fill_the_memory() -> None:
-    found = subset(made(seconds=0.1, sizes=(10, 500 * 2**20)), range(200), 2, seconds=1.0)
+    found = subset(made(seconds=0.1, sizes=(10, 500 * 2**20)), range(200), 2, Effort(budget_s=60))
 
     assert len(found) == 2
 
@@ -155,3 +158,17 @@ def test_ray_is_calibrated_and_measured(tmp_path: Path, monkeypatch: pytest.Monk
     assert {one.backend for one in found.predictions} == {"joblib", "ray_tasks", "ray_batched"}
     assert list(tmp_path.glob("calibration-*.json"))
     assert all(one.reason == "" for one in found.rows.backends)
+
+
+def test_a_calibration_in_which_a_backend_failed_is_taken_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAYBENCH_CACHE", str(tmp_path))
+    found = [replace(COSTS, failed={"ray_tasks": "no answer"}), COSTS]
+    monkeypatch.setattr(calibrate, "measure", lambda home, observe: found.pop(0))
+
+    with Home() as home:
+        assert calibrate.calibration(home, print).failed
+        assert not list(tmp_path.glob("calibration-*"))
+        assert not calibrate.calibration(home, print).failed
+        assert calibrate.calibration(home, print).cached
