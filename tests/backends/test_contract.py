@@ -44,6 +44,7 @@ def distinct() -> list[Any]:
         if code not in seen and spec.role is not Role.THREADED_BASELINE and not spec.is_control:
             marks = [pytest.mark.ray] if is_ray(spec) else []
             marks += [pytest.mark.slow] if is_tune(spec) and spec.role is Role.DOCUMENTED else []
+            marks += [pytest.mark.mlflow] if "mlflow" in spec.requires.packages else []
             found.append(pytest.param(name, id=name, marks=marks))
         seen.add(code)
     return found

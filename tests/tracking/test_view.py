@@ -36,7 +36,11 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(
     ("what", "begins", "page"),
     [
-        ("mlflow", "MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true mlflow server", "http://127.0.0.1:5000"),
+        (
+            "mlflow",
+            "MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow server",
+            "http://127.0.0.1:5000",
+        ),
         ("tensorboard", "tensorboard --host 127.0.0.1", "http://127.0.0.1:6006"),
         ("ray", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0 ray start --head", "http://127.0.0.1:8265"),
     ],

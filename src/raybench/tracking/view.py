@@ -29,7 +29,9 @@ HOST = "127.0.0.1"
 DEFAULT_STORE = "sqlite:///mlflow.db"
 SQLITE = "sqlite:///"
 HEAD_PORT = 6379  # Ray's own default
-NO_TELEMETRY = MappingProxyType({name: COMMON[name] for name in ("MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK")})
+MLFLOW = MappingProxyType(  # no telemetry, and no runner of jobs beside the server
+    {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+)
 END_S = 10.0  # for a program to end when it is asked to
 
 
@@ -78,7 +80,7 @@ def of_mlflow(asked: Asked) -> View:
         page=f"http://{HOST}:{port}",
         words=("mlflow", "server", *_listen(port), "--workers", "1", "--backend-store-uri", uri),
         module="mlflow",
-        variables=NO_TELEMETRY,
+        variables=MLFLOW,
     )
 
 
@@ -135,7 +137,7 @@ def choose(words: Sequence[str], *, tracking_uri: str = DEFAULT_STORE, port: int
 
 
 def start(view: View) -> None:
-    """Run the program here until it ends or Ctrl-C; whatever happens, nothing of it stays.
+    """Run the program here until it ends, or Ctrl-C ends it; whatever happens, nothing of it stays.
 
     Raises BadSettings where nothing is to be started or the port is taken, RaybenchError where the program fails.
     """
@@ -152,6 +154,8 @@ def start(view: View) -> None:
     process = subprocess.Popen([sys.executable, "-m", view.module, *view.words[1:]], env=environment)
     try:
         code = process.wait()
+    except KeyboardInterrupt:  # the way to end it
+        code = 0
     finally:
         _end(process.pid)
     if code:
