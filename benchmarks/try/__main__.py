@@ -38,7 +38,7 @@ from raybench.trial.work import Step, Work
 ROOT = Path(__file__).parents[2]
 RECORD, TABLE = ROOT / "reports" / "try.json", ROOT / "reports" / "TRY.md"
 FITTED = ROOT / "src" / "raybench" / "analysis" / predictor.FITTED
-EFFORT = Effort(budget_s=120.0, subset_s=0.5, rounds=3)  # of what is measured afterwards
+EFFORT = Effort(budget_s=40.0, subset_s=0.5, rounds=3, items=500)  # of what is measured afterwards
 
 
 def main() -> int:
@@ -53,27 +53,31 @@ def main() -> int:
     if asked.again:
         record = decode(Record, RECORD.read_bytes())
     else:
-        record = take([one for one in functions.ALL if not names or one.__name__ in names])
+        record = take([one for one in functions.ALL if not names or one.__name__ in names], keep=not names)
     if names:
         print(table.text(record))
         return 0
-    json_file.write_text(RECORD, json_file.pretty(to_json(record)))
     json_file.write_text(FITTED, json_file.pretty(to_json(fit(record.points))))
     json_file.write_text(TABLE, table.text(record))
     print(TABLE.read_text(encoding="utf-8"))
     return 0
 
 
-def take(chosen: Sequence[Callable[..., Any]]) -> Record:
-    """Try and measure functions; the machine is calibrated first, which a first use of `raybench try` does."""
+def take(chosen: Sequence[Callable[..., Any]], *, keep: bool) -> Record:
+    """Try and measure functions after a calibration, as a first use of `raybench try` takes it.
+
+    keep : write reports/try.json after each function, so that a run that is cut short has not been for nothing.
+    """
     began = calendar_stamp()
     with Home() as home:
-        known = calibration(home, partial(note, "calibration"))
-    outcomes = []
+        known = calibration(home, partial(note, "calibration"), fresh=True)
+    record = Record(machine=machine.machine_key(), cpus=machine.usable_cpus(), began=began, outcomes=())
     for one in chosen:
-        outcomes.append(judge(one, known))
-        print(f"{one.__name__}: {outcomes[-1].sentence}", file=sys.stderr)
-    return Record(machine=machine.machine_key(), cpus=machine.usable_cpus(), began=began, outcomes=tuple(outcomes))
+        record = replace(record, outcomes=(*record.outcomes, judge(one, known)))
+        print(f"\n{one.__name__}: {record.outcomes[-1].sentence}", file=sys.stderr)
+        if keep:
+            json_file.write_text(RECORD, json_file.pretty(to_json(record)))
+    return record
 
 
 def judge(function: Callable[..., Any], known: Calibration) -> Outcome:

@@ -41,8 +41,8 @@ def fit_spread(points: Sequence[Point]) -> Spread:
     scale = LEVEL / float(scipy.stats.t.ppf(0.95, DEGREES))
 
     def unlikely(logs: np.ndarray) -> float:
-        sd = np.sqrt(causes @ np.exp(2 * logs) + sampled) * scale
-        return float(-(scipy.stats.t.logpdf(found / sd, DEGREES) - np.log(sd)).sum())
+        variance = (causes @ np.exp(2 * logs) + sampled) * scale**2
+        return float(((DEGREES + 1) * np.log1p(found**2 / (DEGREES * variance)) + np.log(variance)).sum()) / 2
 
     bounds = [(math.log(LEAST), math.log(MOST))] * len(START)
     best = scipy.optimize.minimize(unlikely, np.log(START), bounds=bounds, method="L-BFGS-B")

@@ -58,7 +58,7 @@ def calibration(home: Home, observe: Observer, *, fresh: bool = False) -> Calibr
         except (ValueError, OSError):
             pass  # written by another version, or torn: measured again
     found = measure(home, observe)
-    if found.costs:
+    if not found.failed:  # what failed today may work tomorrow
         path.parent.mkdir(parents=True, exist_ok=True)
         json_file.write_text(path, encode(found).decode() + "\n")
     return found

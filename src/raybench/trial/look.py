@@ -96,6 +96,16 @@ class Look:
         """Return whether results can be sent from one process to another."""
         return not any(one.sent_back for one in self.calls)
 
+    @property
+    def lock(self) -> float:
+        """Return the share of a call that excludes another thread: what two threads lose more than two processes do.
+
+        1 where it is not known.
+        """
+        if self.facts is None or self.facts.lock is None:
+            return 1.0
+        return min(1.0, max(0.0, (1 + self.facts.lock) / self.slowdown - 1))
+
     def task_s(self, most: int) -> list[float]:
         """Return seconds of all tasks in their order, each as long as the sampled item next to it; at most `most`."""
         return self.seconds_of(np.linspace(0, self.count - 1, min(self.count, most)))
@@ -109,9 +119,8 @@ class Look:
     def words(self) -> str:
         """Return the function in one line: `simulate: 200 tasks of 41 ms (computing, ...), 1.2 kB in, 80 B out`."""
         kind = "waiting" if self.waiting > 0.5 else "computing"
-        lock = self.facts.lock if self.facts else None
-        if lock is not None and kind == "computing":
-            kind += ", releases no lock" if lock > 0.7 else ", releases the lock" if lock < 0.3 else ""
+        if self.facts and self.facts.lock is not None and kind == "computing":
+            kind += ", releases no lock" if self.lock > 0.7 else ", releases the lock" if self.lock < 0.3 else ""
         spread = f" (+-{100 * self.spread:.0f} %)" if self.spread > 0.2 else ""
         sizes = f"{amount(round(self.bytes_in))} in, {amount(round(self.bytes_out))} out"
         tasks = f"{self.count} tasks" if self.count != 1 else "1 task"

@@ -24,7 +24,6 @@ from raybench.trial.calibrate import start_s
 from raybench.trial.look import Look
 from raybench.trial.work import Observer, Step, Work, passed_on
 
-MOST_ITEMS = 5_000
 MOST_BYTES = 128 * 2**20  # of the measured items and results together
 NARROWEST = math.log(1.02)  # half-width: a program of a minute does not know more
 NEAR = math.log(1.05)  # two that differ by less are the same to a user
@@ -34,7 +33,7 @@ SEED = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effort:
-    """How much is measured. budget_s : from the first start to the last round; rounds : at most.
+    """How much is measured. budget_s : from the first start to the last round; rounds, items : at most.
 
     subset_s : of the sequential baseline over the items that are measured.
     """
@@ -42,6 +41,7 @@ class Effort:
     budget_s: float
     subset_s: float = 1.0
     rounds: int = 40
+    items: int = 5_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,12 +72,12 @@ class Rows:
     interrupted: bool = False
 
 
-def subset(look: Look, items: Sequence[Any], cpus: int, *, seconds: float) -> tuple[int, ...]:
+def subset(look: Look, items: Sequence[Any], cpus: int, effort: Effort) -> tuple[int, ...]:
     """Choose items, from all over the list, that take the baseline so long; four for each core, unless too large."""
-    wanted = math.ceil(seconds / max(look.mean_s, 1e-9))
+    wanted = math.ceil(effort.subset_s / max(look.mean_s, 1e-9))
     fitting = int(MOST_BYTES / max(1.0, look.bytes_in + look.bytes_out))
     least = min(4 * cpus, len(items), max(cpus, fitting))
-    count = max(least, min(wanted, fitting, MOST_ITEMS))
+    count = max(least, min(wanted, fitting, effort.items))
     return tuple(sorted(inputs.sample(items, count, seed=SEED)))
 
 
@@ -91,7 +91,7 @@ def measure(
     observe: Observer,
 ) -> Rows:
     """Run the sequential baseline and these (backend, P) in rounds; Ctrl-C ends it with what is known so far."""
-    indices = subset(look, work.items, max(cpus for _, cpus in cells), seconds=effort.subset_s)
+    indices = subset(look, work.items, max(cpus for _, cpus in cells), effort)
     path = work.write(home.scratch / "measured.pkl", indices)
     session = _Session(look, indices, effort.budget_s, observe)
     jobs = _jobs(look, str(path), indices, cells)

@@ -64,7 +64,7 @@ def tasks(look: Look, seconds: Sequence[float], cost: Cost) -> Tasks:
         moved_bytes=look.bytes_in + look.bytes_out,
         slowdown=look.slowdown,
         cores=look.cpus,
-        lock=_lock(look) if cost.backend == THREADS else 0.0,
+        lock=look.lock if cost.backend == THREADS else 0.0,
         sampled=look.spread / sqrt(len(look.calls)) if len(look.calls) < look.count else 0.0,
     )
 
@@ -81,10 +81,6 @@ def _all_items(look: Look, told: Span, cost: Cost, cpus: int, *, scale: float) -
         base_s=look.total_s,
         elsewhere=cpus > look.cpus,
     )
-
-
-def _lock(look: Look) -> float:
-    return 1.0 if look.facts is None or look.facts.lock is None else look.facts.lock
 
 
 def _uses_library(look: Look) -> bool:

@@ -92,20 +92,19 @@ def run(work: Work, wish: Wish, observe: Observer) -> Trial:
     target.check_call(work.target, star=work.star, setup=work.setup is not None, item=work.items[0])
     _check(wish)
     with Home() as home:
+        clock = _Clock(wish.budget_s)
         seen = look(work, home, cpus=machine.usable_cpus(), observe=observe)
         trial = Trial(look=seen, problems=tuple(problems(seen)), verdict=_unknown(seen))
         if seen.failure or seen.count == 1:
             return replace(trial, verdict=verdict.conclude(seen, (), _NOTHING, elsewhere=()))
-        clock = _Clock(wish.budget_s)
         for text in (seen.words(), *trial.problems):
             observe(Step(text=text, left_s=clock.left_s(), lasting=True))
         try:
             known = calibration(home, observe)
         except KeyboardInterrupt:
             return replace(trial, stopped="interrupted before anything was predicted")
-        clock = _Clock(
-            clock.left_s() if known.cached else wish.budget_s
-        )  # a first calibration is no part of the budget
+        if not known.cached:  # a first calibration is no part of the budget
+            clock = _Clock(wish.budget_s)
         trial = _predicted(trial, wish, known)
         observe(Step(text="predicted", left_s=clock.left_s(), shown=show.table(trial)))
         return _measured(trial, work, home, known, clock=clock, observe=observe)
@@ -209,7 +208,7 @@ def plausible(trial: Trial, work: Work, effort: Effort) -> list[tuple[str, int]]
     wanted = [one for one in here if one.speedup_interval[1] >= HOPELESS][:MOST_CELLS]
     if not wanted:
         return []
-    count = len(subset(trial.look, work.items, max(one.cpus for one in wanted), seconds=effort.subset_s))
+    count = len(subset(trial.look, work.items, max(one.cpus for one in wanted), effort))
     share = count / trial.look.count
     while wanted:
         round_s = share * (trial.look.total_s + sum(one.seconds for one in wanted))
