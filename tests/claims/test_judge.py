@@ -366,4 +366,4 @@ def test_no_claim_about_twenty_five_cores_is_supported_by_two(speed):
         found.id: found for found in judge(made, analyse(made)) if found.id in ("C21", "C22", "C23", "C24", "C25")
     }
     assert {found.verdict for found in about_25.values()} == {VerdictKind.UNTESTABLE}
-    assert all("predictor" in found.note for found in about_25.values())
+    assert all("study=emulated" in found.note for found in about_25.values())

@@ -13,6 +13,7 @@ from raybench.analysis import (
     tuning,
 )
 from raybench.analysis.dataset import Dataset, RunData
+from raybench.analysis.emulation import emulation
 from raybench.analysis.results import Findings
 from raybench.model.stats import Resampler
 
@@ -30,6 +31,7 @@ def analyse(run: RunData) -> Findings:
         accounts=accounts,
         deltas=tuple(tuning.deltas(run.qualities, draws)),
         splits=tuple(tuning.split_gains(data, draws)),
+        emulated=emulation(data, draws),
         anytime=tuple(anytime.curves(data)),
         targets=tuple(anytime.times_to_target(data, draws)),
         residuals=tuple(controls.residuals(data)),

@@ -11,6 +11,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from raybench.analysis.validity import Rules
 from raybench.model.measurement import Environment, HeadUse, Measurement, Quality, Sample
 from raybench.model.pairing import samples_of
 from raybench.model.plan import Cell, Plan, Role, Status, Tag, reading_order
@@ -80,6 +81,7 @@ class CellData:
     good : the last measurement of each block that is OK; second : those of the second replica (A/A).
     busy : others used much of the CPU time in so many rounds that all rounds are used, not only quiet ones.
     lines : every line, whatever its status. skip : why it was planned not to run.
+    invalid : by block, the rules that an emulated measurement breaks; those blocks are not among the good ones.
     pending : planned measurements without a line, of the blocks that have begun; those that have not are a fact of
         the run.
     siblings : all cells with the same workload, sizes included, itself among them, in reading order.
@@ -93,6 +95,7 @@ class CellData:
     lines: tuple[Measurement, ...]
     skip: str
     pending: int
+    invalid: Mapping[int, tuple[str, ...]]
     siblings: Sequence["CellData"]
     study: "Dataset"
 
@@ -156,17 +159,21 @@ class CellData:
     def counts(self) -> dict[str, int]:
         """Count the lines by status; `skipped` and `not measured` where there is no line."""
         counts = Counter(str(m.status) for m in self.lines)
+        if self.invalid:
+            counts[str(Status.OK)] -= len(self.invalid)
+            counts["invalid"] = len(self.invalid)
         if self.skip and not counts:
             counts[str(Status.SKIPPED)] = 1
         if self.pending:
             counts["not measured"] = self.pending
-        return dict(counts)
+        return {name: count for name, count in counts.items() if count}
 
     def reason(self) -> str:
         """Say why the cell has no number or lacks some; '' if all is well."""
         if self.skip:
             return self.skip
         bad = [m.reason or str(m.status) for m in self.lines if m.status not in (Status.OK, Status.DISTURBED)]
+        bad += [f"invalid: {'; '.join(reasons)}" for reasons in self.invalid.values()]
         told = [f"{count} x {reason}" for reason, count in Counter(bad).most_common(2)]
         if self.pending:
             told.append(f"{self.pending} x not measured")
@@ -189,6 +196,7 @@ class Dataset:
         """Arrange a run. all_rounds : use disturbed rounds of every cell, not of busy cells alone."""
         self.plan = plan
         processes = _Processes(plan, measurements, samples, all_rounds=all_rounds)
+        self.rules = Rules(plan, measurements, samples)
         skips = {skip.cell.key: skip.reason for skip in plan.skips}
         lines: dict[str, list[Measurement]] = {}
         for m in sorted(measurements, key=lambda m: (m.cell, m.replica, m.block, m.attempt)):
@@ -198,14 +206,16 @@ class Dataset:
         found = []
         for cell in sorted({cell.key: cell for cell in _cells(plan)}.values(), key=reading_order):
             mine, family = lines.get(cell.key, []), siblings.setdefault(digest(cell.workload), [])
+            good, invalid = self.rules.part(cell, _last_good(mine, second=False))
             data = CellData(
                 cell=cell,
-                good=processes.of(_last_good(mine, second=False)),
+                good=processes.of(good),
                 second=processes.of(_last_good(mine, second=True)),
                 busy=cell.key in processes.busy,
                 lines=tuple(mine),
                 skip=skips.get(cell.key, ""),
                 pending=pending[cell.key],
+                invalid=invalid,
                 siblings=family,
                 study=self,
             )
@@ -260,7 +270,11 @@ class _Processes:
 
 def is_same_backend(one: Cell, other: Cell) -> bool:
     """Return whether two cells have the same backend on the same workers and cores, whatever their workloads."""
-    return one.backend == other.backend and (one.workers, one.cpus) == (other.workers, other.cpus)
+    return one.backend == other.backend and _place(one) == _place(other)
+
+
+def _place(cell: Cell) -> tuple[int, int, int | None, str]:
+    return (cell.workers, cell.cpus, cell.real, cell.cluster)
 
 
 def is_ceiling(cell: Cell) -> bool:

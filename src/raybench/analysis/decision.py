@@ -87,7 +87,9 @@ def decide(
     """
     by_workload: dict[str, list[Row]] = {}
     for row in rows:
-        if Tag.SLEEP in row.cell.workload.tags:  # a control with a known ideal: nobody distributes waiting
+        if (
+            Tag.SLEEP in row.cell.workload.tags or row.cell.emulated
+        ):  # nobody distributes waiting, on CPUs that are none
             continue
         by_workload.setdefault(row.cell.workload.name, []).append(row)
     return [_decide_one(mine, name, floor, shortest) for name, mine in by_workload.items()]

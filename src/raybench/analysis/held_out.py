@@ -112,7 +112,12 @@ class HeldOut:
 def hold_out(data: Dataset, rows: Sequence[Row]) -> HeldOut:
     """Predict every cell of useful work without itself, without its P and without its workload."""
     study = _Study(data, {row.cell.key: row for row in rows})
-    held = tuple(one for of in data.cells for part in LeftOut if (one := study.held(of, part)) is not None)
+    held = tuple(
+        one
+        for of in data.cells
+        for part in LeftOut
+        if not of.cell.emulated and (one := study.held(of, part)) is not None
+    )
     return HeldOut(held=held, choices=tuple(_choices([one for one in held if one.left_out is LeftOut.WORKLOAD])))
 
 
@@ -133,7 +138,7 @@ class _Study:
     """The cells with what tasks lose in each of them side by side."""
 
     def __init__(self, data: Dataset, rows: Mapping[str, Row]) -> None:
-        self._cells, self._rows = data.cells, rows
+        self._cells, self._rows = [of for of in data.cells if not of.cell.emulated], rows
         self._lost = {of.key: lost for of in data.cells if (lost := self._find_loss(of)) is not None}
 
     def held(self, of: CellData, left_out: LeftOut) -> Held | None:

@@ -29,7 +29,7 @@ BY_SOURCE = {
 }  # fmt: skip
 BY_TAG = {Tag.HPO: Kind.SEARCH, Tag.IO: Kind.WAITING, Tag.MEMORY: Kind.DATA}
 # Planted failures, single quantities and logical devices: they answer questions of their own, not this one.
-ASIDE_TAGS = frozenset({Tag.SLEEP, Tag.GRANULARITY_SWEEP, Tag.SIZE_SWEEP, Tag.FAULTS, Tag.GPU, Tag.STATE})
+ASIDE_TAGS = frozenset({Tag.SLEEP, Tag.GRANULARITY_SWEEP, Tag.SIZE_SWEEP, Tag.FAULTS, Tag.GPU, Tag.STATE, Tag.REPLAY})
 ASIDE_SOURCES = frozenset({"S3.granularity"})
 
 

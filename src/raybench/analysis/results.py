@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from raybench.analysis.anytime import Anytime, TimeToTarget
 from raybench.analysis.controls import ControlReport, Residual
 from raybench.analysis.dataset import Dataset
+from raybench.analysis.emulation import Emulation
 from raybench.analysis.held_out import HeldOut
 from raybench.analysis.losses import CoreSeconds
 from raybench.analysis.metg import Curve
@@ -20,7 +21,8 @@ class ClaimLine:
     """A documented sentence and what the data say.
 
     unit : of `value`, as `units.by_unit` knows it. band : what the sentence demands, in words.
-    kind : what the sentence says of its cells. section : where in its source. side : on which a PREDICTED number falls.
+    kind : what the sentence says of its cells. section : where in its source. side : on which a
+        PREDICTED or EMULATED number falls.
     further : numbers of the further parts that the sentence has, each with its unit; None without one.
     meant : the study planned a cell that the claim is about. needs : what another study would have to have.
     """
@@ -56,6 +58,7 @@ class Findings:
     """All analyses of a run, and the data set that they were made from.
 
     documented : published RMSE delta by workload, as a fraction.
+    emulated : the run's own emulated cells, or those of the machine's newest emulated run.
     aside : why a section has nothing to show, by its id.
     """
 
@@ -72,6 +75,7 @@ class Findings:
     timed: TimedShare | None = None
     sensitivity: Sensitivity | None = None
     durations: tuple[Durations, ...] = ()
+    emulated: Emulation | None = None
     held_out: HeldOut = field(default_factory=HeldOut)
     claims: tuple[ClaimLine, ...] = ()
     documented: Mapping[str, float] = field(default_factory=dict)

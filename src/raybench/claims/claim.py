@@ -28,6 +28,7 @@ class Select:
         P also `max`, the most that the run used.
     compute_bound : only workloads whose sequential baseline computes nearly all of its time, in tasks long enough to
         be handed out: see `selection.is_compute_bound`.
+    logical: cells on logical CPUs too, where tasks only wait; else cells on cores alone.
     """
 
     workloads: tuple[str, ...] = ()
@@ -39,6 +40,7 @@ class Select:
     tasks: str = ""
     seconds: str = ""
     compute_bound: bool = False
+    logical: bool = False
 
     def words(self) -> str:
         """Write the selection as a reader would look for it in the table of cells."""
@@ -56,6 +58,7 @@ class Select:
             if value
         ]
         told += ["compute-bound"] if self.compute_bound else []
+        told += ["logical CPUs"] if self.logical else []
         return "; ".join(told) or "all cells"
 
 
@@ -95,6 +98,7 @@ class Claim:
     section : where in the source the sentence is: the row of the table of sources.
     kind : what the sentence says of its cells.
     documented : the published figure. instead : how the test differs from what the sentence asks for.
+    emulated : where no part has a number, these have one on logical CPUs: it is EMULATED, never a verdict.
     untestable : why no data of this project can decide it; then `parts` is empty.
     needs : what is missing where no cell is selected. where : file and line.
     """
@@ -106,6 +110,7 @@ class Claim:
     section: str = ""
     parts: tuple[Part, ...] = ()
     context: tuple[Part, ...] = ()
+    emulated: tuple[Part, ...] = ()
     documented: str = ""
     instead: str = ""
     note: str = ""

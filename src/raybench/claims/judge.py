@@ -11,6 +11,7 @@ from raybench.analysis.dataset import CellData, RunData
 from raybench.analysis.results import ClaimLine, Findings
 from raybench.claims import quality, reading
 from raybench.claims.claim import Claim, ClaimKind, Part
+from raybench.claims.emulated import contention_words
 from raybench.claims.quantities import QUANTITIES, Material, samples
 from raybench.claims.selection import Sample, most_cpus, select_cells
 from raybench.claims.verdict import (
@@ -29,7 +30,9 @@ from raybench.model.estimate import Estimate, VerdictKind
 from raybench.model.stats import band_verdict
 
 QUALITY = (quality.rmse_delta, quality.variant_error, quality.variant_ratio)  # from the pass without a clock
+ASIDE = (VerdictKind.PREDICTED, VerdictKind.EMULATED)  # numbers that carry the side they fall on, and no verdict
 POOLS = {"joblib", "joblib_threads"}  # what most readers would use instead
+SPEEDUP = "emulated_speedup"  # the quantity that contention divides
 SHOWN = 2  # further numbers named one by one in a note; the rest are counted
 
 
@@ -47,9 +50,11 @@ def verdicts(run: RunData, findings: Findings, claims: Sequence[Claim]) -> tuple
 
 
 def _line(material: Material, claim: Claim) -> ClaimLine:
-    judged, aside, missing = _numbers(material, claim)
-    verdict = join(claim, judged)
-    main = [one for one in judged if one.part is claim.parts[0]] if claim.parts else []
+    judged, aside, missing = _numbers(material, claim.kind, claim.parts)
+    verdict, first = join(claim, judged), claim.parts[0] if claim.parts else None
+    if verdict is VerdictKind.UNTESTABLE and (waited := _numbers(material, claim.kind, claim.emulated)[0]):
+        judged, verdict, first = waited, VerdictKind.EMULATED, waited[0].part
+    main = [one for one in judged if one.part is first]
     shown = min(main, key=rank_by_success if claim.kind is ClaimKind.EXISTENCE else rank_by_weight, default=None)
     mean = mean_over_workloads(main) if claim.kind is ClaimKind.TYPICAL else None
     brief = [f"source: {claim.documented}"] if claim.documented else []
@@ -62,7 +67,8 @@ def _line(material: Material, claim: Claim) -> ClaimLine:
         brief.append(f"not quite what the sentence asks for: {claim.instead}")
     if verdict is not VerdictKind.UNTESTABLE and missing:
         details.append(missing)
-    brief += [*_about_mean(mean, shown), *_about(judged, shown), *_peers(material, claim, verdict)]
+    brief += [*_about_mean(mean, shown), *_about(judged, shown), *_contention(material, shown)]
+    brief += _peers(material, claim, verdict)
     details += [*_further(judged, shown), *_name_set_aside(aside), *_show_context(material, claim), claim.note]
     return ClaimLine(
         id=claim.id,
@@ -73,7 +79,7 @@ def _line(material: Material, claim: Claim) -> ClaimLine:
         kind=str(claim.kind),
         section=claim.section,
         side=_tell_side(verdict, shown),
-        meant=any(is_meant(material, part) for part in claim.parts),
+        meant=any(is_meant(material, part) for part in (*claim.parts, *claim.emulated)),
         needs=claim.needs,
         value=mean.estimate if mean else shown.sample.estimate if shown else None,
         unit=shown.unit if shown else "",
@@ -102,13 +108,21 @@ def is_meant(material: Material, part: Part) -> bool:
 
 
 def _tell_side(verdict: VerdictKind, shown: Judged | None) -> str:
-    """Say on which side a predicted number falls."""
-    if verdict is not VerdictKind.PREDICTED or shown is None:
+    """Say on which side a predicted or an emulated number falls."""
+    if verdict not in ASIDE or shown is None:
         return ""
     said = band_verdict(shown.sample.estimate, *shown.edges)
     if said is not VerdictKind.REFUTED:
         return str(said)
     return f"{said} {'above' if shown.sample.estimate.low > shown.edges[1] else 'below'}"
+
+
+def _contention(material: Material, shown: Judged | None) -> Iterator[str]:
+    """Say which contention an emulated speedup would need to meet the sentence."""
+    emulated = material.findings.emulated
+    if shown is not None and emulated and shown.kind is VerdictKind.EMULATED and shown.part.quantity == SPEEDUP:
+        seen = [point.contention.point for point in emulated.points if point.contention]
+        yield contention_words(*shown.edges, shown.sample.estimate, seen)
 
 
 def _about_mean(mean: Mean | None, shown: Judged | None) -> Iterator[str]:
@@ -118,15 +132,15 @@ def _about_mean(mean: Mean | None, shown: Judged | None) -> Iterator[str]:
             yield f"a rule of thumb needs {FEWEST_WORKLOADS} workloads"
 
 
-def _numbers(material: Material, claim: Claim) -> tuple[list[Judged], list[Sample], str]:
+def _numbers(material: Material, kind: ClaimKind, parts: Sequence[Part]) -> tuple[list[Judged], list[Sample], str]:
     """Find the numbers of all parts: those judged, those only shown, and what is missing."""
     judged: list[Judged] = []
     aside: list[Sample] = []
     missing = []
-    for part in claim.parts:
+    for part in parts:
         selection, found = samples(material, part)
         counted = [sample for sample in found if not sample.aside]
-        judged += [judge_number(claim.kind, part, sample) for sample in counted]
+        judged += [judge_number(kind, part, sample) for sample in counted]
         aside += [sample for sample in found if sample.aside]
         if not counted and not found:
             missing.append(_explain_absence(material, part, selection.cells))
@@ -149,6 +163,8 @@ def _about(judged: Sequence[Judged], shown: Judged | None) -> Iterator[str]:
     told = [shown.sample.about]
     if shown.kind is VerdictKind.REFUTED:
         told.append(shown.side)
+    if shown.kind is VerdictKind.EMULATED:
+        told.append(f"tasks waited instead of computing; taken at its word: {_tell_side(VerdictKind.EMULATED, shown)}")
     if shown.kind is VerdictKind.PREDICTED:
         told.append(f"from a model, not measured; taken at its word: {_tell_side(VerdictKind.PREDICTED, shown)}")
     if shown.sample.estimate.flag:

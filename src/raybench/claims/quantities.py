@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from raybench.claims import checks, models, quality, times, tracked, tuned
+from raybench.claims import checks, emulated, models, quality, times, tracked, tuned
 from raybench.claims.claim import Part
 from raybench.claims.selection import Material as Material  # what `samples` needs, for callers
 from raybench.claims.selection import Sample, Selection, select_cells
@@ -36,6 +36,9 @@ QUANTITIES: Mapping[str, Quantity] = MappingProxyType(
     {
         **_by_name("x", times.speedup, times.search_speedup, times.gain, times.relative, times.speedup_with_data),
         **_by_name("x", times.alternative_ratio, times.workload_ratio, times.graham_limit),
+        **_by_name("x", emulated.emulated_speedup, emulated.emulated_alternative_ratio),
+        **_by_name("share", emulated.emulated_efficiency, emulated.emulated_serial_fraction),
+        **_by_name("%", emulated.emulated_estimate_error),
         **_by_name("x", models.scheduled_speedup, times.first_tasks_speedup),
         **_by_name("x", tuned.backend_ratio, tuned.target_ratio),
         **_by_name("share", tuned.busy_share, tuned.ceiling_share, tuned.steady_share, tuned.workers_used),

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,9 @@ ID = re.compile(r"[A-Z]+\d+")
 BANDS = ("band", "at_least", "at_most", "figure")
 PART_KEYS = ("quantity", "select", "warm", "with", *BANDS)
 TEXTS = ("id", "source", "section", "statement", "documented", "instead", "note", "needs", "untestable")
-CLAIM_KEYS = ("kind", *TEXTS, "all_of", "context")
+CLAIM_KEYS = ("kind", *TEXTS, "all_of", "context", "emulated")
 RENAMED = {"above": "it is at_least", "below": "it is at_most", "also": "it is all_of", "beside": "it is context"}
+FLAGS = ("compute_bound", "logical")
 CONDITIONS, TAGGED = ("cpus", "tasks", "seconds"), ("tags", "backend_tags", "without")
 SELECT_KEYS = tuple(f.name for f in fields(Select))
 KINDS: Mapping[Any, tuple[Any, str]] = {
@@ -127,9 +128,13 @@ def _claim(block: _Block) -> Claim:
     else:
         raise block.fault("id", f"claim {texts['id']} has no quantity; name one, or say why it is untestable")
     context = tuple(_further(one, judged=False) for one in block.blocks("context"))
-    return Claim(
-        **texts, kind=kind, parts=parts, context=context, where=f"{block.path}:{block.node.start_mark.line + 1}"
-    )
+    emulated = tuple(_on_logical_cpus(_further(one, judged=judged)) for one in block.blocks("emulated"))
+    where = f"{block.path}:{block.node.start_mark.line + 1}"
+    return Claim(**texts, kind=kind, parts=parts, context=context, emulated=emulated, where=where)
+
+
+def _on_logical_cpus(part: Part) -> Part:
+    return replace(part, select=replace(part.select, logical=True))
 
 
 def _kind(block: _Block, values: Mapping[str, Any]) -> ClaimKind:
@@ -209,7 +214,7 @@ def _select(block: _Block) -> Select:
             if not CONDITION.fullmatch(text) and not (name == "cpus" and text == MOST):
                 raise inner.fault(name, f"{name} is {value!r}; expected a number or a condition such as '>1'")
             found[name] = text
-        elif name == "compute_bound":
+        elif name in FLAGS:
             if not isinstance(value, bool):
                 raise inner.fault(name, f"{name} is {value!r}; expected true or false")
             found[name] = value

@@ -34,7 +34,8 @@ class Sample:
     """One number that a quantity found.
 
     about : what it is about. cells : behind it, the one it is about first. workload : whose noise floor counts.
-    aside : why it is shown and not judged. predicted : comes from a model, not from a measurement.
+    aside : why it is shown and not judged. predicted : comes from a model, not from a measurement. emulated : of tasks
+        that wait instead of computing.
     """
 
     about: str
@@ -44,6 +45,7 @@ class Sample:
     aside: str = ""
     note: str = ""
     predicted: bool = False
+    emulated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +124,8 @@ class Selection:
 def name_cell(cell: Cell) -> str:
     """Name a cell in a sentence."""
     workers = f" x {cell.workers} workers" if cell.oversubscribed else ""
-    return f"{cell.workload.name} on {cell.backend.name}, P={cell.cpus}{workers}"
+    logical = f" (logical CPUs on {cell.real} cores)" if cell.emulated else ""
+    return f"{cell.workload.name} on {cell.backend.name}, P={cell.cpus}{workers}{logical}"
 
 
 def select_cells(material: Material, part: Part) -> Selection:
@@ -137,6 +140,7 @@ def is_selected(material: Material, of: CellData, select: Select) -> bool:
     tags, backend_tags = cell.workload.tags, cell.backend.tags
     return (
         not cell.backend.is_control
+        and (select.logical or not cell.emulated)
         and _matches(cell.workload.name, select.workloads)
         and _matches(cell.backend.name, select.backends)
         and set(select.tags) <= set(tags)
@@ -174,8 +178,10 @@ def _baseline_s(of: CellData) -> float:
 
 
 def most_cpus(material: Material) -> int:
-    """Return the largest P with a good measurement; 0 without any."""
-    return max((of.cell.cpus for of in material.data.cells if of.good or of.second), default=0)
+    """Return the largest number of cores with a good measurement; 0 without any."""
+    return max(
+        (of.cell.cpus for of in material.data.cells if (of.good or of.second) and not of.cell.emulated), default=0
+    )
 
 
 def holds(condition: str, value: float) -> bool:

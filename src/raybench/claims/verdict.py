@@ -95,6 +95,8 @@ def judge_number(kind: ClaimKind, part: Part, sample: Sample) -> Judged:
     """Judge one number by its interval."""
     if sample.predicted:
         return Judged(part=part, sample=sample, kind=VerdictKind.PREDICTED, edges=(part.low, part.high))
+    if sample.emulated:
+        return Judged(part=part, sample=sample, kind=VerdictKind.EMULATED, edges=(part.low, part.high))
     if kind is ClaimKind.QUESTION:
         answered = sample.estimate.flag not in UNDECIDABLE and math.isfinite(sample.estimate.low)
         return Judged(part=part, sample=sample, kind=VerdictKind.ANSWERED if answered else VerdictKind.INCONCLUSIVE)
@@ -207,6 +209,7 @@ RANK = (
     VerdictKind.INCONCLUSIVE,
     VerdictKind.SUPPORTED,
     VerdictKind.ANSWERED,
+    VerdictKind.EMULATED,
     VerdictKind.PREDICTED,
 )
 

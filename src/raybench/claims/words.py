@@ -52,6 +52,11 @@ WORDS: Mapping[str, str] = MappingProxyType(
         "metg_work": "shortest task that keeps an efficiency of {level}",
         "bytes_per_second": "bytes worked on per second",
         "tasks": "number of tasks",
+        "emulated_speedup": "speedup that scheduling alone leaves",
+        "emulated_efficiency": "efficiency that scheduling alone leaves",
+        "emulated_estimate_error": "error of the estimate T_seq / (P x {assumed}), where tasks wait",
+        "emulated_serial_fraction": "serial fraction after Karp and Flatt, where tasks wait instead of computing",
+        "emulated_alternative_ratio": "time of {against} / time of the cell, where tasks wait instead of computing",
         "growth": "power with which time grows with the number of tasks",
         "variant_error": "test error of the {variant} model",
     }

@@ -119,7 +119,7 @@ def compose_study(texts: Sequence[str], folders: Sequence[Path]) -> Composed:
 
 
 def explain_missing(kind: str, name: str, known: Iterable[str]) -> str:
-    """Say that a workload or backend does not exist, with the nearest that does, or where it has moved."""
+    """Say that a workload, backend or cluster does not exist, with the nearest that does, or where it has moved."""
     if kind == "backend" and name in PEERS:
         return f"backend '{name}' is one of the peers; add `--conf {PEERS_CONF}`, with PYTHONPATH={PEERS_PATH}"
     return f"{kind} '{name}' does not exist; {nearest(name, known)}"

@@ -103,6 +103,8 @@ class GridRowFile(Strict, frozen=True, kw_only=True):
     workers: tuple[Count, ...] = ()
     task_timeout_s: Above0 | None = None
     core: bool = False
+    logical: bool = False
+    cluster: str = ""
 
 
 class StudyFile(Strict, frozen=True, kw_only=True):

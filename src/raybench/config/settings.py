@@ -167,6 +167,7 @@ def _study(
         quality_pairs=study.quality_pairs,
         limits=_limits(config.limits),
         cluster=_cluster(composed, config.cluster),
+        clusters={row.cluster: _named_cluster(composed, row.cluster) for row in grid if row.cluster},
         target_half_width=study.target_half_width,
         oversubscribe=config.oversubscribe,
         retry_failed=config.retry == "failed",
@@ -192,6 +193,12 @@ def _cluster(composed: Composed, asked: ClusterFile) -> Cluster:
     return Cluster(**msgspec.structs.asdict(asked))
 
 
+def _named_cluster(composed: Composed, name: str) -> Cluster:
+    """Return the cluster that a grid row names; its address, if it has one, stands in its file."""
+    file: ClusterFile = _fit(composed, ClusterFile, composed.files["cluster"][name].value, ("cluster",))
+    return _cluster(composed, file)
+
+
 def _limits(asked: LimitsFile) -> Limits:
     return Limits(
         memory_bytes=None if asked.memory_gib is None else int(asked.memory_gib * GIB),
@@ -212,6 +219,9 @@ def _grid_row(composed: Composed, config: Configuration, row: GridRowFile, place
         for name in whole or getattr(row, axis):
             if name != "all" and name not in known:
                 raise composed.fault(keys, explain_missing(group, name, known))
+    if row.cluster and row.cluster not in composed.files["cluster"]:
+        said = explain_missing("cluster", row.cluster, composed.files["cluster"])
+        raise composed.fault(("study", "grid", place, "cluster"), said)
     return GridRow(
         workloads=config.workloads or row.workloads,
         backends=config.backends or row.backends,
@@ -221,6 +231,8 @@ def _grid_row(composed: Composed, config: Configuration, row: GridRowFile, place
         workers=row.workers,
         task_timeout_s=row.task_timeout_s,
         core=row.core,
+        logical=row.logical,
+        cluster=row.cluster,
     )
 
 

@@ -23,8 +23,8 @@ from raybench.execution.task_set import (
 )
 from raybench.model.clock import now
 from raybench.model.errors import BackendFailed, RaybenchError, TaskTimedOut, one_line, raised_by
-from raybench.model.measurement import Measurement, Phases, Sample
-from raybench.model.plan import Job, Spec, Status
+from raybench.model.measurement import Details, Measurement, Phases, Sample
+from raybench.model.plan import Job, Spec, Status, Tag
 from raybench.workloads.base import BLOCK, Workload
 
 T = TypeVar("T")
@@ -143,6 +143,8 @@ def _time_phases(
             draft.facts["backend_version"] = backend.version()
             with draft.phase("warm_up"):
                 series.meet(backend.warm(work.workload, work.warm_up, work.data))
+            if Tag.REPLAY in job.cell.workload.tags:
+                draft.details |= Details(burst=series.burst())
             yield Ready()
             for order in orders:
                 yield series.take(order)

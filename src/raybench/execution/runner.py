@@ -79,7 +79,7 @@ class Runner:
         self._qualities = {q.key for q in loaded.qualities}
         self._index = len(loaded.measurements)
         self._repeats = Repeats(budget_s=0.0)
-        self._home = Home()  # at the end: a store that cannot be read leaves no folder
+        self._home = Home(folder)  # at the end: a store that cannot be read leaves no folder
         self._clusters = Clusters(self._home, token=secrets.token_hex(32), tell=self._tell)
 
     def __enter__(self) -> Self:

@@ -20,6 +20,7 @@ import psutil
 from raybench.model.errors import RaybenchError
 from raybench.system import process_tree
 from raybench.system.meter import COUNTER, Meter
+from raybench.workloads.recorded import RUN
 
 PREFIX = "raybench."  # of the folders, both kinds
 OWNER = "children"  # in a runner's folder in memory: the pids that it started, for the semaphores named after them
@@ -32,10 +33,12 @@ class Home:
     """The private folders of this runner, one in memory and one for temporary files, locked while it lives.
 
     The lock is what tells a living runner's folder from a dead one's, in another container too.
+    run : folder of the run that is being measured, for workloads that replay it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, run: Path | None = None) -> None:
         process_tree.become_subreaper()
+        self.run = run
         self.tag = process_tree.runner_tag()
         self.pids: set[int] = set()  # of children that are waited for
         self._locks: list[int] = []
@@ -111,6 +114,7 @@ class Sandbox:
             "TMPDIR": str(self.scratch),
             SHARED_MEMORY: str(self.memory),
             "JOBLIB_TEMP_FOLDER": str(self.memory),
+            **({RUN: str(self._home.run.resolve())} if self._home.run else {}),
             "RAY_TMPDIR": str(self.memory),  # sockets below a long TMPDIR would be longer than the 107 bytes allowed
         }
 

@@ -17,7 +17,7 @@ from raybench.execution.plausibility import check_stamps
 from raybench.execution.task_set import ask, facts, hash_answers, scores
 from raybench.model.clock import now
 from raybench.model.errors import BackendFailed
-from raybench.model.measurement import Sample, SweepTiming, Task, TaskResult, TaskStamp
+from raybench.model.measurement import Burst, Sample, SweepTiming, Task, TaskResult, TaskStamp
 from raybench.model.plan import Job
 from raybench.planning.groups import runs_once
 from raybench.system.meter import counted_cpu_s
@@ -26,6 +26,7 @@ from raybench.workloads.base import Workload
 SHORT_S = 0.3  # shorter task sets are repeated within a sample until they take so long (pyperf's loops)
 STEP_S = 0.1  # the same for a step of the granularity sweep
 MOST_LOOPS = 1_000
+BURST = 100  # tasks at least of a burst of empty ones
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the tasks' own seconds, stored with each sample
 MICROSECOND = 6  # decimals kept of stored stamps: the worker's clock is no finer than that
 
@@ -73,6 +74,16 @@ class Series:
     def meet(self, results: Sequence[TaskResult]) -> None:
         """Take note of workers that have answered in the warm-up."""
         self.met += [replace(result, answer=None, points=()) for result in results]
+
+    def burst(self) -> Burst:
+        """Run tasks that do nothing as fast as the warm backend takes them: what this machine manages."""
+        work, count = self._work, max(BURST, 10 * self._job.cell.workers)
+        tasks = [replace(work.warm_up[i % len(work.warm_up)], index=i) for i in range(count)]
+        cpu_before, began = counted_cpu_s(os.environ), now()
+        self.meet(self._backend.run(work.workload, tasks, work.data))
+        ended, cpu_after = now(), counted_cpu_s(os.environ)
+        cpu_s = None if cpu_before is None or cpu_after is None else cpu_after - cpu_before
+        return Burst(tasks=count, seconds=ended - began, cpu_s=cpu_s)
 
     def take(self, order: Order) -> Sample:
         """Take one sample: run the task set, as often as its length asks for, and check its answers."""

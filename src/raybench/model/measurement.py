@@ -216,6 +216,18 @@ class GpuUse:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Burst:
+    """Tasks that do nothing, run as fast as they go by a backend that is up: what its machine manages.
+
+    seconds : from the first dispatch to the last result. cpu_s : CPU seconds of the tree; None where unknown.
+    """
+
+    tasks: int
+    seconds: float
+    cpu_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Details:
     """What only some backends and workloads have to tell; None, or empty, where it does not apply."""
 
@@ -227,6 +239,8 @@ class Details:
     failures: PlantedFailures | None = None
     gpu: GpuUse | None = None
     bytes_used: int | None = None  # of the shared object, summed over tasks
+    waits_s: tuple[float, ...] = ()  # of a replay: seconds that each task was to wait, in the order of tasks
+    burst: Burst | None = None  # of a replay, before its tasks
 
     def __or__(self, other: "Details") -> "Details":
         """Join what a backend and a workload told; where both told the same thing, `other` wins."""

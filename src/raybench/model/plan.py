@@ -37,6 +37,8 @@ class Tag(StrEnum):
     HANGS = "hangs"  # its tasks hang
     HPO = "hpo"  # each task is a configuration to tune
     SLEEP = "sleep"  # a control: tasks that wait
+    WAITS = "waits"  # its tasks wait and take no processor, so that logical CPUs do for them
+    REPLAY = "replay"  # its tasks wait as long as others computed
     GRANULARITY_SWEEP = "granularity_sweep"  # task sets of several task lengths in one measurement
     SIZE_SWEEP = "size_sweep"  # one of several workloads that differ in their bytes
     LOGICAL_GPU = "logical_gpu"  # its GPUs are tokens of a scheduler
@@ -131,11 +133,18 @@ class Cell:
     gpus: float = 0
     oversubscribed: bool = False  # more workers than cores, asked for by name (I/O cells)
     granted: int | None = None  # cores granted where that is not workers x cpus_per_task
+    real: int | None = None  # usable cores beneath logical CPUs; None where `cpus` are cores
+    cluster: str = ""  # of a grid row that names one
 
     @property
     def cpus(self) -> int:
         """P: cores granted to the whole process tree."""
         return self.workers * self.cpus_per_task if self.granted is None else self.granted
+
+    @property
+    def emulated(self) -> bool:
+        """Return whether the CPUs are logical: scheduling is real, computing is waited for."""
+        return self.real is not None
 
     @cached_property
     def key(self) -> str:
@@ -144,7 +153,9 @@ class Cell:
         A plan of schema 1 states keys of its own, over the texts too; its reader keeps them.
         """
         gpus = float(self.gpus)  # a whole number comes back from JSON as a float
-        shape = (self.workers, self.cpus_per_task, gpus, self.oversubscribed, self.granted)
+        shape: tuple[Any, ...] = (self.workers, self.cpus_per_task, gpus, self.oversubscribed, self.granted)
+        if self.emulated or self.cluster:
+            shape = (*shape, self.real, self.cluster)
         return digest([self.workload.identity, self.backend.identity, *shape])[:12]
 
 
@@ -233,6 +244,8 @@ class GridRow:
     workers: tuple[int, ...] = ()  # more workers than cores, for I/O cells; empty: one per cpus_per_task
     task_timeout_s: float | None = None  # of these cells' tasks, where the run's limits name none
     core: bool = False  # goes on where the budget is too small for all rows; the first such row begins the study
+    logical: bool = False  # `cpus` are logical ones, of Ray's books alone: for workloads tagged `waits`
+    cluster: str = ""  # a file of conf/cluster that these cells run on; empty: the cluster of the run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,6 +264,7 @@ class Study:
     quality_pairs: int = 10
     limits: Limits = field(default_factory=Limits)
     cluster: Cluster = field(default_factory=Cluster)
+    clusters: Mapping[str, Cluster] = field(default_factory=dict)  # by name, of the grid rows that name one
     target_half_width: float = 0.05
     oversubscribe: bool = False
     retry_failed: bool = False

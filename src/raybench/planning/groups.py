@@ -14,8 +14,9 @@ from raybench.model.serialize import digest
 
 MOST_PROCESSES = 8  # of a group, its baselines included
 BYTES_PER_WORKER = 700_000_000  # a driver or a worker with XGBoost and scikit-learn, where none was measured yet
+BYTES_PER_WAITING_WORKER = 100_000_000  # of logical CPUs: raybench alone, 62 MiB of its own
 PADDING_BYTES = 4096  # upper end of the environment padding drawn per block (Mytkowicz et al. 2009)
-ONCE = frozenset({Tag.GRANULARITY_SWEEP, Tag.FAULTS})  # long, or not the same work a second time in one process
+ONCE = frozenset({Tag.GRANULARITY_SWEEP, Tag.FAULTS, Tag.REPLAY})  # long, or not the same work a second time
 NO_AA = frozenset({Tag.SLEEP, Tag.GRANULARITY_SWEEP})  # its ideal is known; it takes too long
 
 
@@ -35,6 +36,7 @@ def draw_block(
         families.setdefault(job.cell.workload.name, []).append(job)
     names = list(families)
     order = [names[int(i)] for i in rng.permutation(len(names))]
+    order.sort(key=lambda name: all(job.cell.emulated for job in families[name]))  # they replay what has been measured
     if block == 0 and first in families:
         order.sort(key=lambda name: name != first)  # stable: the others stay as drawn
     groups = [
@@ -42,6 +44,7 @@ def draw_block(
         for name in order
         for part, members in enumerate(split(families[name], rng, memory_bytes=memory_bytes))
     ]
+    groups.sort(key=lambda members: max(job.cell.cluster for job in members))  # a cluster is started once a block
     jobs: list[Job] = []
     for number, members in enumerate(groups):
         for place in rng.permutation(len(members)):
@@ -70,7 +73,8 @@ def split(family: Sequence[Job], rng: np.random.Generator, *, memory_bytes: int 
         baselines = [job for job in jobs if is_baseline(job.cell)]
         cells = [job for job in jobs if not is_baseline(job.cell)]
         shuffled = [cells[int(i)] for i in rng.permutation(len(cells))]
-        most = MOST_PROCESSES - len(baselines) - 1  # room for the second baseline
+        alone = not baselines and all(job.cell.emulated for job in cells)  # nothing to alternate with
+        most = 1 if alone else MOST_PROCESSES - len(baselines) - 1  # room for the second baseline
         room = (memory_bytes or float("inf")) - sum(_bytes(job.cell) for job in baselines)
         current: list[Job] = []
         for job in shuffled:
@@ -107,6 +111,8 @@ def _has_aa(cell: Cell, *, seed: int, block: int) -> bool:
 
 
 def _bytes(cell: Cell) -> int:
+    if cell.emulated:
+        return BYTES_PER_WORKER + BYTES_PER_WAITING_WORKER * cell.workers
     return BYTES_PER_WORKER * (cell.workers + 1 if not is_baseline(cell) else 1)
 
 

@@ -11,6 +11,7 @@ from raybench.model.plan import Cell, Cluster, GridRow, Job, Limits, Plan, Role,
 from raybench.planning.groups import draw_block, is_baseline
 from raybench.planning.nodes import lacks
 
+PER_CPU = "per_cpu"  # parameter of a workload: tasks for each CPU
 EXTRAS = {"distributed": "dask", **{name: name for name in ("mlflow", "optuna", "tensorboard")}}  # import name -> extra
 # A workload with the left tag needs a backend with the right tag, for the reason given.
 NEEDS = {
@@ -73,12 +74,17 @@ def _pattern(cells: Sequence[Cell], study: Study, machine: Machine) -> list[Job]
             order=0,
             seed=study.seed,
             limits=_limits(cell, study),
-            cluster=study.cluster,
-            affinity=_affinity(cell, study.cluster, machine),
+            cluster=_cluster(cell, study),
+            affinity=_affinity(cell, _cluster(cell, study), machine),
             environment=tuple(sorted({*study.environment, *cell.workload.environment, *cell.backend.environment})),
         )
         for cell in cells
     ]
+
+
+def _cluster(cell: Cell, study: Study) -> Cluster:
+    """Return the cluster that a cell runs on: that of its grid row, or the run's."""
+    return study.clusters[cell.cluster] if cell.cluster else study.cluster
 
 
 def _affinity(cell: Cell, cluster: Cluster, machine: Machine) -> tuple[int, ...]:
@@ -146,6 +152,9 @@ def _of_row(workload: Spec, backend: Spec, row: GridRow, machine: Machine) -> It
             yield Cell(workload=workload, backend=backend, workers=1, gpus=gpus)
             continue
         for cpus in counts:
+            if row.logical:
+                yield _logical(workload, backend, cpus, row, machine)
+                continue
             if backend.role is Role.THREADED_BASELINE:
                 if cpus > 1:
                     yield Cell(workload=workload, backend=backend, workers=1, cpus_per_task=cpus, gpus=gpus)
@@ -163,7 +172,15 @@ def _of_row(workload: Spec, backend: Spec, row: GridRow, machine: Machine) -> It
                         gpus=gpus,
                         oversubscribed=wide,
                         granted=cpus if wide else None,
+                        cluster=row.cluster,
                     )
+
+
+def _logical(workload: Spec, backend: Spec, cpus: int, row: GridRow, machine: Machine) -> Cell:
+    """Return a cell of logical CPUs; a workload with `per_cpu` grows with them."""
+    if per_cpu := workload.params.get(PER_CPU):
+        workload = replace(workload, params={**workload.params, "count": per_cpu * cpus, PER_CPU: 0})
+    return Cell(workload=workload, backend=backend, workers=cpus, real=machine.usable_cpus, cluster=row.cluster)
 
 
 def cpu_counts(asked: Sequence[int | str], usable: int) -> list[int]:
@@ -218,6 +235,15 @@ def _unavailable(cell: Cell, study: Study, machine: Machine) -> str:
     wanted = max(cell.gpus, cell.workload.requires.gpus, cell.backend.requires.gpus)
     if wanted > machine.gpus and Tag.LOGICAL_GPU not in cell.workload.tags:
         return f"asks for {wanted:g} GPU, this machine has {machine.gpus}"
+    return _without_room(cell, study, machine)
+
+
+def _without_room(cell: Cell, study: Study, machine: Machine) -> str:
+    """Say why there is no room for a cell's workers, or ''. Logical CPUs need none: their tasks wait."""
+    if cell.emulated:
+        waits = Tag.WAITS in cell.workload.tags
+        told = "" if waits else "its tasks compute; logical CPUs do for tasks that wait only"
+        return told or lacks(cell, _cluster(cell, study), machine.refused_nodes)
     slots = cell.workers * cell.cpus_per_task
     if slots > cell.cpus and "ray" in cell.backend.requires.packages:
         return f"asks for {slots} slots on {cell.cpus} cores; Ray hands out one slot per core granted"
@@ -226,7 +252,7 @@ def _unavailable(cell: Cell, study: Study, machine: Machine) -> str:
             f"asks for {cell.cpus} cores, {machine.usable_cpus} are usable; "
             "oversubscribe=true runs it all the same, labelled"
         )
-    return lacks(cell, study.cluster, machine.refused_nodes)
+    return lacks(cell, _cluster(cell, study), machine.refused_nodes)
 
 
 def say_missing(package: str) -> str:

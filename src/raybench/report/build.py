@@ -10,7 +10,7 @@ from raybench.analysis.dataset import RunData
 from raybench.analysis.decision import decisions
 from raybench.analysis.results import Findings
 from raybench.claims.judge import judge
-from raybench.report import documented
+from raybench.report import beside, documented
 from raybench.report.charts import charts
 from raybench.report.document import Document, document, kind_table
 from raybench.report.html_report import page
@@ -81,16 +81,23 @@ def analyse_beside(
     run = read(folder, reports)
     place = other_machine(reports, run.folder)
     if place is None:
-        return *analyse_and_judge(run, conf=conf), None
+        return *analyse_and_judge(run, conf=conf, beside_in=reports), None
     with Reading(place, conf=conf) as reading:
-        run, findings = analyse_and_judge(run, conf=conf)
+        run, findings = analyse_and_judge(run, conf=conf, beside_in=reports)
         return run, findings, compare_with(reading, place, run, findings)
 
 
-def analyse_and_judge(run: RunData, *, conf: Sequence[Path] = ()) -> tuple[RunData, Findings]:
-    """Analyse a run, the documented claims included."""
+def analyse_and_judge(
+    run: RunData, *, conf: Sequence[Path] = (), beside_in: Path | None = None
+) -> tuple[RunData, Findings]:
+    """Analyse a run, the documented claims included.
+
+    beside_in : reports folder, whose newest emulated run of the same machine is shown beside a run that has none.
+    """
     findings = replace(analyse(run), documented=documented.deltas(conf))
-    return run, replace(findings, claims=judge(run, findings, conf))
+    findings = replace(findings, claims=judge(run, findings, conf))
+    other = beside.newest(beside_in, run.environment.machine) if beside_in and findings.emulated is None else None
+    return run, beside.add(findings, read(other, beside_in), conf) if other and beside_in else findings
 
 
 def texts(

@@ -10,7 +10,7 @@ from raybench.analysis.kinds import Kind
 from raybench.analysis.needs import needed
 from raybench.analysis.results import Findings
 from raybench.model import units
-from raybench.report import cells, evidence, recorded, search, texts
+from raybench.report import cells, evidence, recorded, scaleout, search, texts
 from raybench.report.answers import answers
 from raybench.report.predictions import predictions
 from raybench.report.section import Figure, Paragraph, Section
@@ -45,6 +45,7 @@ def document(
         _decisions(findings),
         evidence.claims(findings, replay),
         evidence.metg(findings),
+        *filter(None, [scaleout.section(findings)]),
         evidence.start_up(findings),
         predictions(findings),
         search.deltas(findings),

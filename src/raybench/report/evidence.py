@@ -55,7 +55,7 @@ def _brief_claims(lines: Sequence[ClaimLine]) -> Table:
                 Entry(line.source, link="#sources"),
                 word(line.band),
                 number(_measured(line), line.value.point if line.value else None),
-                word(line.verdict),
+                word(_verdict(line)),
             )
             for line in lines
         ),
@@ -67,6 +67,11 @@ def _brief_claims(lines: Sequence[ClaimLine]) -> Table:
 def _measured(line: ClaimLine) -> str:
     """Write the number of each part of a claim, in the order of what is required."""
     return "; ".join(units.by_unit(value, unit) for value, unit in ((line.value, line.unit), *line.further))
+
+
+def _verdict(line: ClaimLine) -> str:
+    """Write a verdict; a number that is none of its own carries the side it falls on."""
+    return f"{line.verdict}: {line.side}" if line.side else str(line.verdict)
 
 
 def _claims(findings: Findings) -> Table:
@@ -81,7 +86,7 @@ def _claims(findings: Findings) -> Table:
                 word(line.statement),
                 word(line.band),
                 number(units.by_unit(line.value, line.unit), line.value.point if line.value else None),
-                word(line.verdict),
+                word(_verdict(line)),
                 Entry(str(len(line.cells)), sort=len(line.cells), ref=f"cell-{line.cells[0]}" if line.cells else ""),
                 word("; ".join(line.note.splitlines()) or units.ABSENT),
             )

@@ -14,7 +14,7 @@ def starts(rows: Sequence[Row]) -> dict[tuple[str, int], Estimate]:
     found: dict[tuple[str, int], Estimate] = {}
     for row in rows:
         started = row.start_up
-        if row.cell.cpus == 1 or is_loop(row.cell.backend) or row.cell.backend.is_control:
+        if row.cell.cpus == 1 or row.cell.emulated or is_loop(row.cell.backend) or row.cell.backend.is_control:
             continue
         if row.cold is None or started is None or started.point <= 0:
             continue

@@ -16,7 +16,7 @@ def threats(run: RunData, findings: Findings) -> tuple[tuple[str, str], ...]:
     fewest, most = (min(counted), max(counted)) if counted else (0, 0)
     blocks = str(most) if fewest == most else f"{fewest} to {most}"
     hosts = {node for m in run.measurements for node in m.nodes_seen}
-    most_cores = max((row.cell.cpus for row in findings.rows if row.n), default=0)
+    most_cores = max((row.cell.cpus for row in findings.rows if row.n and not row.cell.emulated), default=0)
     disturbed = sum(1 for m in run.measurements if m.status == "disturbed")
     steal = _steal(run)
     begun = len({m.block for m in run.measurements})

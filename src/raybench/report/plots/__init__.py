@@ -11,6 +11,7 @@ from raybench.report.plots import (
     karp_flatt,
     losses,
     order,
+    scaleout,
     start_up,
     verdicts,
 )
@@ -21,6 +22,7 @@ PLOTS: tuple[Plot[Any], ...] = (
     verdicts.PLOT,
     efficiency.PLOT,
     granularity.PLOT,
+    scaleout.PLOT,
     start_up.PLOT,
     deltas.PLOT,
     anytime.PLOT,

@@ -38,7 +38,7 @@ def series(findings: Findings) -> Series | None:
     found: dict[str, dict[str, tuple[Kind, list[Row]]]] = {}
     for row in findings.rows:
         kind, backend = kind_of(row.cell.workload), row.cell.backend
-        if row.efficiency is None or kind is None or is_loop(backend) or row.cell.oversubscribed:
+        if row.efficiency is None or kind is None or is_loop(backend) or row.cell.oversubscribed or row.cell.emulated:
             continue
         if backend.is_control or backend.role is Role.COLD_START:
             continue
