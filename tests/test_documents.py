@@ -49,7 +49,7 @@ def cell(*words: str, modules: Path) -> dict[str, object]:
 
 
 def test_the_readme_s_own_function_runs_and_is_checked(tmp_path: Path) -> None:
-    assert unpack("README.md", tmp_path) == {"mine/collatz.py", "mine/conf/workload/collatz.yaml"}
+    assert unpack("README.md", tmp_path) == {"work.py", "mine/collatz.py", "mine/conf/workload/collatz.yaml"}
 
     found = cell(
         "--conf", f"{tmp_path}/mine/conf", "workloads=[collatz]", "backends=[sequential]", modules=tmp_path / "mine"

@@ -1,8 +1,8 @@
 """How good is `raybench try`? Twelve functions: what it chooses against the best that is measured, and its predictions.
 
-`python benchmarks/try` measures for about a quarter of an hour and writes reports/try.json, reports/TRY.md and the
-predictor's fitted spread. `--again` writes the last two anew from the first. `--only NAME,NAME` measures some functions
-and prints what it found.
+`python benchmarks/try` measures for about a quarter of an hour and writes reports/try.json, reports/TRY.md, the
+predictor's fitted spread, and the example's output in README. `--again` writes table and spread anew from
+reports/try.json. `--only NAME,NAME` measures some functions and prints what it found.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import example
 import functions
 import table
 from fit import fit
@@ -59,6 +60,8 @@ def main() -> int:
         return 0
     json_file.write_text(FITTED, json_file.pretty(to_json(fit(record.points))))
     json_file.write_text(TABLE, table.text(record))
+    if not asked.again:
+        example.renew(ROOT / "README.md")
     print(TABLE.read_text(encoding="utf-8"))
     return 0
 

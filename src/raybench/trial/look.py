@@ -29,6 +29,7 @@ PATIENCE_S = 60.0  # for one call; longer tasks do not need this tool to know th
 BESIDE_TIMEOUT_S = 20.0
 BUSY = 0.05  # share of the calls' time spent in the queue for a core
 CLOCK_S = 0.02  # the kernel's CPU clock may be no finer than some milliseconds
+LEAST_LEFT = 0.05  # of a doubled time that processes do not lose too; below it a lock cannot be told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +105,8 @@ class Look:
         """
         if self.facts is None or self.facts.lock is None:
             return 1.0
-        return min(1.0, max(0.0, (1 + self.facts.lock) / self.slowdown - 1))
+        together = 1 + self.facts.lock  # of two threads: twice the locked share, the rest slowed down as in processes
+        return min(1.0, max(0.0, (together - self.slowdown) / max(LEAST_LEFT, 2 - self.slowdown)))
 
     def task_s(self, most: int) -> list[float]:
         """Return seconds of all tasks in their order, each as long as the sampled item next to it; at most `most`."""
