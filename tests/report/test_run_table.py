@@ -13,7 +13,7 @@ from raybench.analysis.controls import judge_controls
 from raybench.analysis.dataset import Dataset
 from raybench.model import units
 from raybench.model.measurement import Sample
-from raybench.model.plan import Status
+from raybench.model.plan import Cluster, Requires, Status
 from raybench.report import run_table, shown_run
 from raybench.report.run_table import RunTable, as_lines, break_even, first_lines
 from raybench.store import store
@@ -168,3 +168,17 @@ def test_a_contended_host_has_the_wider_region_at_the_terminal_too() -> None:
     assert [judged[spread].contended for spread in (0.01, 0.12)] == [False, True]
     for spread, report in judged.items():
         assert [line for line in told[spread] if str(report.trust) in line]
+
+
+def test_cells_on_nodes_of_our_own_are_said_to_be() -> None:
+    made = made_run.plan()
+    ray = Requires(packages=("ray",))
+    nodes = Cluster(name="some", nodes=(1, 2))
+    beside = tuple(replace(job, cluster=nodes) for job in made.jobs)
+    there = tuple(
+        replace(job, cell=replace(job.cell, backend=replace(job.cell.backend, requires=ray))) for job in beside
+    )
+    told = "Cells of Ray ran on cluster some: 2 nodes of 1 + 2 CPUs, logical ones on 2 cores, all on this machine."
+
+    assert told not in run_table.run_table(replace(made, jobs=beside), (), ()).status
+    assert run_table.run_table(replace(made, jobs=there), (), ()).status[-1] == told

@@ -17,7 +17,7 @@ from raybench.analysis.needs import needed, stops_short
 from raybench.model import stats, units
 from raybench.model.estimate import Estimate, Row
 from raybench.model.measurement import Measurement, Sample
-from raybench.model.plan import Plan, Role, Status
+from raybench.model.plan import Plan, Role, Status, needs_ray
 from raybench.model.serialize import encode
 from raybench.report import cells, texts, texts_terminal
 
@@ -89,7 +89,7 @@ def run_table(
     tables = (_workload([r for r in rows if r.cell.workload.name == name], decided.get(name)) for name in names)
     return RunTable(
         workloads=tuple(table for table in tables if table.lines),
-        status=tuple([*_status(plan, data, rows, judged), *_missing(data, rows, facts)]),
+        status=tuple([*_status(plan, data, rows, judged), *_missing(data, rows, facts), *_clusters(plan)]),
     )
 
 
@@ -229,6 +229,12 @@ def _missing(data: Dataset, rows: Sequence[Row], facts: Mapping[str, Any] | None
     """Say for how much longer a study would have to run that its budget stopped."""
     if data.plan.verdicts and stops_short(data) and (need := needed(data, rows, facts=facts)) is not None:
         yield texts.needs(need)
+
+
+def _clusters(plan: Plan) -> Iterator[str]:
+    """Say on which nodes cells of Ray ran, where these were started for them."""
+    for cluster in dict.fromkeys(job.cluster for job in plan.jobs if job.cluster.nodes and needs_ray(job.cell)):
+        yield texts_terminal.on_nodes(cluster.name, cluster.nodes, plan.usable_cpus)
 
 
 # --- text -----------------------------------------------------------------------------------------

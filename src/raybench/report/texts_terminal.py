@@ -69,3 +69,10 @@ QUIET, BUSY = "quiet rounds", "busy machine"  # what others took during the samp
 
 def _floor(floor: float | None) -> str:
     return "" if floor is None else f"A/A within {units.plain(100 * floor)} %"
+
+
+def on_nodes(cluster: str, nodes: Sequence[int], usable: int) -> str:
+    """Say on which nodes the cells of Ray ran; more CPUs than the machine has are logical ones."""
+    logical = f", logical ones on {usable} cores" if sum(nodes) > usable else ""
+    cpus = " + ".join(map(str, nodes))
+    return f"Cells of Ray ran on cluster {cluster}: {len(nodes)} nodes of {cpus} CPUs{logical}, all on this machine."
