@@ -64,4 +64,8 @@ def test_cells_on_nodes_may_run_on_every_core_and_are_alone_on_their_cluster() -
     ray = [job for job in made.jobs if job.cell.backend.name == "ray"]
     assert {job.affinity for job in ray} == {(0, 1, 2, 3)}
     assert len({job.group for job in ray}) == 2
+    assert {job.cell.cluster for job in ray} == {"some"}
+    assert {job.cell.cluster for job in made.jobs if job.cell.backend.name != "ray"} == {""}
+    local = {job.cell.key for job in planned(cpus=(1, 2)).jobs if job.cell.backend.name == "ray"}
+    assert not local & {job.cell.key for job in ray}
     assert {job.affinity for job in made.jobs if job.cell.backend.name == "pool"} == {(0,), (0, 1)}

@@ -125,7 +125,8 @@ def name_cell(cell: Cell) -> str:
     """Name a cell in a sentence."""
     workers = f" x {cell.workers} workers" if cell.oversubscribed else ""
     logical = f" (logical CPUs on {cell.real} cores)" if cell.emulated else ""
-    return f"{cell.workload.name} on {cell.backend.name}, P={cell.cpus}{workers}{logical}"
+    where = f", cluster {cell.cluster}" if cell.cluster else ""
+    return f"{cell.workload.name} on {cell.backend.name}, P={cell.cpus}{workers}{logical}{where}"
 
 
 def select_cells(material: Material, part: Part) -> Selection:

@@ -134,7 +134,7 @@ class Cell:
     oversubscribed: bool = False  # more workers than cores, asked for by name (I/O cells)
     granted: int | None = None  # cores granted where that is not workers x cpus_per_task
     real: int | None = None  # usable cores beneath logical CPUs; None where `cpus` are cores
-    cluster: str = ""  # of a grid row that names one
+    cluster: str = ""  # of a grid row that names one, or of the nodes that the run starts
 
     @property
     def cpus(self) -> int:

@@ -84,7 +84,7 @@ def _pattern(cells: Sequence[Cell], study: Study, machine: Machine) -> list[Job]
 
 def _cluster(cell: Cell, study: Study) -> Cluster:
     """Return the cluster that a cell runs on: that of its grid row, or the run's."""
-    return study.clusters[cell.cluster] if cell.cluster else study.cluster
+    return study.clusters.get(cell.cluster, study.cluster)
 
 
 def _affinity(cell: Cell, cluster: Cluster, machine: Machine) -> tuple[int, ...]:
@@ -127,9 +127,15 @@ def _cells(study: Study, machine: Machine) -> list[Cell]:
     for row in study.grid:
         for workload in row.workloads:
             for backend in row.backends:
-                for cell in _of_row(study.workloads[workload], study.backends[backend], row, machine):
+                for laid in _of_row(study.workloads[workload], study.backends[backend], row, machine):
+                    cell = _named(laid, study.cluster)
                     found.setdefault(cell.key, cell)
     return list(found.values())
+
+
+def _named(cell: Cell, cluster: Cluster) -> Cell:
+    """Name the run's nodes in a cell of Ray that runs on them: it is another cell than one on a head of its own."""
+    return replace(cell, cluster=cluster.name) if cluster.nodes and needs_ray(cell) and not cell.cluster else cell
 
 
 def _core(cells: Sequence[Cell], study: Study) -> tuple[str, ...]:
