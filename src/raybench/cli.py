@@ -28,6 +28,20 @@ def _settings(arguments: argparse.Namespace) -> "Settings":
     return settings.load(arguments.overrides, conf=arguments.conf)
 
 
+def _place(arguments: argparse.Namespace) -> "Settings":
+    """Read the settings, and look at the cluster that they name before anything is planned."""
+    from raybench.execution import joining
+
+    asked = joining.join(_settings(arguments))
+    cluster = asked.study.cluster
+    if cluster.is_joined:
+        say(
+            f"cluster {cluster.machine}: {len(cluster.found)} nodes, {cluster.cpus} CPUs, {cluster.gpus} GPUs",
+            sys.stderr,
+        )
+    return asked
+
+
 # --- verbs ----------------------------------------------------------------------------------------
 
 
@@ -36,9 +50,9 @@ def _plan(arguments: argparse.Namespace) -> int:
     from raybench.execution import run_folder
     from raybench.planning.planner import estimate_s
 
-    asked = _settings(arguments)
+    asked = _place(arguments)
     made = run_folder.plan_study(asked)
-    seconds = estimate_s(made.jobs, run_folder.known_seconds(asked.reports, made))
+    seconds = estimate_s(made.jobs, run_folder.known_seconds(asked.reports, made, run_folder.place_of(asked)))
     console.show_plan(made, seconds, asked.study.budget_min)
     return 0
 
@@ -53,7 +67,7 @@ def _run(arguments: argparse.Namespace) -> int:
 def _measure(arguments: argparse.Namespace) -> int:
     from raybench.execution import adaptive, run_folder
 
-    asked = _settings(arguments)
+    asked = _place(arguments)
     _fetch(run_folder.missing_data(asked))
     made = run_folder.plan_study(asked)
     opened = run_folder.open_run(asked, made, command=f"raybench run {' '.join(arguments.overrides)}".strip())
@@ -134,9 +148,14 @@ def _fetch(names: Sequence[str]) -> None:
 def _verify(arguments: argparse.Namespace) -> int:
     from raybench import console
     from raybench.execution import verify
+    from raybench.model.errors import BadSettings
 
     arguments.overrides = ["study=everything", *arguments.overrides]
     asked = _settings(arguments)
+    if asked.study.cluster.is_joined:
+        raise BadSettings(
+            "cluster: verify runs on this machine; on a cluster, `raybench run study=smoke` checks answers"
+        )
     found = verify.summary([console.show_verified(one) for one in verify.verify_all(asked)])
     console.show_summary(found)
     return 1 if found.bad else 0
@@ -277,7 +296,7 @@ def _cell(arguments: argparse.Namespace) -> int:
     from raybench.model.plan import Status
     from raybench.model.serialize import to_json
 
-    made = run_folder.plan_study(_settings(arguments))
+    made = run_folder.plan_study(_place(arguments))
     cells = {job.cell.key: job for job in reversed(made.jobs) if job.replica == 1}
     if len(cells) != 1:
         names = ", ".join(
@@ -306,7 +325,8 @@ def _prepare_this_process(job: Any) -> None:
     )
     if stale:  # thread variables count only before the libraries load, so begin again with them
         os.execve(sys.executable, [sys.executable, "-m", "raybench", *sys.argv[1:]], wanted)
-    os.sched_setaffinity(0, job.affinity)
+    if job.affinity:
+        os.sched_setaffinity(0, job.affinity)
 
 
 def _try(arguments: argparse.Namespace) -> int:

@@ -12,7 +12,7 @@ HEAD = {"num_cpus": 2, "num_gpus": 0, "object_store_memory": 300 * 2**20, "temp_
 
 
 @contextmanager
-def head(env: Mapping[str, str]) -> Iterator[str]:
+def head(env: Mapping[str, str], *, cpus: int = 2) -> Iterator[str]:
     """Start a head with this environment and give its address; it answers on a pipe of its own."""
     answers, given = os.pipe()
     process = subprocess.Popen(
@@ -26,7 +26,7 @@ def head(env: Mapping[str, str]) -> Iterator[str]:
     os.close(given)
     assert process.stdin is not None
     try:
-        process.stdin.write(json.dumps(HEAD) + "\n")
+        process.stdin.write(json.dumps(HEAD | {"num_cpus": cpus}) + "\n")
         process.stdin.flush()
         with os.fdopen(answers, encoding="utf-8") as pipe:
             yield json.loads(pipe.readline())["address"]

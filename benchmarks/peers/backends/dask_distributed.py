@@ -24,7 +24,7 @@ from raybench.backends.worker_side import (
 )
 from raybench.model.clock import now
 from raybench.model.errors import BackendFailed, RaybenchError
-from raybench.model.measurement import Task, TaskResult
+from raybench.model.measurement import Task, TaskResult, WorkerId
 from raybench.workloads.base import Workload
 
 THREAD_VARIABLES = "distributed.nanny.pre-spawn-environ"
@@ -93,7 +93,7 @@ class DaskDistributed(Backend):
             self._cluster.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _ask(self, count: int) -> list[int]:
+    def _ask(self, count: int) -> list[WorkerId]:
         calls = [self._client.submit(present, ROLL_CALL_S, pure=False) for _ in range(count)]
-        answers: list[int] = self._client.gather(calls)
+        answers: list[WorkerId] = self._client.gather(calls)
         return answers

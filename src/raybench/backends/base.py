@@ -6,15 +6,15 @@ from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Self
 
+from raybench.backends.clocks import Clocks
 from raybench.backends.worker_session import execute
+from raybench.backends.worker_side import ROLL_CALL_S, RollCall
 from raybench.model.errors import BackendFailed
 from raybench.model.measurement import Details, Task, TaskResult
 from raybench.model.plan import Cluster, Limits
 from raybench.workloads.base import Workload
 
 __all__ = ["Backend", "Resources", "execute", "in_order"]
-
-WARM_UP_PASSES = 8  # a pool that has not shown all its workers by then does not have them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +26,7 @@ class Resources:
     gpus: float = 0  # GPUs of the whole cell
     limits: Limits = field(default_factory=Limits)
     cluster: Cluster = field(default_factory=Cluster)
+    modules: tuple[str, ...] = ()  # paths of the user's modules, for workers that have not got them
 
     @property
     def cpus(self) -> int:
@@ -45,6 +46,7 @@ class Backend(ABC):
         self.resources = resources
         self.start_parts: dict[str, float] = {}
         self.details = Details()  # what this backend alone can tell, for the raw line
+        self.clocks: Clocks | None = None  # of the nodes, set before each sample; None where all share the driver's
 
     @abstractmethod
     def version(self) -> str:
@@ -61,18 +63,17 @@ class Backend(ABC):
     def warm(self, workload: Workload, tasks: Sequence[Task], data: Any) -> list[TaskResult]:
         """Run tiny tasks until every worker has imported, holds the data and has answered.
 
+        After a first pass each task holds its slot for a moment, else a few quick workers might take all of them.
         Results carry each worker's `seen`. Raises BackendFailed if fewer than `workers` ever answer.
         """
         results: list[TaskResult] = []
-        wanted = self.resources.workers
-        for _ in range(WARM_UP_PASSES):
-            tiny = [replace(tasks[i % len(tasks)], index=i) for i in range(4 * wanted)]
+        call = RollCall(self.resources.workers)
+        while not call.is_over(result.worker for result in results):
+            held_s = ROLL_CALL_S if results else 0.0
+            asked = range(4 * self.resources.workers)
+            tiny = [replace(tasks[i % len(tasks)], index=i, hold_s=held_s) for i in asked]
             results += self.run(workload, tiny, data)
-            if len({r.pid for r in results}) >= wanted:
-                return results
-        raise BackendFailed(
-            f"{type(self).__name__}: asked for {wanted} workers, only {len({r.pid for r in results})} ever answered"
-        )
+        return results
 
     def __enter__(self) -> Self:
         return self

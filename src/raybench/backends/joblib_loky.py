@@ -27,7 +27,7 @@ from raybench.backends.worker_side import (
 )
 from raybench.model.clock import now
 from raybench.model.errors import BackendFailed
-from raybench.model.measurement import Task, TaskResult
+from raybench.model.measurement import Task, TaskResult, WorkerId
 from raybench.workloads.base import Workload
 
 
@@ -123,7 +123,7 @@ class Loky:
         if self.folder:
             shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _ask(self, count: int) -> list[int]:
+    def _ask(self, count: int) -> list[WorkerId]:
         return [future.result() for future in [self._pool.executor.submit(present, ROLL_CALL_S) for _ in range(count)]]
 
 

@@ -19,7 +19,7 @@ from raybench.backends.worker_side import (
     roll_call,
 )
 from raybench.model.clock import now
-from raybench.model.measurement import Task, TaskResult
+from raybench.model.measurement import Task, TaskResult, WorkerId
 from raybench.workloads.base import Workload
 
 
@@ -80,6 +80,6 @@ class JoblibThreads(Backend):
         if self._parallel is not None:
             self._parallel.__exit__(kind, error, trace)
 
-    def _ask(self, count: int) -> list[int]:
-        answers: list[int] = self._parallel(joblib.delayed(present_thread)(ROLL_CALL_S) for _ in range(count))
+    def _ask(self, count: int) -> list[WorkerId]:
+        answers: list[WorkerId] = self._parallel(joblib.delayed(present_thread)(ROLL_CALL_S) for _ in range(count))
         return answers

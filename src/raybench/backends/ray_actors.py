@@ -13,7 +13,7 @@ from raybench.backends.ray_tasks import receive
 from raybench.backends.worker_side import ROLL_CALL_S, Brought, attempt, present, roll_call
 from raybench.model.clock import now
 from raybench.model.errors import BackendFailed, RaybenchError
-from raybench.model.measurement import Task, TaskResult
+from raybench.model.measurement import Task, TaskResult, WorkerId
 from raybench.workloads.base import Workload
 
 SHORT_S = 0.02  # below this a second task waits at the actor; above, it might wait behind a long one at the end
@@ -22,7 +22,7 @@ SHORT_S = 0.02  # below this a second task waits at the actor; above, it might w
 class Worker:
     """One actor: a process with its context."""
 
-    def present(self, seconds: float) -> int:
+    def present(self, seconds: float) -> WorkerId:
         """Answer the roll call."""
         return present(seconds)
 

@@ -14,7 +14,7 @@ from raybench.backends.ray_session import Handle
 from raybench.backends.worker_side import ROLL_CALL_S, Brought, attempt, present, roll_call
 from raybench.model.clock import now
 from raybench.model.errors import BackendFailed, RaybenchError
-from raybench.model.measurement import Task, TaskResult
+from raybench.model.measurement import Task, TaskResult, WorkerId
 from raybench.workloads.base import Workload
 
 
@@ -76,6 +76,6 @@ class RayJoblib(Backend):
             self._parallel.__exit__(kind, error, trace)
         ray_session.end()
 
-    def _ask(self, count: int) -> list[int]:
-        answers: list[int] = self._parallel(joblib.delayed(present)(ROLL_CALL_S) for _ in range(count))
+    def _ask(self, count: int) -> list[WorkerId]:
+        answers: list[WorkerId] = self._parallel(joblib.delayed(present)(ROLL_CALL_S) for _ in range(count))
         return answers

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 
 from raybench.model.clock import now, pause
@@ -21,27 +20,38 @@ NO_DASHBOARD = "Ray names no dashboard"
 LEAVE_S = 5.0  # Ray's daemons go a moment after their driver; what goes by itself was not left behind
 
 
-def ask(address: str | None) -> dict[str, Any]:
-    """Look at Ray from a child process, and end whatever it leaves behind."""
+def ask(address: str | None, *, token: bool = False, dashboard: bool = True) -> dict[str, Any]:
+    """Look at Ray from a child process, and end whatever it leaves behind.
+
+    token : send the user's token, whatever RAY_AUTH_MODE says. dashboard : ask it too, which may take its time.
+    """
     tag = f"raybench-doctor-{os.getpid()}"
     folder = tempfile.mkdtemp(prefix="rb")
-    request = json.dumps({"address": address, "cpus": usable_cpus()})
+    request = json.dumps({"address": address, "cpus": usable_cpus(), "dashboard": dashboard})
+    env = environ_of(os.environ, tag=tag, folder=folder, joins=address is not None)
     child = subprocess.Popen(
         [sys.executable, "-m", MODULE],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=environ_of(os.environ, tag=tag, folder=folder, joins=address is not None),
+        env=env | {"RAY_AUTH_MODE": "token"} if token else env,
         start_new_session=True,
     )
     limit_s = JOIN_LIMIT_S if address else LIMIT_S
-    facts: dict[str, Any] = {"error": f"no answer{f' from {address}' if address else ''} within {limit_s:g} s"}
+    facts: dict[str, Any] = {}
+    late = ""
     try:
-        with suppress(subprocess.TimeoutExpired):
+        try:
             out, err = child.communicate(request + "\n", timeout=limit_s)
-            last = next((line for line in reversed(out.splitlines()) if line.startswith("{")), "")
-            facts = json.loads(last) if last else {"error": (err.strip().splitlines() or ["no answer"])[-1]}
+        except subprocess.TimeoutExpired:
+            late = f"no answer within {limit_s:g} s"
+            child.kill()
+            out, err = child.communicate()
+        last = next((line for line in reversed(out.splitlines()) if line.startswith("{")), "")
+        facts = json.loads(last) if last else {"error": (err.strip().splitlines() or ["no answer"])[-1]}
+        died = f"Ray ended the look: {(err.strip().splitlines() or ['no word'])[-1]}" if child.returncode else ""
+        facts["error"] = late or facts["error"] or died
         deadline = now() + LEAVE_S
         while process_tree.tree(tag) and now() < deadline:
             pause(0.1)
@@ -67,6 +77,7 @@ def environ_of(environ: Mapping[str, str], *, tag: str, folder: str, joins: bool
         "NO_PROXY": "*",
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
     }
+    kept["RAY_NUM_REDIS_GET_RETRIES"] = "3"  # of connecting to a head, one a second; by default 20
     if not joins:
         kept |= {"RAY_TMPDIR": folder, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": os.urandom(32).hex()}
         kept["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # loopback only, as in `execution.environment`

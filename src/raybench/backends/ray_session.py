@@ -11,6 +11,7 @@ import ray
 from ray.exceptions import ObjectStoreFullError, OutOfDiskError, RayError, RayTaskError
 
 from raybench.backends.base import Resources
+from raybench.backends.shipped import runtime_env
 from raybench.backends.worker_side import ROLL_CALL_S, SHARED_MEMORY, Bundle, full, prepare_once, present, roll_call
 from raybench.model.clock import now
 from raybench.model.errors import BackendFailed, RaybenchError, one_line
@@ -53,7 +54,8 @@ def begin(resources: Resources, parts: dict[str, float]) -> None:
     began = now()
     address = resources.cluster.address
     if address:
-        ray.init(address=address, log_to_driver=False)
+        shipped = runtime_env(os.environ, resources.modules) if resources.cluster.is_joined else None
+        ray.init(address=address, log_to_driver=False, runtime_env=shipped)
         parts["join"] = now() - began
     else:
         try:

@@ -19,12 +19,13 @@ from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, TrialSch
 from raybench.backends import ray_session
 from raybench.backends.asha import rungs_of
 from raybench.backends.base import Backend, Resources, in_order
+from raybench.backends.clocks import on_driver_clock
 from raybench.backends.ray_tune_trial import Coming, TrialTasks, by_reference, with_its_tasks
 from raybench.backends.tune_logs import keep_logs
 from raybench.backends.worker_side import Bundle, shared_memory
 from raybench.model.clock import now
 from raybench.model.errors import BackendFailed
-from raybench.model.measurement import Details, FitStages, Task, TaskResult
+from raybench.model.measurement import Details, FitStages, Task, TaskResult, WorkerId
 from raybench.workloads.base import Workload
 
 CHOICES = MappingProxyType(
@@ -87,7 +88,8 @@ class RayTune(Backend):
 
     def __enter__(self) -> Self:
         ray_session.begin(self.resources, self.start_parts)
-        place = shared_memory() if self.settings.storage == "memory" else None
+        in_memory = self.settings.storage == "memory" and not self.resources.cluster.is_joined  # this machine's memory
+        place = shared_memory() if in_memory else None
         self._folder = Path(tempfile.mkdtemp(prefix="raybench-tune-", dir=place))
         logging.getLogger("ray.tune.analysis.experiment_analysis").setLevel(
             logging.ERROR
@@ -111,15 +113,21 @@ class RayTune(Backend):
         grid = tuner.fit()
         left = now()
         results = outcomes(grid, tasks)
-        fit = stages(results, began=began, ended=now())
-        parts = start_parts(results, grid, began=began, entered=entered)
-        self.details = Details(fit=replace(fit, start_parts=parts, collect_s=now() - left))
+        ended = now()
+        placed = on_driver_clock(results, self.clocks, began=began, ended=ended)
+        self.details = Details()
+        if placed is not None:
+            fit = stages(placed, began=began, ended=ended)
+            # an actor's own stamps, of how it came up, are not brought onto the driver's clock
+            parts = start_parts(placed, grid, began=began, entered=entered) if self.clocks is None else {}
+            self.details = Details(fit=replace(fit, start_parts=parts, collect_s=now() - left))
         return results
 
     def _tuner(self, workload: Workload, tasks: Sequence[Task], data: Any) -> tune.Tuner:
         settings = self.settings
         at_once = min(len(tasks), ray_session.slots(self.resources, workload))
-        gated = settings.gate and settings.reuse_actors and len(ray.nodes()) == 1
+        one_host = len(ray.nodes()) == 1 and not self.resources.cluster.is_joined  # the actors meet in a folder
+        gated = settings.gate and settings.reuse_actors and one_host
         whole = TrialTasks(
             bundle=Bundle(workload=workload, data=data),
             tasks=tuple(tasks),
@@ -219,9 +227,9 @@ def outcomes(grid: Any, tasks: Sequence[Task]) -> list[TaskResult]:
 
 def stages(results: Sequence[TaskResult], *, began: float, ended: float) -> FitStages:
     """Split one fit: seconds to the first trial, to each worker's first, between trials of a worker, after the last."""
-    spans: dict[int, list[TaskResult]] = {}
+    spans: dict[WorkerId, list[TaskResult]] = {}
     for result in sorted(results, key=lambda r: r.started):
-        spans.setdefault(result.pid, []).append(result)
+        spans.setdefault(result.worker, []).append(result)
     gaps = [after.started - before.ended for of in spans.values() for before, after in pairwise(of)]
     return FitStages(
         to_first_trial_s=min(r.started for r in results) - began,
@@ -243,13 +251,13 @@ def start_parts(results: Sequence[TaskResult], grid: Any, *, began: float, enter
     imports : the trial's modules: Ray Tune, of which most is pandas.
     setup : until Tune calls us with the tasks, for which the workload's libraries are loaded.
     """
-    coming = {r.metrics["outcome"].pid: r.metrics["coming"] for r in grid if "coming" in (r.metrics or {})}
-    firsts: dict[int, float] = {}
+    coming = {r.metrics["outcome"].worker: r.metrics["coming"] for r in grid if "coming" in (r.metrics or {})}
+    firsts: dict[WorkerId, float] = {}
     for result in sorted(results, key=lambda r: r.started):
-        firsts.setdefault(result.pid, result.started)
+        firsts.setdefault(result.worker, result.started)
     if firsts.keys() != coming.keys():
         return {}
-    spans = [_named_parts(coming[pid], entered=entered, started=at) for pid, at in firsts.items()]
+    spans = [_named_parts(coming[worker], entered=entered, started=at) for worker, at in firsts.items()]
     return {"tuner": entered - began} | {name: fmean(of[name] for of in spans) for name in spans[0]}
 
 

@@ -8,18 +8,21 @@ import socket
 import sys
 import threading
 from collections.abc import Generator, Iterator
-from pathlib import Path
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from raybench.model.clock import now
+from raybench.model.clock import now, pause
 from raybench.model.errors import BackendFailed, one_line, raised_by
 from raybench.model.measurement import Point, Progress, Task, TaskResult, WorkerSeen
 from raybench.model.serialize import digest
+from raybench.system.kernel import THIS
 from raybench.workloads.base import Workload
 
+JOINED = "RAYBENCH_JOINED"  # set in the workers of a cluster that is joined
+RAYLET = "RAY_RAYLET_PID"  # set by Ray in its workers
 LOOKS = 100  # a look at the facts takes some microseconds; it may cost a hundredth of the time
 SENT = frozenset({int, float, bool, str, bytes, type(None), np.ndarray, np.float64, dict, list, tuple})  # not tried out
 MUST_YIELD = "it must yield Progress, e.g. `yield Progress(answer=...)`"
@@ -38,6 +41,7 @@ class WorkerSession:
 
     def _begin(self) -> None:
         self._pid = os.getpid()
+        self.node = os.environ.get("RAYBENCH_NODE") or node_name()
         self._told: dict[int, WorkerSeen] = {}
         self._due: dict[int, float] = {}
         self._pools: ThreadpoolController | None = None
@@ -64,7 +68,7 @@ class WorkerSession:
             self._pools = ThreadpoolController()
         return WorkerSeen(
             pid=worker,
-            node=os.environ.get("RAYBENCH_NODE") or node_name(),
+            node=self.node,
             threads=max((int(pool["num_threads"]) for pool in self._pools.info()), default=0),
             affinity=len(os.sched_getaffinity(0)),
             nice=os.nice(0),
@@ -76,11 +80,19 @@ class WorkerSession:
 def node_name() -> str:
     """Return a name of this node that says nothing about it: raw data are public.
 
-    The kernel's random id of this boot is the salt, so that nobody can try host names until one fits.
+    The kernel's random id of this boot is the salt, so that nobody can try host names until one fits. Containers of
+    one host differ in their process numbers' namespace, nodes of a cluster that share a host in their raylet.
     """
-    boot = Path("/proc/sys/kernel/random/boot_id")
-    salt = boot.read_text(encoding="utf-8") if boot.is_file() else ""
-    return f"node-{digest([salt, socket.gethostname()])[:6]}"
+    boot = THIS.text("/proc/sys/kernel/random/boot_id") or ""
+    parts = [boot, socket.gethostname(), namespace("pid"), os.environ.get(RAYLET, "") if JOINED in os.environ else ""]
+    return f"node-{digest(parts)[:6]}"
+
+
+def namespace(kind: str) -> str:
+    """Return the kernel's number of this process's namespace of a kind (`pid`, `time`); '' where it has none."""
+    with suppress(OSError):
+        return os.readlink(f"/proc/self/ns/{kind}")
+    return ""
 
 
 @functools.cache
@@ -131,12 +143,15 @@ class TaskRun:
         if type(last.answer) not in SENT:
             with raised_by(f"task {self.task.index}: its answer, {_a(last.answer)}, cannot be sent back: pickling it"):
                 pickle.dumps(last.answer, protocol=5, buffer_callback=lambda _: None)
+        if self.task.hold_s:
+            pause(self.task.hold_s)
         return TaskResult(
             index=self.task.index,
             answer=last.answer,
             started=self._started,
             ended=ended,
             pid=worker,
+            node=self._session.node,
             steps=last.steps,
             loss=last.loss,
             points=points if self.task.steps is not None else (),

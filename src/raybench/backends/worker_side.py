@@ -9,24 +9,24 @@ import signal
 import tempfile
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any, Generic, NoReturn, TypeVar
 
-from raybench.backends.worker_session import TaskRun, WorkerSession, execute
+from raybench.backends.worker_session import TaskRun, WorkerSession, execute, process_session
 from raybench.model.clock import now, pause
 from raybench.model.errors import BackendFailed, RaybenchError, TaskTimedOut, one_line, raised_by
-from raybench.model.measurement import Task, TaskResult
+from raybench.model.measurement import Task, TaskResult, WorkerId
 from raybench.workloads.base import Workload
 
 H = TypeVar("H")
 
 SHARED_MEMORY = "/dev/shm"
 ROLL_CALL_S = 0.05  # a worker that answers holds its slot this long, so that the others must come forward
-ROLL_CALLS = 200  # 10 s and more of asking, beyond what each answer itself takes
+SILENCE_S = 30.0  # without a new worker; of 100 on two cores each takes 0.4 s to start
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,29 +152,47 @@ def ended_after(timeout_s: float | None, task: Task) -> Iterator[None]:
 # --- pools ----------------------------------------------------------------------------------------
 
 
-def present(seconds: float) -> int:
-    """Answer a roll call from a worker: its process id, after holding the slot for a moment."""
+def present(seconds: float) -> WorkerId:
+    """Answer a roll call from a worker: who it is, after holding the slot for a moment."""
     pause(seconds)
-    return os.getpid()
+    return process_session().node, os.getpid()
 
 
-def present_thread(seconds: float) -> int:
-    """Answer a roll call from a thread: its native id."""
+def present_thread(seconds: float) -> WorkerId:
+    """Answer a roll call from a thread: who it is, by its native id."""
     pause(seconds)
-    return threading.get_native_id()
+    return process_session().node, threading.get_native_id()
 
 
-def roll_call(ask: Callable[[int], list[int]], workers: int) -> set[int]:
+class RollCall:
+    """The workers that have answered. It is over when all have, and fails when no new one has for SILENCE_S."""
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+        self._seen: set[WorkerId] = set()
+        self._heard = now()
+
+    def is_over(self, answered: Iterable[WorkerId]) -> bool:
+        """Take note of who has answered, and return whether all have; BackendFailed after too long a silence."""
+        before = len(self._seen)
+        self._seen.update(answered)
+        if len(self._seen) > before:
+            self._heard = now()
+        if len(self._seen) < self._workers and now() - self._heard > SILENCE_S:
+            raise BackendFailed(
+                f"asked for {self._workers} workers, {len(self._seen)} answered, and no other one for {SILENCE_S:g} s"
+            )
+        return len(self._seen) >= self._workers
+
+
+def roll_call(ask: Callable[[int], Iterable[WorkerId]], workers: int) -> None:
     """Ask `workers` at a time until as many distinct ones have answered; else BackendFailed.
 
     ask : runs `present` that many times at once and returns the answers.
     """
-    seen: set[int] = set()
-    for _ in range(ROLL_CALLS):
-        seen.update(ask(workers))
-        if len(seen) >= workers:
-            return seen
-    raise BackendFailed(f"asked for {workers} workers, only {len(seen)} answered {ROLL_CALLS} roll calls")
+    call = RollCall(workers)
+    while not call.is_over(ask(workers)):
+        pass
 
 
 def shared_memory() -> str:

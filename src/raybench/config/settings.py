@@ -24,6 +24,7 @@ from raybench.model.yaml_file import Keys, nearest
 
 GIB = 2**30
 EMBEDDED = Cluster().name  # of the cluster that is neither joined nor started
+EXISTING = "existing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,7 +191,8 @@ def _cluster(composed: Composed, asked: ClusterFile) -> Cluster:
         raise composed.fault(("cluster", "nodes"), text)
     if not asked.nodes and asked.bandwidth_mbit is not None:
         raise composed.fault(("cluster", "bandwidth_mbit"), "only links between `nodes` can be limited; expected null")
-    return Cluster(**msgspec.structs.asdict(asked))
+    joined = asked.address is not None and asked.name == EMBEDDED  # where only the address was given
+    return Cluster(**{**msgspec.structs.asdict(asked), "name": EXISTING if joined else asked.name})
 
 
 def _named_cluster(composed: Composed, name: str) -> Cluster:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from raybench.backends import ray_probe
+from raybench.backends import ray_preflight, ray_probe
 from raybench.doctor.finding import Finding, Health
 from raybench.doctor.ray_cluster import ray_findings
 from raybench.execution.leftovers import list_folders, remove_leftovers
@@ -53,8 +53,10 @@ def examine(*, groups: int = 0, start_ray: bool = True, address: str | None = No
     ]
     if groups:
         findings.append(steadiness(host_state.probe(), groups=groups))
-    if start_ray or address:
-        findings += ray_findings(ray_probe.ask(address), joined=bool(address))
+    if address:
+        findings += ray_findings(ray_preflight.look(address)[0], joined=True)
+    elif start_ray:
+        findings += ray_findings(ray_probe.ask(None), joined=False)
     return findings
 
 

@@ -28,8 +28,8 @@ def ray_findings(facts: Mapping[str, Any], *, joined: bool) -> list[Finding]:
     if "dashboard" in facts:
         findings.append(_dashboard(facts["dashboard"], joined=joined))
     if facts.get("error"):
-        advice = (
-            "check the address, RAY_AUTH_TOKEN, and that this machine reaches the head's port"
+        advice = facts.get("advice") or (
+            "check the address, and that this machine reaches the head's port"
             if joined
             else "read the logs that Ray names; a full /dev/shm or a proxy for loopback addresses is a usual cause"
         )

@@ -8,15 +8,17 @@ import os
 import sys
 from collections.abc import Iterable
 
+from raybench.backends.shipped import PASSED_ON
 from raybench.backends.tune_logs import LOGS
 from raybench.model.plan import Job, Spec
 
+FOLDERS = ("RAYBENCH_DATA", "RAYBENCH_DATA_UNCHECKED", "RAYBENCH_DATA_ORIGIN", "RAYBENCH_CACHE")
 # What a process needs to start and to find its machine; nothing that steers how fast it computes.
 KEPT = (
     *("PATH", "HOME", "USER", "LOGNAME", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "CONDA_PREFIX"),
     *("CUDA_VISIBLE_DEVICES", "CUDA_HOME", "CUDA_PATH", "NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES"),
     *("HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "XDG_CACHE_HOME"),
-    *("RAYBENCH_DATA", "RAYBENCH_DATA_UNCHECKED", "RAYBENCH_DATA_ORIGIN", "RAYBENCH_CACHE"),
+    *FOLDERS,
 )
 AUTHENTICATION = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")  # of a cluster that is joined
 # Native pools read these once, when their library loads: OpenMP, the BLAS libraries, numexpr, numba, Rust (rayon,
@@ -39,6 +41,7 @@ COMMON = {
     "SPT_NOENV": "1",  # else setproctitle, which Ray uses, overwrites the environment in which we look for the tag
 }
 LEASE = "RAY_worker_lease_timeout_milliseconds"  # read by the driver: how long it keeps a worker that is idle
+FORWARDED = ("PYTHONHASHSEED", "SPT_NOENV")
 # An embedded head takes the loopback address as its node's own, and then every daemon of Ray's binds to it alone.
 # `_node_ip_address` does not: Ray resolves a loopback address to the machine's public one.
 LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
@@ -55,7 +58,8 @@ def environment(spec: Spec, *, threads: int, job: Job | None = None, named: Iter
     kept |= {name: str(threads) for name in THREAD_VARIABLES}
     names = job.environment if job is not None else (*spec.environment, *named)
     kept |= {name: os.environ[name] for name in names if name in os.environ}
-    kept |= {str(k): str(v) for k, v in spec.params.get("flags", {}).items()}
+    flags = {str(k): str(v) for k, v in spec.params.get("flags", {}).items()}
+    kept |= flags
     if job is not None and job.cluster.lease_timeout_ms is not None:
         kept[LEASE] = str(job.cluster.lease_timeout_ms)
     kept["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(os.path.abspath(path) for path in sys.path if path))
@@ -64,6 +68,10 @@ def environment(spec: Spec, *, threads: int, job: Job | None = None, named: Iter
         kept["RAYBENCH_PADDING"] = "x" * job.padding
         if job.cell.gpus == 0:
             kept["CUDA_VISIBLE_DEVICES"] = ""
+        if job.cluster.token:
+            kept["RAY_AUTH_MODE"] = "token"
+        if job.on_cluster:
+            kept[PASSED_ON] = ",".join([*THREAD_VARIABLES, *FOLDERS, *FORWARDED, *names, *flags])
         if logs := os.environ.get(LOGS):
             kept[LOGS] = os.path.join(logs, _place(job))
     return kept

@@ -146,11 +146,12 @@ class Group:
         sample = member.sample(order)
         if sample is None:
             return None
+        here = watch.after(background_share=member.job.limits.background_share)
         sample = replace(
             sample,
             spin_s=spun,
             began=round(began - self._origin, 3),
-            disturbance=watch.after(background_share=member.job.limits.background_share),
+            disturbance=sample.disturbance if member.job.on_cluster else here,  # judged where the tasks ran
         )
         self._keep(sample)
         self._price(member, sample)

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from raybench.backends.base import Backend, Resources
 from raybench.execution.draft import Draft
 from raybench.execution.plausibility import check_workers, seen_workers
-from raybench.execution.series import Order, Ready, Series, Work, same_clock
+from raybench.execution.series import Order, Ready, Series, Work
 from raybench.execution.task_set import (
     ask,
     draw_sweep,
@@ -21,10 +21,12 @@ from raybench.execution.task_set import (
     draw_warm_up,
     hash_tasks,
 )
+from raybench.execution.watching import watch_nodes
 from raybench.model.clock import now
 from raybench.model.errors import BackendFailed, RaybenchError, TaskTimedOut, one_line, raised_by
 from raybench.model.measurement import Details, Measurement, Phases, Sample
 from raybench.model.plan import Job, Spec, Status, Tag
+from raybench.system.user_code import user_modules
 from raybench.workloads.base import BLOCK, Workload
 
 T = TypeVar("T")
@@ -112,6 +114,7 @@ def _take(job: Job, draft: Draft, orders: Iterator[Order]) -> Iterator[Ready | S
         gpus=cell.gpus,
         limits=job.limits,
         cluster=job.cluster,
+        modules=tuple(user_modules(cell.workload.target, cell.backend.target)) if job.on_cluster else (),
     )
     with draft.phase("imports"):
         workload = load_workload(cell.workload)
@@ -145,6 +148,7 @@ def _time_phases(
                 series.meet(backend.warm(work.workload, work.warm_up, work.data))
             if Tag.REPLAY in job.cell.workload.tags:
                 draft.details |= Details(burst=series.burst())
+            series.watch(watch_nodes(job))
             yield Ready()
             for order in orders:
                 yield series.take(order)
@@ -156,7 +160,6 @@ def _time_phases(
         draft.start_parts |= backend.start_parts
         draft.details |= backend.details
         seen = seen_workers(series.met)
-        draft.facts["workers_seen"] = tuple(seen[pid][-1] for pid in sorted(seen))
-        draft.facts["nodes_seen"] = tuple(sorted({worker.node for of in seen.values() for worker in of}))
-    if same_clock(job):  # another machine's cores are not ours to pin
-        check_workers(job, series.worked, seen)
+        draft.facts["workers_seen"] = tuple(seen[worker][-1] for worker in sorted(seen))
+        draft.facts["nodes_seen"] = tuple(series.places)
+    check_workers(job, series.worked, seen, timed=series.timed)

@@ -19,6 +19,7 @@ from raybench.model.serialize import from_json, to_json
 from raybench.system.meter import COUNTER
 
 MODULE = "raybench.execution.worker"
+ON_NODES = "; on the cluster by a probe on each node, before and after each sample"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,13 +106,15 @@ class Member:
         )
         cpu_s = self._box.cpu_s()
         self._stack.close()
+        line = classify(self.job, watched)
+        joined = self.job.on_cluster
         measured = replace(
-            classify(self.job, watched),
+            line,
             head=head_used(self.job),
-            cpu_s=cpu_s,
-            cpu_source=self._box.meter.cpu_source,
-            peak_rss_bytes=max(self._box.peak_bytes, ending.most_bytes),
-            memory_source=self._box.meter.memory_source,
+            cpu_s=None if joined else cpu_s,
+            cpu_source=self._box.meter.cpu_source + (ON_NODES if joined else ""),
+            peak_rss_bytes=max(self._box.peak_bytes, ending.most_bytes) + (line.peak_rss_bytes or 0),
+            memory_source=self._box.meter.memory_source + (ON_NODES if joined else ""),
             strays=self._box.strays,
         )
         return Ended(measurement=measured, spawned=self.spawned)

@@ -7,16 +7,16 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from raybench.model.errors import BackendFailed
-from raybench.model.measurement import TaskResult, WorkerSeen
+from raybench.model.measurement import TaskResult, WorkerId, WorkerSeen
 from raybench.model.plan import Job
 
 
-def seen_workers(results: Iterable[TaskResult]) -> dict[int, list[WorkerSeen]]:
+def seen_workers(results: Iterable[TaskResult]) -> dict[WorkerId, list[WorkerSeen]]:
     """Return what each worker said of itself, in the order of its results: one entry, and more where it changed."""
-    seen: dict[int, list[WorkerSeen]] = {}
+    seen: dict[WorkerId, list[WorkerSeen]] = {}
     for result in results:
         if result.seen is not None:
-            seen.setdefault(result.seen.pid, []).append(result.seen)
+            seen.setdefault(result.worker, []).append(result.seen)
     return seen
 
 
@@ -31,16 +31,33 @@ def check_stamps(results: Sequence[TaskResult], *, began: float, ended: float) -
             )
 
 
-def check_workers(job: Job, results: Sequence[TaskResult], seen: dict[int, list[WorkerSeen]]) -> None:
+def check_lengths(results: Sequence[TaskResult], *, most_s: float) -> None:
+    """Raise BackendFailed unless each task's stamps, of whatever clock, are in order and within the makespan."""
+    for result in results:
+        stamps = (result.started, *(point.at for point in result.points), result.ended)
+        if (
+            any(not earlier <= later for earlier, later in pairwise(stamps))
+            or not result.ended - result.started <= most_s
+        ):
+            raise BackendFailed(
+                f"task {result.index} is stamped {result.ended - result.started:.6f} s long with {len(result.points)} "
+                f"reports; expected them in order, within a makespan of {most_s:.6f} s"
+            )
+
+
+def check_workers(
+    job: Job, results: Sequence[TaskResult], seen: dict[WorkerId, list[WorkerSeen]], *, timed: bool = True
+) -> None:
     """Raise BackendFailed where the workers are not those granted: unknown, too many at once, too wide.
 
     Failed tasks are left out: their workers may have died without a word.
+    timed : whether the stamps are of one clock, so that it can be told who worked at the same time.
     """
     done = [result for result in results if not result.error]
-    unknown = sorted({result.pid for result in done} - set(seen))
+    unknown = sorted({result.worker for result in done} - set(seen))
     if unknown:
-        raise BackendFailed(f"worker {unknown[0]} returned results and never told what it is: threads, CPUs")
-    at_once = most_workers_at_once(done)
+        raise BackendFailed(f"worker {unknown[0][1]} returned results and never told what it is: threads, CPUs")
+    at_once = most_workers_at_once(done) if timed else 0
     if at_once > job.cell.workers:
         raise BackendFailed(f"{at_once} workers ran tasks at the same time, the cell was granted {job.cell.workers}")
     for facts in (facts for of in seen.values() for facts in of):
@@ -59,8 +76,8 @@ def most_workers_at_once(results: Iterable[TaskResult]) -> int:
 
     A worker that replaces a lost one is not counted beside it.
     """
-    events = sorted(event for r in results for event in ((r.started, 1, r.pid), (r.ended, -1, r.pid)))
-    running: dict[int, int] = {}
+    events = sorted(event for r in results for event in ((r.started, 1, r.worker), (r.ended, -1, r.worker)))
+    running: dict[WorkerId, int] = {}
     most = 0
     for _, change, worker in events:
         running[worker] = running.get(worker, 0) + change

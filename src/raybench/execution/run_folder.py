@@ -50,9 +50,10 @@ class Run:
     note: str  # one line: what is continued, or what changed since the last run of this study
 
 
-def read_machine() -> Machine:
-    """Read what planning must know of this machine; cheap, imports nothing heavy."""
+def read_machine(cluster: Cluster | None = None) -> Machine:
+    """Read what planning must know of this machine, and of a cluster that was looked at; imports nothing heavy."""
     return Machine(
+        cluster=cluster or Cluster(),
         usable_cpus=machine.usable_cpus(),
         cpus_for=machine.cpus_for,
         gpus=len(machine.gpus()),
@@ -134,12 +135,18 @@ def _lines(folder: Path) -> int:
     return path.read_bytes().count(b"\n") if path.is_file() else 0
 
 
-def identity(made: Plan) -> dict[str, str]:
-    """Say all that must be equal for two measurements to belong to one run."""
+def place_of(settings: Settings) -> str:
+    """Return the key of where a study is measured: of this machine, or of the cluster that it joins."""
+    return settings.study.cluster.machine or machine.machine_key()
+
+
+def identity(made: Plan, place: str = "") -> dict[str, str]:
+    """Say all that must be equal for two measurements to belong to one run. place : `place_of`, else this machine."""
     specs = {spec.name: spec for cell in made.cells for spec in (cell.workload, cell.backend)}
     named = tuple(sorted({name for job in made.jobs for name in job.environment}))
     measured_in = environment(Spec(name="", target="", environment=named), threads=1)
-    return parts_of_identity(digest({"plan": replace(made, about="")}), specs.values(), measured_in, named=named)
+    found = parts_of_identity(digest({"plan": replace(made, about="")}), specs.values(), measured_in, named=named)
+    return {**found, "machine": place or found["machine"]}
 
 
 def open_run(
@@ -154,16 +161,26 @@ def open_run(
     The study's folder is locked meanwhile: of two that begin at the same moment, the second is refused.
     collect : takes the machine's fingerprint for a new run; it takes seconds.
     """
-    study_folder = settings.reports / "raw" / machine.machine_key() / made.study
+    place, cluster = place_of(settings), settings.study.cluster
+    study_folder = settings.reports / "raw" / place / made.study
+
+    def record(identity: Mapping[str, str], command: str) -> Environment:
+        found = collect(identity, command)
+        if not cluster.is_joined:
+            return found
+        facts = {"cluster": {"name": cluster.name, "cpus": cluster.cpus, "gpus": cluster.gpus, "nodes": cluster.found}}
+        return replace(found, machine=place, facts={**found.facts, **facts})
+
     with store.lock(study_folder):
-        return _choose(study_folder, made, command, collect)
+        return _choose(study_folder, made, command, record)
 
 
 def _choose(
     study_folder: Path, made: Plan, command: str, collect: Callable[[Mapping[str, str], str], Environment]
 ) -> Run:
-    wanted = identity(made)
-    reason = f"first run of study {made.study} on this machine"
+    wanted = identity(made, study_folder.parent.name)
+    here = wanted["machine"] == machine.machine_key()
+    reason = f"first run of study {made.study} on {'this machine' if here else wanted['machine']}"
     aside = ""
     newest = True
     for folder in sorted((path.parent for path in study_folder.glob(f"*/{store.ENVIRONMENT}")), reverse=True):
@@ -191,11 +208,11 @@ def _begin(study_folder: Path, made: Plan, facts: Environment, reason: str) -> R
     return Run(folder=folder, plan=made, resumed=False, note=reason)
 
 
-def known_seconds(reports: Path, made: Plan) -> dict[str, float]:
+def known_seconds(reports: Path, made: Plan, place: str = "") -> dict[str, float]:
     """Look up how long cells took in earlier runs, in seconds per measurement; for estimates only."""
     keys = {cell.key for cell in made.cells}
     seconds: dict[str, list[float]] = {}
-    for folder in _recent(reports):
+    for folder in _recent(reports, place or machine.machine_key()):
         for line in _lines_of(folder):
             if line.cell in keys:
                 seconds.setdefault(line.cell, []).append(line.phases.cold + line.phases.data + line.phases.check)
@@ -209,9 +226,9 @@ def _lines_of(folder: Path) -> Sequence[Measurement]:
         return ()
 
 
-def _recent(reports: Path, count: int = 3) -> Sequence[Path]:
+def _recent(reports: Path, place: str, count: int = 3) -> Sequence[Path]:
     found = store.runs(reports)
-    here = [path for path in found if path.parent.parent.name == machine.machine_key()]
+    here = [path for path in found if path.parent.parent.name == place]
     return sorted(here, key=lambda path: path.name)[-count:]
 
 
@@ -224,4 +241,4 @@ def missing_data(settings: Settings) -> list[str]:
 
 def plan_study(settings: Settings) -> Plan:
     """Plan the study of these settings on this machine."""
-    return plan(settings.study, read_machine())
+    return plan(settings.study, read_machine(settings.study.cluster))

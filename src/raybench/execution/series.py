@@ -3,7 +3,7 @@
 import math
 import os
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any
@@ -11,13 +11,24 @@ from typing import Any
 import numpy as np
 
 from raybench.backends.base import Backend
+from raybench.backends.clocks import on_driver_clock
+from raybench.backends.nodes import Nodes
 from raybench.backends.worker_session import as_loss
 from raybench.execution.draft import Draft
-from raybench.execution.plausibility import check_stamps
+from raybench.execution.plausibility import check_lengths, check_stamps
 from raybench.execution.task_set import ask, facts, hash_answers, scores
 from raybench.model.clock import now
 from raybench.model.errors import BackendFailed
-from raybench.model.measurement import Burst, Sample, SweepTiming, Task, TaskResult, TaskStamp
+from raybench.model.measurement import (
+    Burst,
+    Disturbance,
+    Sample,
+    SweepTiming,
+    Task,
+    TaskResult,
+    TaskStamp,
+    worker_number,
+)
 from raybench.model.plan import Job
 from raybench.planning.groups import runs_once
 from raybench.system.meter import counted_cpu_s
@@ -68,12 +79,21 @@ class Series:
         self._job, self._draft, self._backend, self._work = job, draft, backend, work
         self._loops = 0
         self._taken = 0
+        self._nodes: Nodes | None = None
         self.met: list[TaskResult] = []
         self.worked: list[TaskResult] = []
+        self.places: dict[str, int] = {}  # of the nodes, in the order in which they answered
+        self.timed = True  # whether all stamps so far are on one clock
 
     def meet(self, results: Sequence[TaskResult]) -> None:
         """Take note of workers that have answered in the warm-up."""
         self.met += [replace(result, answer=None, points=()) for result in results]
+        for result in results:
+            self.places.setdefault(result.node, len(self.places))
+
+    def watch(self, nodes: Nodes | None) -> None:
+        """Watch the nodes over each sample from now on."""
+        self._nodes = nodes
 
     def burst(self) -> Burst:
         """Run tasks that do nothing as fast as the warm backend takes them: what this machine manages."""
@@ -104,6 +124,7 @@ class Series:
     def _time(self, loops: int) -> tuple[list[TaskResult], float, float | None]:
         """Run the task set so often; return the last results, and seconds and CPU seconds of one run of it."""
         work = self._work
+        self._look_before()
         cpu_before = counted_cpu_s(os.environ)
         first = began = now()
         try:
@@ -115,35 +136,73 @@ class Series:
             if not self._taken:  # the line of the process tells of its first sample; a failure keeps how long it took
                 self._draft.seconds["makespan"] = ended - began
         cpu_after = counted_cpu_s(os.environ)
-        self._keep_workers(results)
-        if not self._taken:
-            self._draft.facts["tasks"] = tuple(_stamp(result, began) for result in results)
-        if same_clock(self._job):
-            check_stamps(results, began=began, ended=ended)
-        cpu_s = None if cpu_before is None or cpu_after is None else (cpu_after - cpu_before) / loops
+        elsewhere_s = self._look_after()
+        placed = self._place(results, began=began, ended=ended)
+        if not self._taken and placed is not None:
+            self._draft.facts["tasks"] = tuple(_stamp(result, began, self.places[result.node]) for result in placed)
+        if placed is not None:
+            check_stamps(placed, began=began, ended=ended)
+        cpu_s = None
+        if cpu_before is not None and cpu_after is not None and elsewhere_s is not None:
+            cpu_s = (cpu_after - cpu_before + elsewhere_s) / loops
         if not self._taken and cpu_s is not None:
             self._draft.facts["cpu_makespan_s"] = cpu_s
         return results, (ended - first) / loops, cpu_s
 
+    def _look_before(self) -> None:
+        if self._nodes is not None:
+            self._nodes.before()
+            self._backend.clocks = self._nodes.clocks
+
+    def _look_after(self) -> float | None:
+        """Return the CPU seconds that the cluster used since `_look_before`; 0 where nothing is joined."""
+        if self._nodes is None:
+            return 0.0
+        self._nodes.after()
+        self._backend.clocks = self._nodes.clocks
+        held = self._draft.facts.get("peak_rss_bytes", 0)
+        self._draft.facts["peak_rss_bytes"] = max(held, self._nodes.held_bytes)
+        if not self._taken:
+            self._draft.facts["clocks"] = tuple(self._nodes.clocks.values())
+        return self._nodes.cpu_s
+
+    def _place(self, results: Sequence[TaskResult], *, began: float, ended: float) -> list[TaskResult] | None:
+        """Bring the stamps onto the driver's clock and note who worked; None where a node's clock is not known."""
+        placed = on_driver_clock(results, self._backend.clocks, began=began, ended=ended)
+        self.timed &= placed is not None
+        self._keep_workers(results if placed is None else placed)
+        if placed is None:
+            check_lengths(results, most_s=ended - began)
+        return placed
+
     def _sweep(self, order: Order) -> Sample:
         """Run the whole granularity sweep as one sample."""
-        points, results = _sweep(self._job, self._draft, self._backend, self._work)
+        self._look_before()
+        points, results = _sweep(self._job, self._backend, self._work, self._settle)
+        self._look_after()
         self._draft.facts["sweep"] = points
-        self._keep_workers(results)
         took = sum(point.wall_s for point in points)
         self._draft.seconds["makespan"] = took
         self._taken += 1
         return self._sample(order, took, None, [r.ended - r.started for r in results])
 
+    def _settle(self, results: Sequence[TaskResult], began: float, ended: float) -> None:
+        """Check the stamps of one step of a sweep, and note who worked."""
+        placed = self._place(results, began=began, ended=ended)
+        if placed is not None:
+            check_stamps(placed, began=began, ended=ended)
+
     def _keep_workers(self, results: Sequence[TaskResult]) -> None:
-        known = {result.pid for result in self.worked}
-        fresh = [replace(r, answer=None, points=()) for r in results if r.seen is not None or r.pid not in known]
+        known = {result.worker for result in self.worked}
+        fresh = [replace(r, answer=None, points=()) for r in results if r.seen is not None or r.worker not in known]
         self.worked += fresh
-        self.met += fresh
+        self.meet(fresh)
 
     def _sample(self, order: Order, took: float, cpu_s: float | None, tasks: Sequence[float]) -> Sample:
         job = self._job
+        share = job.limits.background_share
         return Sample(
+            disturbance=self._nodes.disturbance(background_share=share) if self._nodes else Disturbance(),
             cell=job.cell.key,
             block=job.block,
             replica=job.replica,
@@ -178,8 +237,13 @@ def _judge(job: Job, draft: Draft, work: Work, results: Sequence[TaskResult], *,
     draft.facts["facts"] = facts(workload, ask(workload, "facts", tasks, results))
 
 
-def _sweep(job: Job, draft: Draft, backend: Backend, work: Work) -> tuple[tuple[SweepTiming, ...], list[TaskResult]]:
-    """Run every step of the granularity sweep in this warm process, in an order drawn from (seed, block)."""
+def _sweep(
+    job: Job, backend: Backend, work: Work, settle: Callable[[Sequence[TaskResult], float, float], None]
+) -> tuple[tuple[SweepTiming, ...], list[TaskResult]]:
+    """Run every step of the granularity sweep in this warm process, in an order drawn from (seed, block).
+
+    settle : takes the results of each step, and when it began and ended.
+    """
     order = list(range(len(work.sweep)))
     random.Random(f"{job.seed} {job.block}").shuffle(order)
     points: dict[int, SweepTiming] = {}
@@ -194,8 +258,7 @@ def _sweep(job: Job, draft: Draft, backend: Backend, work: Work) -> tuple[tuple[
             for _ in range(loops):
                 began, results, ended = _run_step(backend, work, tasks)
             wall_s = (ended - first) / loops
-        if same_clock(job):
-            check_stamps(results, began=began, ended=ended)
+        settle(results, began, ended)
         check_order(tasks, results)
         ask(work.workload, "check", tasks, results, job.seed)
         points[place] = SweepTiming(
@@ -203,7 +266,7 @@ def _sweep(job: Job, draft: Draft, backend: Backend, work: Work) -> tuple[tuple[
             tasks=len(tasks),
             wall_s=round(wall_s, 9),
             busy_s=round(sum(r.ended - r.started for r in results), MICROSECOND),
-            workers=len({r.pid for r in results}),
+            workers=len({r.worker for r in results}),
         )
         every += results
     return tuple(points[place] for place in sorted(points)), every
@@ -227,17 +290,12 @@ def check_order(tasks: Sequence[Task], results: Sequence[TaskResult]) -> None:
         )
 
 
-def same_clock(job: Job) -> bool:
-    """Return whether the workers' stamps and ours are of one machine: of another's clock nothing can be demanded."""
-    return not job.cluster.address or bool(job.cluster.nodes) or job.cluster.name == "local"
-
-
-def _stamp(result: TaskResult, origin: float) -> TaskStamp:
+def _stamp(result: TaskResult, origin: float, place: int) -> TaskStamp:
     return TaskStamp(
         index=int(result.index),
         started=round(float(result.started) - origin, MICROSECOND),
         ended=round(float(result.ended) - origin, MICROSECOND),
-        worker=int(result.pid),
+        worker=worker_number(place, int(result.pid)),
         steps=int(result.steps),
         loss=as_loss(result.loss, result.index),
         points=tuple((p.steps, p.loss, round(p.at - origin, MICROSECOND)) for p in result.points),

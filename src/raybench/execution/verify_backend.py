@@ -72,7 +72,7 @@ def _verify(spec: Spec, backend_spec: Spec, backend: Backend, seed: int) -> Veri
         adaptive=backend_spec.stepped,
         baseline=backend_spec.role is Role.BASELINE,
         tasks=len(tasks),
-        workers=len({r.pid for r in results}),
+        workers=len({r.worker for r in results}),
         answers_hash=hash_answers((r.index, r.answer) for r in results),
         scores=scored,
     )

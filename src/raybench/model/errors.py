@@ -31,6 +31,10 @@ class WrongAnswer(RaybenchError):
     """A workload's results are not the known right ones; the measurement is failed."""
 
 
+class ClusterRefused(RaybenchError):
+    """A cluster cannot be joined; the message names the cause."""
+
+
 class BackendFailed(RaybenchError):
     """A backend could not run the tasks: not what was asked for, workers lost, results missing."""
 

@@ -16,6 +16,8 @@ from raybench.model.plan import SCHEMA, Job, Status
 Count = Annotated[int, Meta(ge=0)]
 Ordinal = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(ge=0, le=1e12)]  # msgspec takes no infinity; NaN keeps no bound
+WorkerId = tuple[str, int]  # node and process: two nodes may have processes of one number
+PIDS = 2**22  # Linux gives no process or thread a number as large
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,11 +26,13 @@ class Task:
 
     params : what distinguishes it; JSON values only.
     steps : full budget (boosting rounds, trees); None where the workload is not stepped.
+    hold_s : how long its worker keeps its slot after it, so that other workers must come forward; warm-up only.
     """
 
     index: int
     params: Mapping[str, Any]
     steps: int | None = None
+    hold_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +92,17 @@ class TaskResult:
     error: str = ""
     tries: int = 1
     seen: WorkerSeen | None = None
+    node: str = ""  # where its worker ran, by the name that `WorkerSeen` has
+
+    @property
+    def worker(self) -> WorkerId:
+        """Which worker ran it."""
+        return (self.node, self.pid)
+
+
+def worker_number(place: int, pid: int) -> int:
+    """Number a worker for its stamps: its pid on the first node of `nodes_seen`, and one of its own on each other."""
+    return place * PIDS + pid
 
 
 class TaskStamp(msgspec.Struct, frozen=True, kw_only=True, array_like=True, forbid_unknown_fields=True, gc=False):
@@ -100,12 +115,24 @@ class TaskStamp(msgspec.Struct, frozen=True, kw_only=True, array_like=True, forb
     index: Count
     started: float
     ended: float
-    worker: int  # pid
+    worker: int  # `worker_number`
     steps: int = 0
     loss: float | None = None
     points: tuple[tuple[int, float | None, float], ...] = ()  # (steps, loss, at)
     error: str = ""
     tries: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeClock:
+    """How the clock of a node lies to the driver's.
+
+    offset_s : what its stamps are ahead of the driver's. error_s : half the least round trip; 0 where it is one clock.
+    """
+
+    node: str
+    offset_s: float
+    error_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -332,7 +359,7 @@ class Measurement:
     steps_done: int = 0
     sweep: tuple[SweepTiming, ...] = ()  # of a granularity sweep; its tasks have no stamps
     workers_seen: tuple[WorkerSeen, ...] = ()
-    nodes_seen: tuple[str, ...] = ()
+    nodes_seen: tuple[str, ...] = ()  # in the order in which they answered
     scores: Mapping[str, float] = field(default_factory=dict)
     strays: tuple[str, ...] = ()  # names of processes that outlived the measurement under the runner, and were ended
     head: HeadUsed | None = None  # None where no Ray head is needed
@@ -340,6 +367,7 @@ class Measurement:
     facts: Mapping[str, Any] = field(default_factory=dict)  # what a workload adds by names of its own; JSON values
     disturbance: Disturbance = field(default_factory=Disturbance)
     backend_version: str = ""
+    clocks: tuple[NodeClock, ...] = ()  # of a joined cluster's nodes; a line without any leaves the field out
 
     @classmethod
     def of(cls, job: Job, status: Status, reason: str = "", **facts: Any) -> "Measurement":

@@ -117,6 +117,11 @@ class Spec:
         return self.role in (Role.CONTROL, Role.CEILING)
 
     @property
+    def uses_ray(self) -> bool:
+        """Return whether a backend needs a Ray cluster, so that it may run on one that is joined."""
+        return "ray" in self.requires.packages
+
+    @property
     def identity(self) -> Mapping[str, Any]:
         """Return what makes the measured work: another text, tag or role is the same work."""
         return {"name": self.name, "target": self.target, "params": self.params}
@@ -161,7 +166,7 @@ class Cell:
 
 def needs_ray(cell: Cell) -> bool:
     """Return whether a cell runs on the cluster; the others run beside it."""
-    return "ray" in cell.backend.requires.packages
+    return cell.backend.uses_ray
 
 
 BACKGROUND_SHARE = 0.10  # of the machine's CPU time, by other programs
@@ -178,25 +183,42 @@ class Limits:
     runtime_env: Mapping[str, Any] | None = None  # Ray only
 
 
+LOCAL = "local"  # the cluster that is this machine
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
     """Where Ray cells run: by its address, or on nodes that raybench starts; else each cell starts an embedded head.
 
     nodes : logical CPUs of each node; the first runs the head and the driver. bandwidth_mbit : of each node's link.
     lease_timeout_ms : how long a driver keeps a leased worker; None leaves Ray's default, or the backend's flag.
+
+    The other fields are what the look before the run found of a cluster that was there before.
+    machine : its key, in the place of this machine's. token : whether the processes that join must send one.
+    found : its nodes, their hardware and versions; no addresses, no host names.
     """
 
-    name: str = "local"
+    name: str = LOCAL
     address: str | None = None
     nodes: tuple[int, ...] = ()
     bandwidth_mbit: float | None = None
     lease_timeout_ms: int | None = None
     object_store_mib: int = 200
+    machine: str = ""
+    cpus: int = 0
+    gpus: int = 0
+    token: bool = False
+    found: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def is_embedded(self) -> bool:
         """Return whether each cell starts a head of its own."""
         return self.address is None and not self.nodes
+
+    @property
+    def is_joined(self) -> bool:
+        """Return whether it was there before: its machines, environment and clocks are its own."""
+        return self.address is not None and not self.nodes and self.name != LOCAL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,6 +244,11 @@ class Job:
     def key(self) -> tuple[str, int, int, int]:
         """Identity of the measurement: (cell, block, replica, attempt)."""
         return (self.cell.key, self.block, self.replica, self.attempt)
+
+    @property
+    def on_cluster(self) -> bool:
+        """Return whether its tasks run on a cluster that is joined; other backends run on this machine."""
+        return self.cluster.is_joined and self.cell.backend.uses_ray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -75,10 +75,10 @@ def split(family: Sequence[Job], rng: np.random.Generator, *, memory_bytes: int 
         shuffled = [cells[int(i)] for i in rng.permutation(len(cells))]
         alone = not baselines and all(job.cell.emulated for job in cells)  # nothing to alternate with
         most = 1 if alone else MOST_PROCESSES - len(baselines) - 1  # room for the second baseline
-        room = (memory_bytes or float("inf")) - sum(_bytes(job.cell) for job in baselines)
+        room = (memory_bytes or float("inf")) - sum(_bytes(job) for job in baselines)
         current: list[Job] = []
         for job in shuffled:
-            full = len(current) >= most or sum(_bytes(j.cell) for j in [*current, job]) > room
+            full = len(current) >= most or sum(_bytes(j) for j in [*current, job]) > room
             if current and (full or (_shares(job) and any(map(_shares, current)))):
                 groups.append([*baselines, *current])
                 current = []
@@ -110,10 +110,11 @@ def _has_aa(cell: Cell, *, seed: int, block: int) -> bool:
     return bool(block % 2 == np.random.default_rng(np.random.SeedSequence([seed, name, block // 2])).integers(2))
 
 
-def _bytes(cell: Cell) -> int:
-    if cell.emulated:
-        return BYTES_PER_WORKER + BYTES_PER_WAITING_WORKER * cell.workers
-    return BYTES_PER_WORKER * (cell.workers + 1 if not is_baseline(cell) else 1)
+def _bytes(job: Job) -> int:
+    if job.cell.emulated:
+        return BYTES_PER_WORKER + BYTES_PER_WAITING_WORKER * job.cell.workers
+    alone = is_baseline(job.cell) or job.on_cluster
+    return BYTES_PER_WORKER * (1 if alone else job.cell.workers + 1)
 
 
 def _params(cell: Cell) -> str:

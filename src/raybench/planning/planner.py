@@ -5,8 +5,9 @@ Imports no workload and no backend: it reads their YAML and asks importlib wheth
 
 import importlib.util
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from raybench.model.errors import BadSettings
 from raybench.model.plan import Cell, Cluster, GridRow, Job, Limits, Plan, Role, Skip, Spec, Study, Tag, needs_ray
 from raybench.planning.groups import draw_block, is_baseline
 from raybench.planning.nodes import lacks
@@ -32,6 +33,24 @@ class Machine:
     missing_package: Callable[[str], bool] = lambda name: importlib.util.find_spec(name) is None
     memory_bytes: int = 0  # of the machine or its container; 0 is unknown
     refused_nodes: Callable[[Cluster], str] = lambda cluster: ""  # why several nodes cannot be started here, or ''
+    cluster: Cluster = field(default_factory=Cluster)  # that was looked at
+
+    def cpus_of(self, backend: Spec) -> int:
+        """Count the cores that a backend may be granted: the joined cluster's where it runs there, else ours."""
+        return self.cluster.cpus if self.is_elsewhere(backend) else self.usable_cpus
+
+    def gpus_of(self, backend: Spec) -> int:
+        """Count the GPUs that a backend may be granted."""
+        return self.cluster.gpus if self.is_elsewhere(backend) else self.gpus
+
+    def is_elsewhere(self, backend: Spec) -> bool:
+        """Return whether a backend's tasks run on a cluster that is joined."""
+        return self.cluster.is_joined and backend.uses_ray
+
+    @property
+    def all_cpus(self) -> int:
+        """What the words `all` and `powers` mean: the joined cluster's CPUs, else this machine's usable ones."""
+        return self.cluster.cpus if self.cluster.is_joined else self.usable_cpus
 
 
 def plan(study: Study, machine: Machine) -> Plan:
@@ -39,6 +58,7 @@ def plan(study: Study, machine: Machine) -> Plan:
 
     Which processes form a group, and in which order: `groups`. Block 0 begins with the first workload of a core row.
     """
+    check_cluster_has(study, machine)
     cells, skips = _sort_out(_cells(study, machine), study, machine)
     core = _core(cells, study)
     first = next((cell.workload.name for cell in cells if cell.key in core), "")
@@ -52,7 +72,7 @@ def plan(study: Study, machine: Machine) -> Plan:
         study=study.name,
         seed=study.seed,
         blocks=study.blocks,
-        usable_cpus=machine.usable_cpus,
+        usable_cpus=machine.all_cpus,
         jobs=tuple(jobs),
         skips=tuple(skips),
         controls=study.controls,
@@ -88,7 +108,12 @@ def _cluster(cell: Cell, study: Study) -> Cluster:
 
 
 def _affinity(cell: Cell, cluster: Cluster, machine: Machine) -> tuple[int, ...]:
-    """Return the CPU numbers that a cell may run on: oversubscribed cells share what there is, as do all nodes."""
+    """Return the CPU numbers that a cell may run on: oversubscribed cells share what there is, as do all nodes.
+
+    Those of a cluster that is joined are not ours to pin.
+    """
+    if machine.is_elsewhere(cell.backend):
+        return ()
     shared = cluster.nodes and needs_ray(cell)
     return machine.cpus_for(machine.usable_cpus if shared else min(cell.cpus, machine.usable_cpus))
 
@@ -117,6 +142,17 @@ def top_up_block(planned: Plan, wanted: Iterable[str], *, block: int) -> list[Jo
         if job.cell.key in keys or (is_baseline(job.cell) and job.cell.workload.name in workloads)
     }
     return draw_block(list(pattern.values()), seed=planned.seed, block=block, aa=planned.controls)
+
+
+def check_cluster_has(study: Study, machine: Machine) -> None:
+    """Raise BadSettings where the study asks for more CPUs than the cluster has that it joins."""
+    if machine.cluster.is_joined:
+        most = max((count for row in study.grid for count in row.cpus if isinstance(count, int)), default=0)
+        if most > machine.cluster.cpus:
+            raise BadSettings(
+                f"cpus: {most} asked, the cluster {machine.cluster.name} has {machine.cluster.cpus}; "
+                f"ask for fewer, e.g. cpus=[{machine.cluster.cpus}], or add nodes"
+            )
 
 
 # --- cells ----------------------------------------------------------------------------------------
@@ -151,7 +187,7 @@ def _core(cells: Sequence[Cell], study: Study) -> tuple[str, ...]:
 
 def _of_row(workload: Spec, backend: Spec, row: GridRow, machine: Machine) -> Iterable[Cell]:
     """Lay one pair out over the axes; serial backends exist at P = 1 only, threaded ones at P > 1 only."""
-    counts = cpu_counts(row.cpus, machine.usable_cpus)
+    counts = cpu_counts(row.cpus, machine.all_cpus)
     own = workload.params.get("gpus") if Tag.GPU in workload.tags else None  # its tasks queue for a number of its own
     for gpus in row.gpus if own is None else (own,):
         if Tag.SERIAL in backend.tags:
@@ -207,7 +243,7 @@ def _sort_out(cells: Sequence[Cell], study: Study, machine: Machine) -> tuple[li
     for cell in cells:
         if any(not machine.missing_data(name) for name in cell.workload.requires.absent):
             continue  # it stands in for a workload whose data are at hand
-        if cell.cpus > machine.usable_cpus and study.oversubscribe:
+        if cell.cpus > machine.usable_cpus and study.oversubscribe and not machine.is_elsewhere(cell.backend):
             cell = replace(cell, oversubscribed=True)
         reason = unsuitable(cell.workload, cell.backend) or _unavailable(cell, study, machine)
         if reason:
@@ -239,8 +275,10 @@ def _unavailable(cell: Cell, study: Study, machine: Machine) -> str:
             if reason := machine.missing_data(name):
                 return reason
     wanted = max(cell.gpus, cell.workload.requires.gpus, cell.backend.requires.gpus)
-    if wanted > machine.gpus and Tag.LOGICAL_GPU not in cell.workload.tags:
-        return f"asks for {wanted:g} GPU, this machine has {machine.gpus}"
+    gpus = machine.gpus_of(cell.backend)
+    if wanted > gpus and Tag.LOGICAL_GPU not in cell.workload.tags:
+        where = "the cluster" if machine.is_elsewhere(cell.backend) else "this machine"
+        return f"asks for {wanted:g} GPU, {where} has {gpus}"
     return _without_room(cell, study, machine)
 
 
@@ -253,7 +291,11 @@ def _without_room(cell: Cell, study: Study, machine: Machine) -> str:
     slots = cell.workers * cell.cpus_per_task
     if slots > cell.cpus and "ray" in cell.backend.requires.packages:
         return f"asks for {slots} slots on {cell.cpus} cores; Ray hands out one slot per core granted"
-    if cell.cpus > machine.usable_cpus and not study.oversubscribe:
+    if cell.cpus > machine.cpus_of(cell.backend) and not study.oversubscribe:
+        if machine.cluster.is_joined:
+            return (
+                f"runs on this machine alone, which has {machine.usable_cpus} usable cores; only Ray joins the cluster"
+            )
         return (
             f"asks for {cell.cpus} cores, {machine.usable_cpus} are usable; "
             "oversubscribe=true runs it all the same, labelled"

@@ -6,7 +6,7 @@ from typing import Any
 
 from raybench.analysis.timelines import budgets, ending, middle
 from raybench.model.errors import BadSettings
-from raybench.model.measurement import Measurement
+from raybench.model.measurement import PIDS, Measurement
 from raybench.model.plan import Cell, Plan
 from raybench.report.cells import cores
 
@@ -31,7 +31,7 @@ def trace(cell: Cell, m: Measurement, lines: Sequence[Measurement] = ()) -> dict
             events.append(_span(name.replace("_", "-"), "phase", DRIVER, (at, at + seconds), {}))
         at += seconds
     lanes = {worker: lane for lane, worker in enumerate(sorted({task.worker for task in m.tasks}), start=DRIVER + 1)}
-    events += [_name("thread_name", lane, f"worker {worker}") for worker, lane in lanes.items()]
+    events += [_name("thread_name", lane, _worker(worker, m.nodes_seen)) for worker, lane in lanes.items()]
     for task in m.tasks:
         lane, words = lanes[task.worker], ending(task, m, full)
         about = {"steps": task.steps, "loss": task.loss, "tries": task.tries, "ended": words, "error": task.error}
@@ -39,6 +39,11 @@ def trace(cell: Cell, m: Measurement, lines: Sequence[Measurement] = ()) -> dict
         for steps, loss, when in task.points:
             events.append(_instant(f"task {task.index}: {steps} steps", lane, began + when, {"loss": loss}))
     return {"displayTimeUnit": "ms", "traceEvents": events, "otherData": {"cell": m.cell, "block": m.block}}
+
+
+def _worker(number: int, nodes: Sequence[str]) -> str:
+    place, pid = divmod(number, PIDS)
+    return f"worker {pid} on {nodes[place]}" if len(nodes) > 1 else f"worker {pid}"
 
 
 def text(cell: Cell, m: Measurement, lines: Sequence[Measurement] = ()) -> str:

@@ -34,11 +34,14 @@ def runner_tag() -> str:
     return f"{TAGS}{pid}-{started}:"
 
 
-def list_tagged(prefix: str) -> list[psutil.Process]:
-    """List the processes whose tag is `prefix` or goes on from it behind a sign (`a-1` finds `a-1-x`, not `a-10`)."""
+def list_tagged(prefix: str, *, variable: str = TAG) -> list[psutil.Process]:
+    """List the processes whose tag is `prefix` or goes on from it behind a sign (`a-1` finds `a-1-x`, not `a-10`).
+
+    variable : of the environment, that holds the tag.
+    """
     found = []
     open_end = not prefix[-1:].isalnum()
-    for pid, tag in _tags():
+    for pid, tag in _tags(variable):
         if tag.startswith(prefix) and (open_end or not tag[len(prefix) : len(prefix) + 1].isalnum()):
             with suppress(psutil.Error):
                 found.append(psutil.Process(pid))
@@ -111,8 +114,8 @@ def list_children() -> set[int]:
     return {child.pid for child in psutil.Process().children()}
 
 
-def _tags() -> Iterable[tuple[int, str]]:
-    wanted = f"{TAG}=".encode()
+def _tags(variable: str = TAG) -> Iterable[tuple[int, str]]:
+    wanted = f"{variable}=".encode()
     for pid in psutil.pids():
         if pid == os.getpid():
             continue

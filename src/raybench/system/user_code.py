@@ -19,16 +19,37 @@ ABSENT = "cannot be imported"
 def code_hash(target: str) -> str:
     """Hash the files behind `package.module:Class`; '' for raybench's own code and for installed packages."""
     module = target.replace(":", ".").rpartition(".")[0]
-    if not module or module.partition(".")[0] == PACKAGE.name:
-        return ""
-    file = _find(module)
-    if file is None:
+    if module and module.partition(".")[0] != PACKAGE.name and _find(module) is None:
         return ABSENT
-    root = file.parents[module.count(".") + (file.name == "__init__.py")]
-    if any(root.is_relative_to(folder) for folder in _installed()):
+    located = _locate(target)
+    if located is None:
         return ""
+    file, root = located
     files = sorted(_closure(file, root))
     return digest({path.relative_to(root).as_posix(): file_hash(path) for path in files})
+
+
+def user_modules(*targets: str) -> list[str]:
+    """List what must lie on a worker's path for these classes: top-level files and packages of the user's own."""
+    found: set[Path] = set()
+    for target in targets:
+        located = _locate(target)
+        if located is not None:
+            file, root = located
+            found |= {root / path.relative_to(root).parts[0] for path in _closure(file, root)}
+    return [str(path) for path in sorted(found)]
+
+
+def _locate(target: str) -> tuple[Path, Path] | None:
+    """Return the file of a class of the user's own and the folder that its imports begin in; None for all others."""
+    module = target.replace(":", ".").rpartition(".")[0]
+    if not module or module.partition(".")[0] == PACKAGE.name:
+        return None
+    file = _find(module)
+    if file is None:
+        return None
+    root = file.parents[module.count(".") + (file.name == "__init__.py")]
+    return None if any(root.is_relative_to(folder) for folder in _installed()) else (file, root)
 
 
 def _installed() -> Iterator[Path]:
