@@ -218,6 +218,6 @@ def test_threats_are_told_with_the_actual_limits(run: RunData, findings: Finding
 
 
 def test_the_steal_of_the_run_is_told(run: RunData, findings: Findings) -> None:
-    seen = [m.disturbance.steal for m in run.measurements if m.disturbance.steal is not None]
+    seen = [one.disturbance.steal for one in run.samples or run.measurements if one.disturbance.steal is not None]
     told = dict(threats(run, findings))["Internal"]
     assert ("CPU steal: median" in told) is bool(seen)

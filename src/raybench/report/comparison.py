@@ -159,8 +159,9 @@ def _point(estimate: Estimate, unit: str) -> str:
 
 
 def _relative(estimate: Estimate) -> Estimate:
-    """Return a ratio as a relative change."""
-    return replace(estimate, point=estimate.point - 1, low=estimate.low - 1, high=estimate.high - 1)
+    """Return a ratio as a relative change; without an interval where it has no end."""
+    low = estimate.low - 1 if math.isfinite(estimate.high) else -math.inf
+    return replace(estimate, point=estimate.point - 1, low=low, high=estimate.high - 1)
 
 
 def _aside(found: Comparison) -> tuple[str, ...]:

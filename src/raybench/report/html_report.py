@@ -1,7 +1,7 @@
 """reports/index.html: the document as one self-contained page; no network, no library.
 
-Tables and charts are built by the page's own script from the data in it; without a script the answers and the tables
-that RESULTS.md has too are read from `noscript`.
+Tables and charts are built by the page's own script from the data in it; without a script the answers, and the tables
+and figures that RESULTS.md has too, are read from `noscript`.
 """
 
 from collections.abc import Mapping
@@ -62,6 +62,7 @@ def page(
             blocks=len({m.block for m in run.measurements}),
             cores=sorted({cell.cpus for cell in run.plan.cells}),
             pictures={name: _data_uri(svg) for name, svg in pictures.items() if name not in hidden},
+        still={name: _data_uri(svg) for name, svg in pictures.items() if name in charts},
             charts=charts,
             facts=facts,
             data=Markup(embed_json(data)),

@@ -5,6 +5,7 @@ from statistics import median
 from raybench.analysis.dataset import RunData
 from raybench.analysis.results import Findings
 from raybench.model import units
+from raybench.model.plan import Status
 
 HEADINGS = ("Internal", "Construct", "Statistical", "External", "Extrapolation")
 
@@ -17,13 +18,12 @@ def threats(run: RunData, findings: Findings) -> tuple[tuple[str, str], ...]:
     blocks = str(most) if fewest == most else f"{fewest} to {most}"
     hosts = {node for m in run.measurements for node in m.nodes_seen}
     most_cores = max((row.cell.cpus for row in findings.rows if row.n and not row.cell.emulated), default=0)
-    disturbed = sum(1 for m in run.measurements if m.status == "disturbed")
+    aside = _set_aside(run)
     steal = _steal(run)
     begun = len({m.block for m in run.measurements})
     unchecked = "" if plan.controls else " This study has no controls, so none of this was checked."
     lines = (
-        f"{begun} blocks in random order, one process per measurement, pinned threads; {disturbed} disturbed "
-        f"measurements are not used.{steal}{unchecked}",
+        f"{begun} blocks in random order, {aside}, pinned threads.{steal}{unchecked}",
         "Warm speedups leave out start-up; loading the data is in no ratio; errors are on test rows that tuning never "
         "saw; I/O waits on a loopback server or local files.",
         f"n = {blocks} blocks per cell; each interval is 95 % by itself; top-up blocks follow the width of intervals, "
@@ -35,9 +35,18 @@ def threats(run: RunData, findings: Findings) -> tuple[tuple[str, str], ...]:
     return tuple(zip(HEADINGS, lines, strict=True))
 
 
+def _set_aside(run: RunData) -> str:
+    """Say how processes shared the machine, and how much of what they measured is not used."""
+    if run.samples:
+        loud = sum(bool(sample.disturbance.reason) for sample in run.samples)
+        return f"the processes of a group in alternating rounds, {loud} disturbed samples set aside"
+    loud = sum(m.status is Status.DISTURBED for m in run.measurements)
+    return f"one process per measurement, {loud} disturbed measurements not used"
+
+
 def _steal(run: RunData) -> str:
     """Say how much of the CPU time the hypervisor kept back; '' where it does not tell."""
-    seen = [m.disturbance.steal for m in run.measurements if m.disturbance.steal is not None]
+    seen = [one.disturbance.steal for one in run.samples or run.measurements if one.disturbance.steal is not None]
     if not seen:
         return ""
     return f" CPU steal: median {_percent(median(seen))}, at most {_percent(max(seen))}; nothing is left out for it."
