@@ -456,7 +456,9 @@ def _sides(run: Numbers, claim: Claim) -> list[int]:
 
 def _verdicts(run: Numbers, ledger: Ledger, claims: Sequence[Claim]) -> None:
     """Hold the counts of verdicts against the table and the line below it."""
-    table = [line.rsplit("|", 2)[1].strip().partition(":")[0] for line in ledger.text.splitlines() if line.startswith("| C")]
+    table = [
+        line.rsplit("|", 2)[1].strip().partition(":")[0] for line in ledger.text.splitlines() if line.startswith("| C")
+    ]
     words = {"supported": "SUPPORTED", "refuted": "REFUTED", "inconclusive": "INCONCLUSIVE", "answered": "ANSWERED",
              "predicted": "PREDICTED", "emulated": "EMULATED"}  # fmt: skip
     tested = Counter(table)

@@ -62,7 +62,7 @@ def page(
             blocks=len({m.block for m in run.measurements}),
             cores=sorted({cell.cpus for cell in run.plan.cells}),
             pictures={name: _data_uri(svg) for name, svg in pictures.items() if name not in hidden},
-        still={name: _data_uri(svg) for name, svg in pictures.items() if name in charts},
+            still={name: _data_uri(svg) for name, svg in pictures.items() if name in charts},
             charts=charts,
             facts=facts,
             data=Markup(embed_json(data)),
