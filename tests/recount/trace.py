@@ -52,6 +52,7 @@ def trace(
     _answers(run, ledger, advised, claims, doubted)
     _harness(run, ledger)
     _threats(run, ledger)
+    _sources(ledger, claims)
     _provenance(run, ledger, reports)
     ledger.declare([*CONSTANTS, *_names(run, claims)])
     return [*ledger.faults, *(f"not traced: {line}" for line in ledger.left())]
@@ -560,6 +561,20 @@ def _provenance(run: Numbers, ledger: Ledger, reports: Path) -> None:
             environment.machine,
         ]
     )
+
+
+def _sources(ledger: Ledger, claims: Sequence[Claim]) -> None:
+    """Read the ranges of each source's claims back."""
+
+    def check(match: re.Match[str]) -> None:
+        told: set[int] = set()
+        for part in re.split(r", | and ", match["ids"]):
+            ends = [int(name.removeprefix("C")) for name in part.split(" to ")]
+            told |= set(range(ends[0], ends[-1] + 1))
+        mine = {int(claim.id.removeprefix("C")) for claim in claims if claim.source == match["source"]}
+        _equal(sorted(told), sorted(mine), f"claims of {match['source']}")
+
+    ledger.take(r"^- (?P<source>S\d): .*Its sentences: (?P<ids>.*), each", check, least=0)
 
 
 def _names(run: Numbers, claims: Sequence[Claim]) -> set[str]:
