@@ -21,12 +21,19 @@ WORKER_LOSSES = 3  # how often Ray starts a task again whose worker died
 answer_roll_call = ray.remote(max_calls=0)(present)
 
 
+class NotBrought(Exception):
+    """A worker does not hold the bundle that a task names."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handle:
-    """Where a bundle lies in the object store. The reference is nested, so that a task does not fetch it each time."""
+    """Where a bundle lies in the object store. The reference is nested, so that a task does not fetch it each time.
+
+    Equal by token: a worker that has opened the bundle knows it by a handle without `refs` too.
+    """
 
     token: str
-    refs: tuple[Any, ...] = field(compare=False)
+    refs: tuple[Any, ...] = field(default=(), compare=False)
 
 
 def start_local_head(
@@ -145,7 +152,9 @@ def put_bundle(bundle: Bundle) -> Handle:
 
 @functools.lru_cache(maxsize=1)
 def open_bundle(handle: Handle) -> Bundle:
-    """Fetch the bundle in a worker, once; arrays are read-only views of the store."""
+    """Fetch the bundle in a worker, once; arrays are read-only views of the store. NotBrought without `refs`."""
+    if not handle.refs:
+        raise NotBrought
     bundle: Bundle = ray.get(handle.refs[0])
     return bundle
 

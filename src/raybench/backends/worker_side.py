@@ -97,7 +97,8 @@ def attempt(
     for tries in range(1, getattr(workload, "retries", 0) + 2):
         try:
             with ended_after(timeout_s, task):
-                return replace(execute(workload, task, context, session), started=began, tries=tries)
+                result = execute(workload, task, context, session)
+                return result if tries == 1 else replace(result, started=began, tries=tries)
         except BaseException as error:  # noqa: BLE001  a task may raise anything, and that is data
             last = error
         if not isinstance(last, Exception):
