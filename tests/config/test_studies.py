@@ -9,11 +9,11 @@ from raybench.config import settings
 from raybench.planning.planner import Machine, plan
 
 
-def machine(cpus: int) -> Machine:
+def machine(cpus: int, gpus: int = 0) -> Machine:
     return Machine(
         usable_cpus=cpus,
         cpus_for=lambda count: tuple(range(count)),
-        gpus=0,
+        gpus=gpus,
         missing_data=lambda name: "",
         missing_package=lambda name: False,
     )
@@ -40,3 +40,20 @@ def test_joblib_runs_with_its_own_batches_and_with_batches_of_one() -> None:
     assert "batch_size" not in backends["joblib"].params
     assert backends["joblib_b1"].params["batch_size"] == 1
     assert backends["joblib"].target == backends["joblib_b1"].target
+
+
+def test_the_gpu_study_measures_none_shares_and_a_whole_gpu_and_says_what_is_missing_without_one() -> None:
+    study = settings.load(["study=gpu"]).study
+    with_one, without = plan(study, machine(2, gpus=1)), plan(study, machine(2))
+    assert {c.gpus for c in with_one.cells if c.workload.name == "xgb_hpo_cuda"} == {0, 0.5, 1}
+    assert {
+        c.workload.params["gpus_per_task"] for c in with_one.cells if c.workload.name.startswith("gpu_queue_cuda")
+    } == {1, 0.5}
+    assert with_one.skips == ()
+    skipped = {(s.cell.workload.name, s.cell.gpus, s.reason) for s in without.skips}
+    assert skipped == {
+        ("xgb_hpo_cuda", 0.5, "asks for 0.5 GPU, this machine has 0"),
+        ("xgb_hpo_cuda", 1, "asks for 1 GPU, this machine has 0"),
+        ("gpu_queue_cuda", 1, "asks for 1 GPU, this machine has 0"),
+        ("gpu_queue_cuda_half", 1, "asks for 1 GPU, this machine has 0"),
+    }

@@ -89,6 +89,15 @@ def test_cells_with_gpus_are_planned_and_skipped_where_there_is_none():
     assert len(made.cells) == 2
 
 
+def test_halves_and_whole_gpus_are_cells_of_their_own_where_there_is_one():
+    asked = study(row(("sum",), ("pool",), cpus=(2,), gpus=(0, 0.5, 1, 2)))
+
+    made = plan(asked, machine(gpus=1))
+
+    assert {job.cell.gpus for job in made.jobs} == {0, 0.5, 1}
+    assert [s.reason for s in made.skips] == ["asks for 2 GPU, this machine has 1"]
+
+
 def test_the_threaded_loop_exists_above_one_core_only():
     made = plan(study(row(("sum",), ("sequential", "sequential_threads"), cpus=(1, 4))), machine())
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from raybench.backends.base import execute
-from raybench.model.errors import BadSettings, WrongAnswer
+from raybench.model.errors import BackendFailed, BadSettings, WrongAnswer
 from raybench.model.measurement import Task, TaskResult
 from raybench.workloads import tuning, xgb_hpo
 from raybench.workloads.base import drawn
@@ -251,3 +251,39 @@ def test_the_warm_up_is_a_tiny_task() -> None:
     [tiny] = WORKLOAD.warm_up(SEED)
     assert tiny.steps == 2
     assert isinstance(tiny, Task)
+
+
+# --- on a GPU -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("visible", "device"), [("", "cpu"), ("0", "cuda"), ("GPU-aa11", "cuda"), (None, "cuda")])
+def test_a_search_computes_on_what_its_cell_grants(
+    visible: str | None, device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert replace(WORKLOAD, device="granted")._options(TASKS[0])["device"] == device
+    assert WORKLOAD._options(TASKS[0])["device"] == "cpu", "a search that was not told to"
+
+
+@pytest.mark.filterwarnings("ignore:.*GPU.*:UserWarning", "ignore:.*CUDA.*:UserWarning")
+@pytest.mark.skipif(Path("/dev/nvidia0").exists(), reason="there is a GPU here")
+def test_a_fit_that_falls_back_to_the_cpu_is_no_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    """XGBoost itself only warns: the cell would show the CPU's time as the GPU's."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    workload = replace(WORKLOAD, device="granted")
+    with pytest.raises(BackendFailed, match="was to fit on cuda and fits on cpu"):
+        execute(workload, TASKS[0], workload.prepare(workload.data(SEED)))
+
+
+@pytest.mark.gpu
+def test_a_search_on_the_gpu_passes_its_own_check() -> None:
+    workload = replace(WORKLOAD, device="granted")
+    context = workload.prepare(workload.data(SEED))
+    workload.check(TASKS, [execute(workload, task, context) for task in TASKS], SEED)
+
+
+def test_another_device_is_refused_by_name() -> None:
+    with pytest.raises(BadSettings, match="device 'tpu' does not exist; choose cpu or granted"):
+        replace(WORKLOAD, device="tpu")

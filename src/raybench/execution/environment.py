@@ -5,8 +5,9 @@ settings ... would reach the workers, and two shells would measure two things un
 """
 
 import os
+import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from raybench.backends.shipped import PASSED_ON
 from raybench.backends.tune_logs import LOGS
@@ -42,15 +43,20 @@ COMMON = {
 }
 LEASE = "RAY_worker_lease_timeout_milliseconds"  # read by the driver: how long it keeps a worker that is idle
 FORWARDED = ("PYTHONHASHSEED", "SPT_NOENV")
+GROWING = re.compile(r"^(\d+)P$")  # a flag that is so many times the cores of its cell
+NO_GPU = {"CUDA_VISIBLE_DEVICES": ""}  # of a process that was granted none
 # An embedded head takes the loopback address as its node's own, and then every daemon of Ray's binds to it alone.
 # `_node_ip_address` does not: Ray resolves a loopback address to the machine's public one.
 LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 
 
-def environment(spec: Spec, *, threads: int, job: Job | None = None, named: Iterable[str] = ()) -> dict[str, str]:
+def environment(
+    spec: Spec, *, threads: int, job: Job | None = None, named: Iterable[str] = (), cpus: int = 1
+) -> dict[str, str]:
     """Build a child's environment: what is kept of this process's own, thread variables, the backend's flags.
 
     What the configuration lists under `environment` is kept too: the job's list, or the spec's own and `named`.
+    cpus : P of a process that has no job.
     """
     joins = job is not None and job.cluster.address is not None
     kept = {name: os.environ[name] for name in (*KEPT, *(AUTHENTICATION if joins else ())) if name in os.environ}
@@ -58,7 +64,7 @@ def environment(spec: Spec, *, threads: int, job: Job | None = None, named: Iter
     kept |= {name: str(threads) for name in THREAD_VARIABLES}
     names = job.environment if job is not None else (*spec.environment, *named)
     kept |= {name: os.environ[name] for name in names if name in os.environ}
-    flags = {str(k): str(v) for k, v in spec.params.get("flags", {}).items()}
+    flags = flags_for(spec.params.get("flags", {}), cpus if job is None else job.cell.cpus)
     kept |= flags
     if job is not None and job.cluster.lease_timeout_ms is not None:
         kept[LEASE] = str(job.cluster.lease_timeout_ms)
@@ -67,7 +73,7 @@ def environment(spec: Spec, *, threads: int, job: Job | None = None, named: Iter
         kept["PYTHONHASHSEED"] = str(job.hash_seed)
         kept["RAYBENCH_PADDING"] = "x" * job.padding
         if job.cell.gpus == 0:
-            kept["CUDA_VISIBLE_DEVICES"] = ""
+            kept |= NO_GPU
         if job.cluster.token:
             kept["RAY_AUTH_MODE"] = "token"
         if job.on_cluster:
@@ -82,3 +88,8 @@ def _place(job: Job) -> str:
     cell = job.cell
     process = f"block-{job.block}-{job.replica}-{job.attempt}"
     return os.path.join(cell.workload.name, f"{cell.backend.name}-P{cell.cpus}", process)
+
+
+def flags_for(flags: Mapping[str, object], cpus: int) -> dict[str, str]:
+    """Spell out a backend's flags for P cores: `2P` is twice as many."""
+    return {name: GROWING.sub(lambda found: str(int(found[1]) * cpus), str(value)) for name, value in flags.items()}

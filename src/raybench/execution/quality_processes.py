@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from raybench.execution.child import Bounds, Child, Cut
 from raybench.execution.classify import UNREADABLE, memory_limit
-from raybench.execution.environment import environment
+from raybench.execution.environment import NO_GPU, environment
 from raybench.execution.sandbox import Home, Sandbox
 from raybench.model.measurement import Quality
 from raybench.model.plan import Spec
@@ -38,7 +38,7 @@ def take(spec: Spec, home: Home, *, pairs: int, seed: int, timeout_s: float) -> 
     lines: list[Quality] = []
     why = ""
     with Sandbox(home, "q") as box, ExitStack() as stack:
-        env = environment(spec, threads=1) | box.variables
+        env = environment(spec, threads=1) | NO_GPU | box.variables
         bounds = Bounds(timeout_s=timeout_s, memory_bytes=memory_limit(None), held_bytes=box.held_bytes)
         children = []
         for share in shares:

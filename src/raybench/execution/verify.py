@@ -7,7 +7,7 @@ from typing import Any
 from raybench.config.settings import Settings
 from raybench.execution.child import Bounds, Child, Cut, Ending
 from raybench.execution.classify import UNREADABLE, memory_limit
-from raybench.execution.environment import environment
+from raybench.execution.environment import NO_GPU, environment
 from raybench.execution.run_folder import read_machine
 from raybench.execution.sandbox import Home, Sandbox
 from raybench.execution.verify_backend import Verified, disagreements
@@ -145,8 +145,11 @@ def _in_child(batch: _Batch, home: Home) -> Iterator[Verified]:
     """Yield what one child answers; where it ends too early, the workload that it was at is failed."""
     names = [spec.name for spec in batch.workloads]
     with Sandbox(home, "v") as box:
+        workers, each = batch.shape
         named = [*batch.environment, *(name for spec in batch.workloads for name in spec.environment)]
-        env = environment(batch.backend, threads=batch.shape[1], named=named) | box.variables
+        env = environment(batch.backend, threads=each, named=named, cpus=workers * each) | box.variables
+        if not batch.gpus:
+            env |= NO_GPU
         bounds = Bounds(timeout_s=batch.timeout_s, memory_bytes=memory_limit(None), held_bytes=box.held_bytes)
         with Child("raybench.execution.worker", env=env, cwd=box.scratch) as child:
             box.add(child.process.pid)

@@ -98,6 +98,14 @@ def threads() -> int:
     return max(1, int(os.environ.get("OMP_NUM_THREADS", "1")))
 
 
+def granted_device() -> str:
+    """Say where a task that takes what its cell grants computes: `cuda`, or `cpu` where it has no GPU.
+
+    By the variable with which the runner hides all GPUs from a cell without one, and Ray gives each worker its own.
+    """
+    return "cuda" if os.environ.get("CUDA_VISIBLE_DEVICES", "all") else "cpu"
+
+
 def spawn_seeds(seed: int, count: int, *, stream: int = 0) -> list[np.random.SeedSequence]:
     """Return one independent seed per task index; never keyed by worker or by completion order.
 

@@ -3,6 +3,7 @@
 A configuration's n_estimators is its budget in steps; the rungs are boosting rounds common to all.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -13,10 +14,10 @@ import numpy.typing as npt
 import xgboost as xgb
 from sklearn.datasets import make_friedman1
 
-from raybench.model.errors import BadSettings
+from raybench.model.errors import BackendFailed, BadSettings
 from raybench.model.measurement import Progress, Task, TaskResult
 from raybench.workloads import files, tuning
-from raybench.workloads.base import Workload, spawn_seeds, threads
+from raybench.workloads.base import Workload, granted_device, spawn_seeds, threads
 from raybench.workloads.tuning import Answer, Floats, Rows, Split
 
 INSURANCE = "insurance.csv"
@@ -49,6 +50,7 @@ class XgbHpo(Workload):
     source : `insurance`; `made`, a table of its schema; or `friedman`, of which `rows`, `noise` and `test_rows` (upper
         limit) are.
     space : bounds of n_estimators, max_depth (whole), learning_rate (log-uniform) and subsample (uniform).
+    device : `cpu`, or `granted`: a GPU where the cell grants one, else the CPU.
     """
 
     configurations: int
@@ -60,8 +62,11 @@ class XgbHpo(Workload):
     test_rows: int | None = None
     max_bin: int = 256
     resplits: int = 0
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
+        if self.device not in ("cpu", "granted"):
+            raise BadSettings(f"xgb_hpo: device {self.device!r} does not exist; choose cpu or granted")
         if self.source not in ("insurance", "made", "friedman"):
             raise BadSettings(f"xgb_hpo: source {self.source!r} does not exist; choose insurance, made or friedman")
 
@@ -83,11 +88,14 @@ class XgbHpo(Workload):
 
     def run(self, task: Task, context: Matrices) -> Iterator[Progress]:
         assert task.steps is not None
-        booster = xgb.Booster(self._options(task), [context.train, context.validation])
+        options = self._options(task)
+        booster = xgb.Booster(options, [context.train, context.validation])
         done = 0
         for stop in tuning.stops(self.rungs, task.steps):
             for step in range(done, stop):
                 booster.update(context.train, step)  # the running number: restarting at 0 would grow other trees
+            if not done:
+                _demand_device(booster, options)
             done = stop
             validation = booster.predict(context.validation)  # cached: adds the new trees only
             loss = tuning.rmse(context.y_validation, validation)
@@ -148,12 +156,21 @@ class XgbHpo(Workload):
         is paused between others, or goes on in another thread, would then draw other rows (seen with 3.2).
         """
         return {
+            "device": granted_device() if self.device == "granted" else "cpu",
             "tree_method": "hist",
             "max_bin": self.max_bin,
             "nthread": threads(),
             "seed_per_iteration": True,
             **{name: task.params[name] for name in ("max_depth", "learning_rate", "subsample", "seed")},
         }
+
+
+def _demand_device(booster: xgb.Booster, options: Mapping[str, Any]) -> None:
+    """Raise BackendFailed where XGBoost, with a warning only, computes elsewhere than it was told."""
+    if options["device"] != "cpu":
+        used = json.loads(booster.save_config())["learner"]["generic_param"]["device"]
+        if not used.startswith(options["device"]):
+            raise BackendFailed(f"XGBoost was to fit on {options['device']} and fits on {used}; is a GPU visible here?")
 
 
 def insurance() -> tuple[Floats, Floats]:
