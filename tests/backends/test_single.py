@@ -66,6 +66,16 @@ def test_more_memory_than_the_cluster_has_fails_at_once(ray_head: str) -> None:
 
 
 @pytest.mark.ray
+def test_more_gpus_than_the_cluster_has_fail_at_once(ray_head: str) -> None:
+    backend = RayTasks(Resources(workers=1, gpus=0.5, cluster=Cluster(address=ray_head)))
+    try:
+        with pytest.raises(BackendFailed, match=r"the Ray cluster has 0 GPUs, the cell asks for 0\.5"):
+            backend.__enter__()
+    finally:
+        backend.__exit__(None, None, None)
+
+
+@pytest.mark.ray
 def test_an_embedded_head_ends_with_its_backend() -> None:
     before = {process.pid for process in psutil.process_iter()}
     workload = task_sets.Squares(n=4)

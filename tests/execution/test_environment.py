@@ -4,8 +4,9 @@ import os
 
 import pytest
 
-from raybench.execution.environment import THREAD_VARIABLES, environment
-from raybench.model.plan import Cell, Cluster, Job, Spec
+from raybench.config import settings
+from raybench.execution.environment import THREAD_VARIABLES, environment, flags_for
+from raybench.model.plan import Cell, Cluster, Job, Role, Spec
 
 BACKEND = Spec(name="b", target="x.B", params={"flags": {"RAY_worker_niceness": 0}})
 
@@ -62,3 +63,26 @@ def test_flags_of_the_backend_and_what_a_block_draws_are_there(monkeypatch: pyte
     assert found["RAY_worker_niceness"] == "0"
     assert (found["PYTHONHASHSEED"], found["RAYBENCH_PADDING"], found["CUDA_VISIBLE_DEVICES"]) == ("7", "xxx", "")
     assert found["PATH"] == os.environ["PATH"]
+
+
+def test_a_flag_may_grow_with_the_cores_of_its_cell() -> None:
+    assert flags_for({"A": "2P", "B": 10000, "C": "2Px"}, 8) == {"A": "16", "B": "10000", "C": "2Px"}
+    spec = Spec(name="b", target="x.B", params={"flags": {"A": "2P"}})
+    cell = Cell(workload=Spec(name="w", target="x.W"), backend=spec, workers=4, cpus_per_task=2)
+    assert environment(spec, threads=2, job=job(cell=cell))["A"] == "16"
+    assert environment(spec, threads=2, cpus=3)["A"] == "6"
+
+
+def test_tuned_variants_keep_leases_and_the_documented_ones_have_rays_own() -> None:
+    backends = settings.load(["study=everything"]).study.backends
+    tuned, documented = (
+        {
+            name
+            for name, spec in backends.items()
+            if (spec.role is Role.DOCUMENTED) is told and "ray" in spec.requires.packages
+        }
+        for told in (False, True)
+    )
+    flags = {"RAY_worker_lease_timeout_milliseconds", "TUNE_MAX_PENDING_TRIALS_PG"}
+    assert tuned and all(flags <= backends[name].params["flags"].keys() for name in tuned)
+    assert documented and not any(flags & backends[name].params.get("flags", {}).keys() for name in documented)

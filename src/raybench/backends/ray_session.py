@@ -78,6 +78,9 @@ def begin(resources: Resources, parts: dict[str, float]) -> None:
     there = ray.cluster_resources().get("CPU", 0.0)
     if there < resources.cpus:
         raise BackendFailed(f"the Ray cluster has {there:g} CPUs, the cell asks for {resources.cpus}")
+    gpus = ray.cluster_resources().get("GPU", 0.0)
+    if gpus < resources.gpus:  # its tasks would wait for ever
+        raise BackendFailed(f"the Ray cluster has {gpus:g} GPUs, the cell asks for {resources.gpus:g}")
     memory, limit = ray.cluster_resources().get("memory", 0.0), resources.limits.memory_bytes
     if limit is not None and memory < limit:
         raise BackendFailed(f"the Ray cluster offers {memory:.0f} bytes to tasks, the cell's limit is {limit}")

@@ -71,6 +71,7 @@ def _ready(refs: list[Any], wait_s: float | None, *, patience_s: float) -> list[
 
     patience_s : wait so long, after the first, for half of them.
     """
+    done: list[Any]
     done, _ = ray.wait(refs, num_returns=1, timeout=wait_s)
     if not done or len(refs) == 1:
         return done
