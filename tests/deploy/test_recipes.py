@@ -88,7 +88,7 @@ def test_raybench_takes_the_command_line_of_the_recipe_and_joins_the_cluster(nam
         assert (cluster.name, cluster.address) == ("existing", "auto")
 
 
-@pytest.mark.parametrize("typo", ["run study=quik", "run clustr=existing", "run --no-reprot", "runn"])
+@pytest.mark.parametrize("typo", ["run study=quik", "run clustr=existing", "run --no-reprot", "rum"])
 def test_a_command_line_with_a_typing_error_is_refused(typo: str) -> None:
     with pytest.raises((SystemExit, BadSettings)):
         accept(typo.split())
