@@ -80,7 +80,7 @@ class RayTasks(Backend):
         submit, again = self._by_values(workload, data) if handle is None else self._by_references(workload, handle)
         with closing(self._flow(submit, workload, tasks, again)) as flow:
             results = {task.index: receive(workload, task, unpack_result(outcome)) for task, outcome in flow}
-        if handle is not None and len({result.pid for result in results.values()}) >= self.resources.workers:
+        if handle is not None and len({result.worker for result in results.values()}) >= self.resources.workers:
             self._held = handle.token
         return in_order(tasks, results)
 
