@@ -7,7 +7,7 @@ import pytest
 from raybench.arguments import VERBS, parse
 
 WORDLESS = [name for name, verb in VERBS.items() if not verb.words]
-WITHOUT_CONF = ["try", "calibrate", "export", "trace", "view", "doctor"]
+WITHOUT_CONF = ["try", "calibrate", "export", "trace", "view", "doctor", "track", "promote"]
 
 
 @pytest.mark.parametrize("verb", WORDLESS)

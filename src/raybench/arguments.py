@@ -73,7 +73,6 @@ def _keep_logs(parser: Parser) -> None:
 def _view(parser: Parser) -> None:
     parser.add_argument("--start", action="store_true", help="start it here instead of printing the command")
     parser.add_argument("--port", type=int, default=0, help="port of loopback; default: the program's own")
-    parser.add_argument("--tracking-uri", default="sqlite:///mlflow.db", help="the store that `track` wrote to")
 
 
 def _try(parser: Parser) -> None:
@@ -97,6 +96,20 @@ def _try(parser: Parser) -> None:
 
 def _calibrate(parser: Parser) -> None:
     parser.add_argument("--json", action="store_true", help="print the costs as JSON")
+
+
+def _store(parser: Parser) -> None:
+    parser.add_argument(
+        "--tracking-uri",
+        metavar="URI",
+        default="sqlite:///mlflow.db",
+        help="sqlite:///FILE or http://HOST:PORT of an MLflow server; default: mlflow.db in this folder",
+    )
+
+
+def _promote(parser: Parser) -> None:
+    parser.add_argument("--alias", default="champion", help="of the model that is to be served; default: champion")
+    parser.add_argument("--force", action="store_true", help="set the alias even where the model is no better")
 
 
 def _compare(parser: Parser) -> None:
@@ -171,8 +184,7 @@ VERBS = {
         options=(_conf, _compare),
         examples=(
             "compare reports/raw/MACHINE/quick/RUN reports",
-            "compare A B --same 10% --only-changed --format md",
-            "compare A B --format html > compare.html",
+            "compare A B --same 10% --only-changed --format html",
         ),
     ),
     "doctor": Verb(
@@ -195,8 +207,20 @@ VERBS = {
     "view": Verb(
         about="print the command that shows a run in MLflow, TensorBoard or Ray's dashboard, or start it on loopback",
         words="mlflow, tensorboard or ray, then a run's folder; default: the one named in reports/current",
-        options=(_view,),
+        options=(_view, _store),
         examples=("view mlflow", "view tensorboard reports/raw/MACHINE/quick/RUN --start"),
+    ),
+    "track": Verb(
+        about="write a recorded run into MLflow: its cells, trials and models; twice adds nothing",
+        words="a run's folder; default: the one named in reports/current",
+        options=(_store, _root),
+        examples=("track", "track reports/raw/MACHINE/full/RUN --tracking-uri http://127.0.0.1:5000"),
+    ),
+    "promote": Verb(
+        about="register the best model of a workload in MLflow; champion if it beats the present one",
+        words="name of a workload",
+        options=(_run, _store, _promote, _root),
+        examples=("promote rf_hpo", "promote german_credit --run reports/raw/MACHINE/full/RUN --alias challenger"),
     ),
     "cell": Verb(
         about="take one measurement in this process and print it as JSON, for debugging",

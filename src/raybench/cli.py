@@ -361,6 +361,17 @@ def _calibrate(arguments: argparse.Namespace) -> int:
     return 1 if found.failed else 0
 
 
+def _tracking(arguments: argparse.Namespace) -> int:
+    """Do a verb that needs MLflow."""
+    from raybench.tracking import extra
+
+    extra.prepare()  # before anything imports MLflow
+    import importlib
+
+    verb = importlib.import_module(f"raybench.tracking.{arguments.verb}")
+    return int(verb.command(arguments, _choose_run, say))
+
+
 _DO: dict[str, Callable[[argparse.Namespace], int]] = {
     "plan": _plan,
     "run": _run,
@@ -375,6 +386,8 @@ _DO: dict[str, Callable[[argparse.Namespace], int]] = {
     "cell": _cell,
     "try": _try,
     "calibrate": _calibrate,
+    "track": _tracking,
+    "promote": _tracking,
 }
 
 

@@ -75,9 +75,19 @@ class GermanCredit(Workload):
         return {"x": x, "y": y, "x_test": x_test}
 
     def run(self, task: Task, context: Mapping[str, Any]) -> Iterator[Progress]:
-        model = MODELS[task.params["model"]](task.params["trees"], task.params["random_state"])
-        pipeline = Pipeline([("columns", _columns()), ("model", model)]).fit(context["x"], context["y"])
+        pipeline = self.fit(task, context["x"], context["y"])
         yield Progress(answer=pipeline.predict(context["x_test"]).astype(np.uint8))
+
+    def fit(self, task: Task, x: Any, y: npt.NDArray[Any]) -> Pipeline:
+        model = MODELS[task.params["model"]](task.params["trees"], task.params["random_state"])
+        return Pipeline([("columns", _columns()), ("model", model)]).fit(x, y)
+
+    def columns(self) -> list[str]:
+        return [name for name in COLUMNS if name != "risk"]
+
+    def parts(self, seed: int) -> dict[str, tuple[Any, Any]]:
+        x, x_test, y, y_test = _split(seed)
+        return {"train": (x, y), "test": (x_test, y_test)}
 
     def check(self, tasks: Sequence[Task], results: Sequence[TaskResult], seed: int) -> None:
         """Compare with models fitted in a driver, one after another, once per machine."""

@@ -41,10 +41,19 @@ class RfGrid(Workload):
         return {"x": table[0], "y": table[2], "x_test": table[1]}
 
     def run(self, task: Task, context: Mapping[str, npt.NDArray[Any]]) -> Iterator[Progress]:
-        model = RandomForestClassifier(**task.params, n_jobs=threads())
-        model.fit(context["x"], context["y"])
+        model = self.fit(task, context["x"], context["y"])
         model.set_params(n_jobs=1)  # threads would add the trees' votes in the order in which they finish
         yield Progress(answer=model.predict(context["x_test"]).astype(np.uint8))
+
+    def fit(self, task: Task, x: Any, y: npt.NDArray[Any]) -> RandomForestClassifier:
+        return RandomForestClassifier(**task.params, n_jobs=threads()).fit(x, y)
+
+    def columns(self) -> list[str]:
+        return [f"x{i}" for i in range(FEATURES)]
+
+    def parts(self, seed: int) -> dict[str, tuple[Any, Any]]:
+        x, x_test, y, y_test = self._split(seed)
+        return {"train": (x, y), "test": (x_test, y_test)}
 
     def check(self, tasks: Sequence[Task], results: Sequence[TaskResult], seed: int) -> None:
         """Compare with forests fitted in a driver, one after another, once per machine."""

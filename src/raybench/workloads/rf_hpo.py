@@ -5,6 +5,7 @@ A configuration's n_estimators is its budget in steps; the forest grows by warm 
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ from sklearn.ensemble import RandomForestRegressor
 from raybench.model.measurement import Progress, Task, TaskResult
 from raybench.workloads import tuning
 from raybench.workloads.base import Workload, spawn_seeds, threads
-from raybench.workloads.tuning import Answer, Rows, Split
+from raybench.workloads.tuning import Answer, Floats, Rows, Split
 
 LIBRARY_TREES = 100  # of the library's default forest, the baseline; its other defaults are left alone
 
@@ -66,6 +67,9 @@ class RfHpo(Workload):
         params = {"n_estimators": LIBRARY_TREES, "max_depth": None, "min_samples_split": 2}
         return Task(index=0, params={**params, "seed": tuning.model_seed(rng)}, steps=LIBRARY_TREES)
 
+    def parts(self, seed: int) -> dict[str, tuple[Floats, Floats]]:
+        return tuning.parts(self.split(seed))
+
     def row_errors(self, answer: Answer, seed: int) -> npt.NDArray[np.float64]:
         return tuning.row_errors(self, answer, seed)
 
@@ -76,9 +80,14 @@ class RfHpo(Workload):
         x, y = load_diabetes(return_X_y=True)
         return tuning.divide(x, y, seed)
 
+    def fit(self, task: Task, x: Any, y: Floats) -> RandomForestRegressor:
+        return _forest(task, warm_start=False).set_params(n_estimators=task.steps).fit(x, y)
+
+    def columns(self) -> list[str]:
+        return list(load_diabetes().feature_names)
+
     def train_at_once(self, task: Task, rows: Rows) -> Answer:
-        forest = _forest(task, warm_start=False).set_params(n_estimators=task.steps)
-        forest.fit(rows.x_train, rows.y_train)
+        forest = self.fit(task, rows.x_train, rows.y_train)
         return {"validation": forest.predict(rows.x_validation), "test": forest.predict(rows.x_test)}
 
     def _drawn(self, index: int, child: np.random.SeedSequence) -> Task:

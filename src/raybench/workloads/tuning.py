@@ -213,3 +213,13 @@ def score(search: Search, tasks: Sequence[Task], results: Sequence[TaskResult], 
 def row_errors(search: Search, answer: Answer, seed: int) -> npt.NDArray[np.float64]:
     """Return the squared error of each test row."""
     return np.square(search.split(seed).y_test - np.asarray(answer["test"], dtype=np.float64))
+
+
+def parts(split: Split) -> dict[str, tuple[Floats, Floats]]:
+    """Return x and y of each part by its name, for a model that leaves the study (`raybench promote`)."""
+    rows = split.rows
+    return {
+        "train": (rows.x_train, rows.y_train),
+        "validation": (rows.x_validation, rows.y_validation),
+        "test": (rows.x_test, split.y_test),
+    }

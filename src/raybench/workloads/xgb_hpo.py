@@ -26,6 +26,7 @@ NUMERIC = ("age", "bmi", "children")
 TARGET = "charges"
 MADE_SEED = 1991  # a made table is one table, whatever the study's seed
 MADE_ROWS = 1338  # as many as the insurance table has
+FRIEDMAN_COLUMNS = 10  # of make_friedman1
 
 # The source system's baseline, its published best configuration, and the library's own defaults.
 BASELINE = MappingProxyType({"n_estimators": 300, "learning_rate": 0.05, "max_depth": 5, "subsample": 1.0})
@@ -115,6 +116,9 @@ class XgbHpo(Workload):
     def baseline(self, seed: int) -> Task:
         return _task(0, BASELINE, spawn_seeds(seed, 1, stream=tuning.BASELINE)[0])
 
+    def parts(self, seed: int) -> dict[str, tuple[Floats, Floats]]:
+        return tuning.parts(self.split(seed))
+
     def row_errors(self, answer: Answer, seed: int) -> npt.NDArray[np.float64]:
         return tuning.row_errors(self, answer, seed)
 
@@ -133,9 +137,15 @@ class XgbHpo(Workload):
         x, y = make_friedman1(n_samples=self.rows, noise=self.noise, random_state=MADE_SEED)
         return tuning.divide(x, y, seed, test_rows=self.test_rows)
 
+    def fit(self, task: Task, x: Any, y: Floats) -> xgb.Booster:
+        train = xgb.QuantileDMatrix(x, y, max_bin=self.max_bin, nthread=threads())
+        return xgb.train(self._options(task), train, num_boost_round=task.steps)
+
+    def columns(self) -> list[str]:
+        return [f"x{i}" for i in range(FRIEDMAN_COLUMNS)] if self.source == "friedman" else [*NUMERIC, *CODED]
+
     def train_at_once(self, task: Task, rows: Rows) -> Answer:
-        train = xgb.QuantileDMatrix(rows.x_train, rows.y_train, max_bin=self.max_bin, nthread=threads())
-        booster = xgb.train(self._options(task), train, num_boost_round=task.steps)
+        booster = self.fit(task, rows.x_train, rows.y_train)
         parts = {"validation": rows.x_validation, "test": rows.x_test}
         return {part: booster.predict(xgb.DMatrix(x, nthread=threads())) for part, x in parts.items()}
 
