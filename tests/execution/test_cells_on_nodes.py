@@ -107,7 +107,8 @@ def test_a_node_that_dies_in_mid_run_costs_no_result(home: Home) -> None:
     assert sample is not None
     assert [stamp.index for stamp in found.tasks] == list(range(180))
     assert max(stamp.ended for stamp in found.tasks) > 2.0
-    assert not process_tree.list_tagged(home.tag)
+    assert not process_tree.list_tagged(f"{home.tag}k:")
+    assert not process_tree.list_tagged(f"{home.tag}1:")
 
 
 def command(folder: Path, *words: str) -> list[str]:

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from checkout import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -29,6 +31,7 @@ def raybench(folder: Path, *words: str, **environment: str) -> str:
     return done.stdout
 
 
+@pytest.mark.timeout(300)
 def test_the_example_is_saved_and_verified_from_an_empty_folder(calibrated: Any, tmp_path: Path) -> None:
     folder, source = tmp_path / "empty", str(ROOT / "src")
     folder.mkdir()

@@ -100,7 +100,7 @@ class Rules:
         if not ratios:
             return "no anchor in this block: no replay at P = 2 beside its real cell"
         worst = max(ratios, key=lambda ratio: abs(math.log(ratio)))
-        mean = math.exp(float(np.mean(np.log(ratios)))) if self._contended else worst
+        mean = math.exp(math.fsum(map(math.log, ratios)) / len(ratios)) if self._contended else worst
         return "" if abs(mean - 1) <= ANCHOR else f"anchor {where} off by {100 * (mean - 1):+.1f} %, allowed are 5 %"
 
 
